@@ -1,0 +1,373 @@
+"""GenerationRequest: the one source of truth about the model's parameters.
+
+Ranges, defaults, labels, help and steps stand here once. The page's controls, validation, fal's payload, code
+snippets, captions, the API's signature and the README's table are derived from `PARAMETERS`, which is read off the
+model: to add a parameter, add a field here.
+
+Facts: the endpoint's published schema (names, ranges, defaults); custom sizes as the model takes them: multiples of
+16 from 64 to 2560 a side, at most 4 megapixels (1 MP = 2**20 pixels).
+"""
+
+from __future__ import annotations
+
+import random
+import types
+import typing
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
+
+from services.errors import FieldIssue, InvalidRequest
+
+ENDPOINT = "fal-ai/flux-2-flex"
+MODEL_NAME = "FLUX.2 [flex]"
+
+MEGAPIXEL = 2**20
+SIDE_STEP = 16
+SIDE_MIN, SIDE_MAX = 64, 2560
+MAX_PIXELS = 4 * MEGAPIXEL
+PROMPT_MAX = 10_000
+SEED_MAX = 2**32 - 1
+
+ImageSizePreset = Literal["square_hd", "square", "portrait_4_3", "portrait_16_9", "landscape_4_3", "landscape_16_9"]
+
+PRESET_PIXELS: dict[str, tuple[int, int]] = {
+    "square_hd": (1024, 1024),
+    "square": (512, 512),
+    "portrait_4_3": (768, 1024),
+    "portrait_16_9": (576, 1024),
+    "landscape_4_3": (1024, 768),
+    "landscape_16_9": (1024, 576),
+}
+"""Preset id → (width, height) in pixels."""
+
+PRESET_LABELS: dict[str, str] = {
+    "square_hd": "Square HD",
+    "square": "Square",
+    "portrait_4_3": "Portrait 4:3",
+    "portrait_16_9": "Portrait 16:9",
+    "landscape_4_3": "Landscape 4:3",
+    "landscape_16_9": "Landscape 16:9",
+}
+
+Kind = Literal["text", "slider", "integer", "switch", "choice", "size"]
+
+
+@dataclass(frozen=True)
+class Control:
+    """How a person meets a parameter: the kind of control, its step, and a short name for captions."""
+
+    kind: Kind
+    short: str
+    step: float | None = None
+
+
+class ImageSize(BaseModel):
+    """A custom size in pixels. The model refuses sides that are not multiples of 16."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    width: int = Field(default=512, title="Width", ge=SIDE_MIN, le=SIDE_MAX)
+    height: int = Field(default=512, title="Height", ge=SIDE_MIN, le=SIDE_MAX)
+
+    @model_validator(mode="after")
+    def _fits_the_model(self) -> ImageSize:
+        for name, side in (("Width", self.width), ("Height", self.height)):
+            if side % SIDE_STEP:
+                low = side - side % SIDE_STEP
+                raise PydanticCustomError(
+                    name.lower(),
+                    "{name}: {side} is not a multiple of 16; {low} and {high} are.",
+                    {"name": name, "side": side, "low": low, "high": low + SIDE_STEP},
+                )
+        if self.width * self.height > MAX_PIXELS:
+            raise PydanticCustomError(
+                "megapixels",
+                "Image size: {width} × {height} is {mp} MP, above the limit of 4 MP. Make a side smaller.",
+                {"width": self.width, "height": self.height, "mp": f"{self.width * self.height / MEGAPIXEL:.2f}"},
+            )
+        return self
+
+
+def _sound_text(value: object) -> object:
+    """Refuse text that fal's JSON or the history cannot carry; keep every other character as it was typed."""
+    if isinstance(value, str):
+        if not value.strip():
+            raise PydanticCustomError("empty", "Prompt is empty. Describe the picture you want.")
+        if "\x00" in value:
+            raise PydanticCustomError("nul", "Prompt contains a NUL character (U+0000). Remove it.")
+        if any("\ud800" <= char <= "\udfff" for char in value):
+            raise PydanticCustomError("surrogate", "Prompt contains half a character (a lone surrogate). Remove it.")
+    return value
+
+
+def _level(value: object) -> object:
+    """fal's levels are strings ("1" to "5"); people and scripts also write the number."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _number(value: object) -> object:
+    """True and False are no numbers, though Python thinks so."""
+    if isinstance(value, bool):
+        raise PydanticCustomError("not_a_number", "{value} is not a number.", {"value": str(value)})
+    return value
+
+
+class GenerationRequest(BaseModel):
+    """One picture's settings, by fal's own names. Frozen: a variation is `request.vary(seed=7)`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    prompt: Annotated[str, BeforeValidator(_sound_text), Control("text", "prompt")] = Field(
+        title="Prompt",
+        description="What the picture shows. Text in quotes is lettered.",
+        max_length=PROMPT_MAX,
+    )
+    image_size: Annotated[
+        Annotated[ImageSizePreset, Tag("preset")] | Annotated[ImageSize, Tag("custom")],
+        Discriminator(lambda value: "preset" if isinstance(value, str) else "custom"),
+        Control("size", "size"),
+    ] = Field(
+        default="landscape_4_3",
+        title="Image size",
+        description="A preset, or a custom width and height in pixels: multiples of 16, 64 to 2560 a side, "
+        "at most 4 megapixels.",
+    )
+    num_inference_steps: Annotated[int, BeforeValidator(_number), Control("slider", "steps", step=1)] = Field(
+        default=28,
+        title="Steps",
+        description="Inference steps. More steps take longer and finish finer detail.",
+        ge=2,
+        le=50,
+    )
+    guidance_scale: Annotated[float, BeforeValidator(_number), Control("slider", "guidance", step=0.1)] = Field(
+        default=3.5,
+        title="Guidance scale",
+        description="How strictly the picture follows the prompt.",
+        ge=1.5,
+        le=10,
+    )
+    seed: Annotated[int | None, BeforeValidator(_number), Control("integer", "seed", step=1)] = Field(
+        default=None,
+        title="Seed",
+        description="Where the noise starts: the same seed and settings ask for the same picture. "
+        "Unset, a random one is drawn and kept.",
+        ge=0,
+        le=SEED_MAX,
+    )
+    enable_prompt_expansion: Annotated[bool, Control("switch", "expansion")] = Field(
+        default=True,
+        title="Prompt expansion",
+        description="Lets the model add its own detail to the prompt. Switch it off for a fair comparison.",
+    )
+    safety_tolerance: Annotated[
+        Literal["1", "2", "3", "4", "5"], BeforeValidator(_level), Control("choice", "safety")
+    ] = Field(
+        default="2",
+        title="Safety tolerance",
+        description="1 is the strictest, 5 the most permissive.",
+    )
+    enable_safety_checker: Annotated[bool, Control("switch", "checker")] = Field(
+        default=True,
+        title="Safety checker",
+        description="fal checks prompt and picture.",
+    )
+    output_format: Annotated[Literal["jpeg", "png"], Control("choice", "format")] = Field(
+        default="jpeg",
+        title="Output format",
+        description="jpeg is smaller; png keeps every pixel as it was made.",
+    )
+    sync_mode: Annotated[bool, Control("switch", "unlisted")] = Field(
+        default=False,
+        title="Keep out of fal's history",
+        description="fal returns the picture inside the reply and does not list it in its request history.",
+    )
+
+    @property
+    def pixels(self) -> tuple[int, int]:
+        """(width, height) in pixels."""
+        if isinstance(self.image_size, ImageSize):
+            return self.image_size.width, self.image_size.height
+        return PRESET_PIXELS[self.image_size]
+
+    def vary(self, **changes: Any) -> GenerationRequest:
+        """A validated copy with some fields changed."""
+        return parse_request({**self.model_dump(mode="json"), **changes})
+
+    def payload(self) -> dict[str, Any]:
+        """The body for fal: every field, except what the endpoint may not know or need not hear.
+
+        An unset seed, `sync_mode` when false and `enable_prompt_expansion` when true (newer copies of fal's page do
+        not list it) are left out.
+        """
+        body = self.model_dump(mode="json")
+        left_out = {"seed": None, "sync_mode": False, "enable_prompt_expansion": True}
+        return {name: value for name, value in body.items() if not (name in left_out and value is left_out[name])}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """What the rest of the product needs to know about one field of GenerationRequest."""
+
+    name: str
+    label: str
+    help: str
+    kind: Kind
+    short: str
+    default: Any
+    """None where the field has no default (prompt) or may stay unset (seed)."""
+    required: bool
+    minimum: float | None
+    maximum: float | None
+    step: float | None
+    choices: tuple[str, ...]
+    annotation: Any
+
+    @property
+    def range_text(self) -> str:
+        """The allowed values as words: `2 to 50`, `jpeg, png`."""
+        if self.minimum is not None and self.maximum is not None:
+            return f"{self.minimum:g} to {int(self.maximum) if self.maximum == int(self.maximum) else self.maximum}"
+        if self.kind == "switch":
+            return "true, false"
+        if self.kind == "text":
+            return f"1 to {PROMPT_MAX:,} characters"
+        if self.kind == "size":
+            return ", ".join(self.choices) + ", or {width, height}"
+        return ", ".join(self.choices)
+
+
+def _limit(field: FieldInfo, name: str) -> float | None:
+    return next((getattr(rule, name) for rule in field.metadata if hasattr(rule, name)), None)
+
+
+def _literals(annotation: Any) -> tuple[str, ...]:
+    if typing.get_origin(annotation) is Literal:
+        return typing.get_args(annotation)
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType, Annotated):
+        return tuple(choice for arm in typing.get_args(annotation) for choice in _literals(arm))
+    return ()
+
+
+def _parameter(name: str, field: FieldInfo) -> Parameter:
+    control = next(item for item in field.metadata if isinstance(item, Control))
+    return Parameter(
+        name=name,
+        label=field.title or name,
+        help=field.description or "",
+        kind=control.kind,
+        short=control.short,
+        default=None if field.is_required() else field.default,
+        required=field.is_required(),
+        minimum=_limit(field, "ge"),
+        maximum=_limit(field, "le"),
+        step=control.step,
+        choices=_literals(field.annotation),
+        annotation=field.annotation,
+    )
+
+
+PARAMETERS: dict[str, Parameter] = {
+    name: _parameter(name, field) for name, field in GenerationRequest.model_fields.items()
+}
+"""Field name → Parameter, in the model's order."""
+
+_SIDES = {"width": ("Width", SIDE_MIN, SIDE_MAX), "height": ("Height", SIDE_MIN, SIDE_MAX)}
+
+
+def parse_request(values: dict[str, Any]) -> GenerationRequest:
+    """Validate settings that came from outside. Raises InvalidRequest with one sentence for each field at fault."""
+    try:
+        return GenerationRequest.model_validate(values)
+    except ValidationError as error:
+        raise InvalidRequest(_issues(error)) from error
+
+
+def _issues(error: ValidationError) -> tuple[FieldIssue, ...]:
+    found: dict[str, FieldIssue] = {}
+    for detail in error.errors(include_url=False):
+        path = [str(part) for part in detail["loc"]]
+        issue = _issue(path, detail)
+        found.setdefault(issue.field, issue)
+    return tuple(found.values())
+
+
+def _issue(path: list[str], detail: Any) -> FieldIssue:
+    kind, value, context = detail["type"], detail["input"], detail.get("ctx", {})
+    field = path[-1] if path[-1] in _SIDES else path[0]
+    if kind in ("width", "height", "megapixels"):
+        return FieldIssue(field="image_size" if kind == "megapixels" else kind, message=detail["msg"])
+    if field not in PARAMETERS and field not in _SIDES:
+        known = ", ".join(PARAMETERS)
+        return FieldIssue(field=field, message=f"There is no parameter called {_shown(field)}. Known are: {known}.")
+    if field in _SIDES:
+        label, low, high = _SIDES[field]
+        allowed = f"{low} to {high}"
+    else:
+        label, allowed = PARAMETERS[field].label, PARAMETERS[field].range_text
+    if kind == "missing":
+        return FieldIssue(field=field, message=f"{label} is missing.")
+    if kind in ("empty", "nul", "surrogate"):
+        return FieldIssue(field=field, message=detail["msg"])
+    return FieldIssue(field=field, message=f"{label}: {_fault(kind, value, context, allowed)}")
+
+
+def _fault(kind: str, value: Any, context: dict[str, Any], allowed: str) -> str:
+    if kind == "greater_than_equal":
+        return f"{_shown(value)} is below {context['ge']:g}. Allowed are {allowed}."
+    if kind == "less_than_equal":
+        return f"{_shown(value)} is above {_plain(context['le'])}. Allowed are {allowed}."
+    if kind == "string_too_long":
+        return f"{len(value):,} characters are too many; at most {context['max_length']:,} are allowed."
+    if kind in ("int_from_float", "int_parsing") and isinstance(value, float):
+        return f"{_shown(value)} is not a whole number. Allowed are {allowed}."
+    if kind.startswith(("int_", "float_", "not_a_number", "finite")):
+        return f"{_shown(value)} is not a number. Allowed are {allowed}."
+    return f"{_shown(value)} is not one of the choices. Allowed are {allowed}."
+
+
+def _plain(number: float) -> str:
+    return str(int(number)) if number == int(number) else str(number)
+
+
+def _shown(value: Any) -> str:
+    """A value as a short piece of text for a message; long ones are cut."""
+    if isinstance(value, float) and value == value and abs(value) != float("inf"):
+        return _plain(value)
+    if isinstance(value, int | float):
+        return str(value)
+    text = str(value)
+    return f"“{text[:40]}…”" if len(text) > 40 else f"“{text}”"
+
+
+def snap_side(value: float) -> int:
+    """The nearest allowed side length in pixels: a multiple of 16 from 64 to 2560."""
+    return max(SIDE_MIN, min(SIDE_MAX, round(value / SIDE_STEP) * SIDE_STEP))
+
+
+def random_seed() -> int:
+    return random.SystemRandom().randint(0, SEED_MAX)
+
+
+def caption(request: GenerationRequest) -> str:
+    """The settings in one line, by their short names: `28 steps · guidance 3.5 · 1024 × 768`."""
+    width, height = request.pixels
+    words = [
+        f"{request.num_inference_steps} steps",
+        f"guidance {_plain(request.guidance_scale)}",
+        f"{width} × {height}",
+    ]
+    told = {"prompt", "image_size", "num_inference_steps", "guidance_scale", "seed"}
+    words += [
+        f"{parameter.short} {_told(getattr(request, name))}"
+        for name, parameter in PARAMETERS.items()
+        if name not in told and getattr(request, name) != parameter.default
+    ]
+    return " · ".join(words)
+
+
+def _told(value: Any) -> str:
+    return {True: "on", False: "off"}.get(value, str(value)) if isinstance(value, bool) else str(value)
