@@ -40,6 +40,8 @@ class Failure(BaseModel):
     """The GenerationRequest field at fault, where fal named one."""
     retryable: bool = False
     """Whether pressing Retry can help without changing anything."""
+    refetch: bool = False
+    """Whether Retry asks for the same, already accepted request again, which costs nothing."""
     charged: bool | None = None
     """Whether fal charged for it; None where that is not known."""
 

@@ -16,7 +16,16 @@ import typing
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
@@ -87,7 +96,11 @@ class ImageSize(BaseModel):
             raise PydanticCustomError(
                 "megapixels",
                 "Image size: {width} × {height} is {mp} MP, above the limit of 4 MP. Make a side smaller.",
-                {"width": self.width, "height": self.height, "mp": f"{self.width * self.height / MEGAPIXEL:.2f}"},
+                {
+                    "width": self.width,
+                    "height": self.height,
+                    "mp": f"{self.width * self.height / MEGAPIXEL:.2f}",
+                },
             )
         return self
 

@@ -1,0 +1,99 @@
+"""Which gateway serves whom: the owner's key, a visitor's own key, or the demo engine. Keys live here, in memory only."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from services.errors import KeyNeeded
+from services.run import Engine, KeyOf, Run
+from services.settings import Settings
+
+if TYPE_CHECKING:
+    import httpx
+
+    from services.engines.demo.queue import DemoQueue
+    from services.engines.gateway import FalGateway
+
+FORGET_SECONDS = 12 * 3600
+"""A visitor's key is forgotten this long after it was last used."""
+
+
+@dataclass
+class _HeldKey:
+    key: str = field(repr=False)
+    used: float
+
+
+class Engines:
+    def __init__(self, settings: Settings, folder: Path) -> None:
+        self._owner_key = settings.owner_key
+        self._default: Engine = settings.engine
+        self._demo_step_seconds = settings.playground_demo_step_seconds
+        self._folder = folder
+        self._visitor_keys: dict[str, _HeldKey] = {}
+        self._gateways: dict[str, FalGateway] = {}
+        self._demo_queue: DemoQueue | None = None
+
+    def choose(self, visitor: str | None) -> tuple[Engine, KeyOf]:
+        """The engine for a visitor's next picture, and who pays for it."""
+        if self.has_key(visitor):
+            return "fal", "visitor"
+        return self._default, "owner"
+
+    def has_key(self, visitor: str | None) -> bool:
+        """Whether this visitor's own key is known."""
+        held = self._visitor_keys.get(visitor) if visitor else None
+        if held and time.monotonic() - held.used > FORGET_SECONDS:
+            del self._visitor_keys[visitor or ""]
+            return False
+        return held is not None
+
+    def remember_key(self, visitor: str, key: str) -> None:
+        self._visitor_keys[visitor] = _HeldKey(key, time.monotonic())
+
+    def forget_key(self, visitor: str) -> None:
+        self._visitor_keys.pop(visitor, None)
+
+    def lane(self, run: Run) -> str:
+        """Runs of one lane share the limit of requests in flight: one lane for each key."""
+        return f"visitor:{run.visitor}" if run.key_of == "visitor" else run.engine
+
+    def gateway(self, run: Run) -> FalGateway:
+        """The way to the engine this run was asked of. Raises KeyNeeded where its key is not known now."""
+        if run.engine == "demo":
+            return self._gateway("demo engine, needs no key", demo=True)
+        if run.key_of == "visitor":
+            if not self.has_key(run.visitor):
+                raise KeyNeeded
+            held = self._visitor_keys[run.visitor or ""]
+            held.used = time.monotonic()
+            return self._gateway(held.key)
+        if self._owner_key is None:
+            raise KeyNeeded
+        return self._gateway(self._owner_key)
+
+    def _gateway(self, key: str, *, demo: bool = False) -> FalGateway:
+        if key not in self._gateways:
+            from services.engines.gateway import (
+                FalGateway,  # fal_client is needed with the first picture, not to start
+            )
+
+            self._gateways[key] = FalGateway(key, transport=self._demo_transport() if demo else None)
+        return self._gateways[key]
+
+    def _demo_transport(self) -> httpx.AsyncBaseTransport:
+        import httpx
+
+        from services.engines.demo.queue import DemoQueue
+
+        self._demo_queue = DemoQueue(step_seconds=self._demo_step_seconds, store=self._folder / "demo")
+        return httpx.ASGITransport(self._demo_queue.app())
+
+    async def aclose(self) -> None:
+        for gateway in self._gateways.values():
+            await gateway.aclose()
+        if self._demo_queue is not None:
+            await self._demo_queue.aclose()

@@ -1,0 +1,83 @@
+"""Open the SQLite file: write-ahead log, foreign keys, and the schema brought up to date."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DatabaseError, OperationalError
+
+from services.errors import StartupError
+
+log = logging.getLogger(__name__)
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+NEWEST_SCHEMA = "0001"
+"""The newest file in migrations/versions; a test compares them. Known here so that a start need not import Alembic."""
+
+
+def open_database(folder: Path) -> Engine:
+    """The engine on `folder`/history.sqlite3, with the newest schema. Raises StartupError that says what to do."""
+    file = folder / "history.sqlite3"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(13, "not writable")
+    except OSError as error:
+        raise StartupError(
+            f"The data folder {folder} cannot be written ({error.strerror}). Make it writable, or set "
+            "PLAYGROUND_DATA_DIR to another folder."
+        ) from error
+    engine = create_engine(f"sqlite:///{file}", connect_args={"timeout": 30})
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+    try:
+        with engine.connect() as connection:
+            upgrade(connection)
+    except OperationalError as error:
+        raise StartupError(
+            f"The history {file} cannot be opened ({error.orig}). Is another program using it?"
+        ) from error
+    except DatabaseError as error:
+        engine.dispose()
+        raise StartupError(
+            f"{file} is not a history of this program, or it is damaged ({error.orig}). Move it away and start again: "
+            "a new one is begun, and the pictures in the folder stay where they are."
+        ) from error
+    return engine
+
+
+def _prepare(connection: object, _record: object) -> None:
+    """Settings that SQLite keeps for each connection.
+
+    synchronous=FULL: a commit is on the disk before the request it speaks of is sent, so that not even a power cut
+    makes us forget a picture that is being paid for.
+    """
+    connection.isolation_level = None  # type: ignore[attr-defined]  # SQLAlchemy's recipe: we say BEGIN ourselves
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")  # type: ignore[attr-defined]
+
+
+def upgrade(connection: Connection) -> None:
+    """Bring the schema up to date; does nothing, and imports nothing, where it is."""
+    if schema_of(connection) == NEWEST_SCHEMA:
+        return
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+    connection.commit()
+
+
+def schema_of(connection: Connection) -> str | None:
+    """The schema's name in the file; None in a new one."""
+    tables = connection.execute(text("SELECT name FROM sqlite_master WHERE name = 'alembic_version'")).all()
+    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar() if tables else None
+    connection.rollback()
+    return found

@@ -1,0 +1,208 @@
+"""The history of runs. Every change is committed here before anyone hears of it.
+
+All methods block for about a millisecond; async callers use `asyncio.to_thread`.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from sqlalchemy import ColumnElement, Connection, Row, false, func, insert, select, true, update
+
+from services.errors import NotFound
+from services.library.database import open_database
+from services.library.tables import counters, runs
+from services.run import AT_FAL_STATES, FINAL_STATES, Run, RunState
+
+NESTED = ("request", "ticket", "failure", "picture")
+"""Fields kept as JSON text."""
+SPENDING_STATES = [state.value for state in RunState if state not in (RunState.FAILED, RunState.CANCELLED)]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Whose runs are meant: all of them (shared history), or those of one visitor. `visitor` None: of nobody."""
+
+    visitor: str | None
+    everyone: bool = False
+
+    def clause(self) -> ColumnElement[bool]:
+        if self.everyone:
+            return true()
+        return runs.c.visitor == self.visitor if self.visitor else false()
+
+
+EVERYONE = Scope(None, everyone=True)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A run with its place in the history: `seq` grows with the order in which runs were asked for."""
+
+    seq: int
+    run: Run
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Finished pictures and what they cost, in US dollars (estimated where fal did not bill units)."""
+
+    pictures: int
+    cost_usd: float
+
+
+class History:
+    def __init__(self, folder: Path) -> None:
+        """Opens the database in `folder`. Raises StartupError."""
+        self._engine = open_database(folder)
+        self._writing = threading.Lock()
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def add(self, new: Iterable[Run]) -> list[Run]:
+        """Write new runs in one transaction and return them with their revisions."""
+        with self._writing, self._engine.begin() as connection:
+            added = [run.model_copy(update={"revision": _next_revision(connection)}) for run in new]
+            connection.execute(insert(runs), [_row(run) for run in added])
+        return added
+
+    def change(self, run_id: str, /, **fields: Any) -> Run:
+        """Change some fields of a run, commit, and return the new version. Raises NotFound."""
+        changed = self._update(runs.c.id == run_id, fields)
+        if changed is None:
+            raise NotFound("picture")
+        return changed
+
+    def change_from(self, before: RunState, run_id: str, /, **fields: Any) -> Run | None:
+        """The same for a run that is in the state `before`; None, and no change, where it is in another."""
+        return self._update((runs.c.id == run_id) & (runs.c.state == before.value), fields)
+
+    def _update(self, rule: ColumnElement[bool], fields: dict[str, Any]) -> Run | None:
+        with self._writing, self._engine.begin() as connection:
+            values = {**_columns(fields), "revision": _next_revision(connection)}
+            found = connection.execute(update(runs).where(rule).values(values).returning(runs)).first()
+            return _entry(found).run if found else None
+
+    def get(self, run_id: str, scope: Scope) -> Run:
+        """One run, deleted ones too while they can be restored. Raises NotFound."""
+        found = self._rows(select(runs).where(runs.c.id == run_id, scope.clause()))
+        if not found:
+            raise NotFound("picture")
+        return found[0].run
+
+    def page(self, scope: Scope, *, limit: int, before: int | None = None) -> list[Entry]:
+        """The newest `limit` runs, newest first; with `before`, those whose seq is below it."""
+        query = select(runs).where(scope.clause(), runs.c.deleted_at.is_(None))
+        if before is not None:
+            query = query.where(runs.c.seq < before)
+        return self._rows(query.order_by(runs.c.seq.desc()).limit(limit))
+
+    def changed_since(self, scope: Scope, revision: int, *, limit: int = 200) -> list[Entry]:
+        """Runs changed after `revision`, deleted ones too, in the order of their changes."""
+        query = select(runs).where(scope.clause(), runs.c.revision > revision)
+        return self._rows(query.order_by(runs.c.revision).limit(limit))
+
+    def revision(self) -> int:
+        """The number of the newest change of any run."""
+        with self._engine.connect() as connection:
+            return connection.execute(select(counters.c.value).where(counters.c.name == "revision")).scalar_one()
+
+    def unfinished(self) -> list[Run]:
+        """Runs that were under way when the server stopped, oldest first."""
+        final = [state.value for state in FINAL_STATES]
+        return [entry.run for entry in self._rows(select(runs).where(runs.c.state.not_in(final)).order_by(runs.c.seq))]
+
+    def waiting_for_key(self, visitor: str) -> list[Run]:
+        """Unfinished runs that only this visitor's own key can take further."""
+        states = [state.value for state in (RunState.PENDING, *AT_FAL_STATES)]
+        query = select(runs).where(runs.c.visitor == visitor, runs.c.key_of == "visitor", runs.c.state.in_(states))
+        return [entry.run for entry in self._rows(query.order_by(runs.c.seq))]
+
+    def media_run(self, name: str) -> Run | None:
+        """The run whose original is called `name`."""
+        found = self._rows(select(runs).where(runs.c.media_name == name))
+        return found[0].run if found else None
+
+    def count(self, scope: Scope) -> int:
+        query = select(func.count()).select_from(runs).where(scope.clause(), runs.c.deleted_at.is_(None))
+        with self._engine.connect() as connection:
+            return connection.execute(query).scalar_one()
+
+    def totals(self, scope: Scope, since: datetime) -> Totals:
+        """Pictures finished by runs asked for since then."""
+        return self._totals(scope.clause(), runs.c.state == RunState.DONE.value, runs.c.created_at >= _stamp(since))
+
+    def owners_spending(self, since: datetime, visitor: str | None = None, *, everyone: bool = False) -> float:
+        """US dollars of the owner's key since then, work under way and unanswered submits included."""
+        mine = true() if everyone else runs.c.visitor == visitor if visitor else runs.c.visitor.is_(None)
+        rules = (
+            runs.c.key_of == "owner",
+            runs.c.state.in_(SPENDING_STATES),
+            runs.c.created_at >= _stamp(since),
+        )
+        return self._totals(mine, *rules).cost_usd
+
+    def _totals(self, *rules: ColumnElement[bool]) -> Totals:
+        query = select(func.count(), func.coalesce(func.sum(runs.c.cost_usd), 0.0)).where(*rules)
+        with self._engine.connect() as connection:
+            pictures, cost = connection.execute(query).one()
+        return Totals(pictures, round(cost, 6))
+
+    def purge(self, deleted_before: datetime) -> list[Run]:
+        """Forget runs deleted before then, and return them so that their files can go too."""
+        rule = runs.c.deleted_at < _stamp(deleted_before)
+        with self._writing, self._engine.begin() as connection:
+            gone = [_entry(row).run for row in connection.execute(select(runs).where(rule))]
+            connection.execute(runs.delete().where(rule))
+        return gone
+
+    def _rows(self, query: Any) -> list[Entry]:
+        with self._engine.connect() as connection:
+            return [_entry(row) for row in connection.execute(query)]
+
+
+def _next_revision(connection: Connection) -> int:
+    step = update(counters).where(counters.c.name == "revision").values(value=counters.c.value + 1)
+    return connection.execute(step.returning(counters.c.value)).scalar_one()
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.astimezone(timezone.utc).isoformat(timespec="microseconds")
+
+
+def _columns(fields: dict[str, Any]) -> dict[str, Any]:
+    """Run fields → column values."""
+    values = {name: _plain(value) for name, value in fields.items()}
+    if "picture" in fields:
+        values["media_name"] = fields["picture"].name if fields["picture"] else None
+    return values
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump_json()
+    if isinstance(value, datetime):
+        return _stamp(value)
+    return value.value if isinstance(value, RunState) else value
+
+
+def _row(run: Run) -> dict[str, Any]:
+    return _columns({name: getattr(run, name) for name in Run.model_fields})
+
+
+def _entry(row: Row[Any]) -> Entry:
+    values = dict(row._mapping)
+    seq = values.pop("seq")
+    values.pop("media_name")
+    for name in NESTED:
+        if values[name] is not None:
+            values[name] = json.loads(values[name])
+    return Entry(seq, Run.model_validate(values))

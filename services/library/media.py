@@ -1,0 +1,123 @@
+"""Pictures as files: originals byte for byte as fal sent them, and small WebP thumbnails.
+
+Names carry 128 random bits, so that whoever knows a name may see the picture and nobody can guess one.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import secrets
+import tempfile
+import warnings
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+
+from services.engines.replies import picture_failed
+from services.request import GenerationRequest
+from services.run import Picture
+
+FORMATS = {"JPEG": ("jpg", "image/jpeg"), "PNG": ("png", "image/png"), "WEBP": ("webp", "image/webp")}
+"""Pillow's name → (file ending, media type). Nothing else is ever decoded."""
+CONTENT_TYPES = {ending: media_type for ending, media_type in FORMATS.values()}
+THUMB_SIDE = 384
+"""Long side of a thumbnail in pixels."""
+MAX_PIXELS = 64 * 2**20
+"""More is refused before it is decoded: 16 times what the model can make."""
+
+
+class Media:
+    def __init__(self, folder: Path) -> None:
+        self._originals = folder / "media"
+        self._thumbs = folder / "thumbs"
+        for place in (self._originals, self._thumbs):
+            place.mkdir(parents=True, exist_ok=True)
+
+    def keep(self, data: bytes, request: GenerationRequest) -> Picture:
+        """Check that `data` decodes, store it and its thumbnail. Blocks for about 20 ms at one megapixel.
+
+        Raises RequestFailed where the bytes are no whole picture.
+        """
+        image, ending = _decode(data)
+        stem = secrets.token_hex(16)
+        picture = Picture(
+            name=f"{stem}.{ending}",
+            thumb=f"{stem}.webp",
+            content_type=CONTENT_TYPES[ending],
+            bytes=len(data),
+            width=image.width,
+            height=image.height,
+            note=_difference(image, ending, request),
+        )
+        _write(self._originals / picture.name, data)
+        _write(self._thumbs / picture.thumb, _thumbnail(image))
+        return picture
+
+    def original(self, name: str) -> Path:
+        return self._originals / name
+
+    def thumb(self, name: str) -> Path:
+        return self._thumbs / name
+
+    def find(self, kind: str, name: str) -> Path | None:
+        """The file of a name that came from outside; None where there is none. `kind` is media or thumbs."""
+        stem, _, ending = name.partition(".")
+        sound = len(stem) == 32 and all(char in "0123456789abcdef" for char in stem) and ending in CONTENT_TYPES
+        file = (self._thumbs if kind == "thumbs" else self._originals) / name
+        return file if sound and file.is_file() else None
+
+    def remove(self, picture: Picture) -> None:
+        self.original(picture.name).unlink(missing_ok=True)
+        self.thumb(picture.thumb).unlink(missing_ok=True)
+
+
+def _decode(data: bytes) -> tuple[Image.Image, str]:
+    """The whole picture, decoded, and its file ending."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is checked just below
+            image = Image.open(io.BytesIO(data), formats=tuple(FORMATS))
+        if image.width * image.height > MAX_PIXELS:
+            raise picture_failed("media_too_large", f"The picture has {image.width} × {image.height} pixels: too many.")
+        image.load()
+    except UnidentifiedImageError as error:
+        raise picture_failed(
+            "media_no_picture", "What fal's media host sent is no PNG, JPEG or WebP picture."
+        ) from error
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise picture_failed("media_truncated", "The picture arrived damaged or cut off.") from error
+    return image, FORMATS[str(image.format)][0]
+
+
+def _difference(image: Image.Image, ending: str, request: GenerationRequest) -> str | None:
+    """What to say where the picture is not as asked for."""
+    asked_size, asked_type = request.pixels, f"image/{request.output_format}"
+    found = []
+    if (image.width, image.height) != asked_size:
+        found.append(f"{image.width} × {image.height} instead of {asked_size[0]} × {asked_size[1]}")
+    if CONTENT_TYPES[ending] != asked_type:
+        found.append(f"{ending} instead of {request.output_format}")
+    return f"fal sent {' and '.join(found)}." if found else None
+
+
+def _thumbnail(image: Image.Image) -> bytes:
+    small = image.copy() if image.mode in ("RGB", "RGBA") else image.convert("RGBA")
+    small.thumbnail((THUMB_SIDE, THUMB_SIDE), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    out = io.BytesIO()
+    small.save(out, "WEBP", quality=82, method=2)
+    return out.getvalue()
+
+
+def _write(file: Path, data: bytes) -> None:
+    """All of it or nothing: written beside, synced, then moved into place."""
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=".part-")
+    try:
+        with os.fdopen(handle, "wb") as part:
+            part.write(data)
+            part.flush()
+            os.fsync(part.fileno())
+        os.replace(name, file)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

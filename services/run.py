@@ -1,0 +1,131 @@
+"""Run: the life of one request, from the press of the button to the picture. Frozen; the history keeps each version."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime, timezone
+from enum import Enum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from services.errors import Failure
+from services.request import GenerationRequest
+
+Engine = Literal["fal", "demo"]
+KeyOf = Literal["owner", "visitor"]
+
+
+class RunState(str, Enum):
+    PENDING = "pending"
+    """In the history, not sent."""
+    SUBMITTING = "submitting"
+    """About to be sent, or sent and not yet answered."""
+    SUBMITTED = "submitted"
+    """Accepted: the request id is known."""
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+    """Sent, and never answered: fal may have taken it. It is not sent again by itself."""
+
+    @property
+    def is_final(self) -> bool:
+        return self in FINAL_STATES
+
+
+FINAL_STATES = frozenset({RunState.DONE, RunState.FAILED, RunState.CANCELLED, RunState.UNKNOWN})
+AT_FAL_STATES = frozenset({RunState.SUBMITTED, RunState.QUEUED, RunState.RUNNING})
+"""States in which fal knows the request and its id is stored."""
+
+
+class Ticket(BaseModel):
+    """What fal's reply to a submit says about following it. The URLs are fal's own and are followed as they are."""
+
+    model_config = ConfigDict(frozen=True)
+
+    request_id: str
+    status_url: str
+    response_url: str
+    cancel_url: str
+
+
+class Picture(BaseModel):
+    """The picture as fal sent it. `name` and `thumb` are file names in the media folder."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    thumb: str
+    content_type: str
+    bytes: int
+    width: int
+    height: int
+    note: str | None = None
+    """Said where the picture is not what was asked for (another size or format)."""
+
+
+class Run(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    visitor: str | None
+    """Whose history it belongs to; None for API callers without a token."""
+    engine: Engine
+    key_of: KeyOf
+    """Whose fal key pays. The key itself is never kept."""
+    request: GenerationRequest
+    """With the seed always set: a random one is drawn before the run is written."""
+    state: RunState = RunState.PENDING
+    revision: int = 0
+    """Grows with every change of any run; what a page asks for when it comes back."""
+    created_at: datetime
+    submitted_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    ticket: Ticket | None = None
+    queue_position: int | None = None
+    """0 is next; None where fal did not say."""
+    progress: float | None = None
+    """0 to 1, where a log line tells it."""
+    note: str | None = None
+    """What it waits for, in words."""
+    cancel_asked: bool = False
+    failure: Failure | None = None
+    seed_used: int | None = None
+    """The seed in fal's result."""
+    picture: Picture | None = None
+    billed_units: float | None = None
+    """Megapixels billed, where fal's reply says so."""
+    cost_usd: float = 0.0
+    """An estimate, unless `billed_units` is known."""
+    favourite: bool = False
+    deleted_at: datetime | None = None
+
+    @property
+    def seed(self) -> int | None:
+        return self.seed_used if self.seed_used is not None else self.request.seed
+
+    @property
+    def seconds(self) -> float | None:
+        """From submit to the picture in place; None while it runs."""
+        return _between(self.submitted_at, self.finished_at)
+
+    @property
+    def queue_seconds(self) -> float | None:
+        return _between(self.submitted_at, self.started_at)
+
+
+def _between(start: datetime | None, end: datetime | None) -> float | None:
+    return max(0.0, (end - start).total_seconds()) if start and end else None
+
+
+def now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+def new_id() -> str:
+    """128 random bits as 32 hex digits."""
+    return secrets.token_hex(16)

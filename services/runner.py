@@ -1,0 +1,241 @@
+"""The runner owns the work under way: journal → submit → follow → fetch → keep.
+
+It lives outside any page: closing a tab changes nothing, and after a restart `recover` takes up what was unfinished.
+Each change is committed before anything else happens, so a crash at any point leaves a run that says what it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from typing import Any
+
+from services import failures
+from services.changes import Changes
+from services.engines.registry import Engines
+from services.errors import Failure, KeyNeeded, NotAccepted, RequestFailed, SubmitUnanswered, Unreachable
+from services.library.history import EVERYONE, History
+from services.library.media import Media
+from services.pricing import Prices
+from services.run import AT_FAL_STATES, Run, RunState, Ticket, now
+from services.slots import Slots
+
+log = logging.getLogger(__name__)
+
+SUBMIT_PATIENCE_SECONDS = 600.0
+"""How long a request that fal certainly did not take is offered again."""
+READ_PATIENCE_SECONDS = 3600.0
+"""How long a picture is followed through failing calls; fal keeps a result for about an hour."""
+LONGEST_PAUSE_SECONDS = 30.0
+KEY_NOTE = "Enter your key to fetch it."
+
+
+class Runner:
+    def __init__(
+        self,
+        history: History,
+        media: Media,
+        engines: Engines,
+        changes: Changes,
+        prices: Prices,
+        max_concurrent: int,
+    ) -> None:
+        self._history, self._media, self._engines, self._changes, self._prices = (
+            history,
+            media,
+            engines,
+            changes,
+            prices,
+        )
+        self._slots = Slots(max_concurrent)
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._sending: set[str] = set()
+        self._stopping = False
+
+    async def recover(self) -> None:
+        """Take up what a stopped server left: pending is sent, submitting becomes unknown, the rest is followed."""
+        for run in await asyncio.to_thread(self._history.unfinished):
+            if run.state is RunState.SUBMITTING:
+                failure = failures.stopped_while_submitting()
+                await self._save(run, state=RunState.UNKNOWN, failure=failure, finished_at=now())
+            else:
+                self.take(run)
+
+    def take(self, run: Run) -> None:
+        """Work on a run that is in the history, from wherever it stands. Returns at once."""
+        if run.id in self._tasks or self._stopping:
+            return
+        task = asyncio.create_task(self._work(run), name=f"run {run.id}")
+        self._tasks[run.id] = task
+        task.add_done_callback(lambda _: self._tasks.pop(run.id, None))
+
+    async def cancel(self, run: Run) -> Run:
+        """Stop a run: at once where it was not sent, else by asking fal, which may still finish it.
+
+        A task is never interrupted for this: it may be sending just now, and then fal has to be asked.
+        """
+        asked = {"cancel_asked": True, "finished_at": now(), "note": None}
+        if cancelled := await self._save_from(RunState.PENDING, run, state=RunState.CANCELLED, **asked):
+            return cancelled
+        run = await self._save(run, cancel_asked=True)
+        if run.state in AT_FAL_STATES and run.ticket:
+            await self._cancel_at_fal(run, run.ticket)
+        return run
+
+    async def stop(self) -> None:
+        """Stop working, keeping what is known: everything goes on at the next start.
+
+        Submits on their way get a moment to be answered, for an unanswered one cannot be repeated.
+        """
+        self._stopping = True
+        sending = [task for run_id, task in self._tasks.items() if run_id in self._sending]
+        if sending:
+            await asyncio.wait(sending, timeout=3)
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=1)
+
+    async def _work(self, run: Run) -> None:
+        """One run to its end, whatever the end is."""
+        try:
+            async with self._slots.one(self._engines.lane(run)):
+                accepted = run if run.ticket else await self._submit(run)
+                if accepted and not self._stopping:
+                    await self._follow_patiently(accepted)
+        except KeyNeeded:
+            await self._save(run, note=KEY_NOTE)
+        except SubmitUnanswered as error:
+            await self._save(run, state=RunState.UNKNOWN, failure=error.failure, note=None, finished_at=now())
+        except (RequestFailed, NotAccepted, Unreachable) as error:
+            await self._fail(run, error.failure)
+        except OSError as error:
+            await self._fail(run, failures.cannot_keep(error))
+        except Exception:
+            log.exception("run %s stopped on an error of this program", run.id)
+            await self._fail(run, failures.our_fault())
+
+    async def _submit(self, run: Run) -> Run | None:
+        """Send it once; where fal certainly did not take it, offer it again with growing pauses. None: cancelled."""
+        gateway = self._engines.gateway(run)
+        start, attempt = time.monotonic(), 0
+        while sending := await self._save_from(
+            RunState.PENDING, run, state=RunState.SUBMITTING, submitted_at=now(), note=None
+        ):
+            self._sending.add(run.id)
+            try:
+                ticket = await gateway.submit(sending.request)
+                accepted = await self._save(run, state=RunState.SUBMITTED, ticket=ticket)
+            except NotAccepted as error:
+                attempt += 1
+                pause = error.retry_after or min(LONGEST_PAUSE_SECONDS, 0.5 * 2**attempt) * random.uniform(0.7, 1.0)
+                if time.monotonic() - start + pause > SUBMIT_PATIENCE_SECONDS:
+                    raise
+                # Not taken: say so in the history, so that a crash while waiting leaves no doubt.
+                waiting = await self._save(run, state=RunState.PENDING, note=error.waiting_for, submitted_at=None)
+            else:
+                if accepted.cancel_asked:  # pressed while the request was on its way
+                    await self._cancel_at_fal(accepted, ticket)
+                return accepted
+            finally:
+                self._sending.discard(run.id)
+            if waiting.cancel_asked:
+                await self.cancel(waiting)
+            else:
+                await asyncio.sleep(pause)
+        return None
+
+    async def _follow_patiently(self, run: Run) -> None:
+        """Follow to the picture; calls that fail for a while are repeated, for reading costs nothing."""
+        start, attempt = time.monotonic(), 0
+        while True:
+            try:
+                return await self._follow(run)
+            except Unreachable as error:
+                attempt += 1
+                if time.monotonic() - start > READ_PATIENCE_SECONDS:
+                    raise
+                log.warning("run %s: %s", run.id, error)
+                run = await self._save(run, note="fal cannot be reached just now; trying again")
+                await asyncio.sleep(min(LONGEST_PAUSE_SECONDS, 0.5 * 2**attempt))
+
+    async def _follow(self, run: Run) -> None:
+        ticket = run.ticket
+        assert ticket, "only a run that fal accepted is followed"
+        gateway = self._engines.gateway(run)
+        async for seen in gateway.follow(ticket):
+            news: dict[str, Any] = {
+                "state": seen.state,
+                "queue_position": seen.position,
+                "progress": seen.fraction,
+            }
+            if seen.state is RunState.RUNNING and run.started_at is None:
+                news["started_at"] = now()
+            run = await self._save_news(run, {**news, "note": None})
+        result = await gateway.result(ticket)
+        data = await gateway.download(result.url)
+        picture = await asyncio.to_thread(self._media.keep, data, run.request)
+        run = await self._current(run)
+        cost = {} if result.billed_units is None else {"cost_usd": self._cost(run, result.billed_units)}
+        await self._save(
+            run,
+            state=RunState.DONE,
+            picture=picture,
+            seed_used=result.seed,
+            billed_units=result.billed_units,
+            finished_at=now(),
+            progress=None,
+            queue_position=None,
+            failure=None,
+            note="It was finished before the cancel reached fal, so it was kept." if run.cancel_asked else None,
+            **cost,
+        )
+
+    def _cost(self, run: Run, units: float) -> float:
+        return 0.0 if run.engine == "demo" else self._prices.of_units(units)
+
+    async def _cancel_at_fal(self, run: Run, ticket: Ticket) -> None:
+        try:
+            await self._engines.gateway(run).cancel(ticket)
+        except (Unreachable, KeyNeeded) as error:
+            log.warning("run %s could not be cancelled: %s", run.id, error)
+            await self._save(run, note="The cancel did not reach fal; it goes on.")
+
+    async def _fail(self, run: Run, failure: Failure) -> None:
+        """The end without a picture. What was cancelled on request is no failure."""
+        current = await self._current(run)
+        cancelled = current.cancel_asked and failure.code not in ("content_policy", "no_media", "validation")
+        await self._save(
+            run,
+            state=RunState.CANCELLED if cancelled else RunState.FAILED,
+            failure=None if cancelled else failure,
+            finished_at=now(),
+            progress=None,
+            queue_position=None,
+            note=None,
+        )
+
+    async def _save_news(self, run: Run, news: dict[str, Any]) -> Run:
+        """Save what differs; nothing where nothing does."""
+        fresh = {name: value for name, value in news.items() if getattr(run, name) != value}
+        return await self._save(run, **fresh) if fresh else run
+
+    async def _save(self, run: Run, **fields: Any) -> Run:
+        """Commit, then tell the pages. A commit once begun is finished even when the task is cancelled."""
+        saved = await asyncio.shield(asyncio.to_thread(self._history.change, run.id, **fields))
+        self._changes.tell(saved.visitor)
+        return saved
+
+    async def _save_from(self, before: RunState, run: Run, /, **fields: Any) -> Run | None:
+        """Save only where the run is in the state `before` now; None where it is not."""
+        saved = await asyncio.shield(asyncio.to_thread(self._history.change_from, before, run.id, **fields))
+        if saved:
+            self._changes.tell(saved.visitor)
+        return saved
+
+    async def _current(self, run: Run) -> Run:
+        """The run as it stands in the history: others may have changed it meanwhile."""
+        return await asyncio.to_thread(self._history.get, run.id, EVERYONE)

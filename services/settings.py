@@ -1,0 +1,134 @@
+"""Settings from the environment. Nothing else in the project reads it.
+
+fal_client itself reads `FAL_RUN_HOST` and `FAL_QUEUE_RUN_HOST`, and TLS reads `SSL_CERT_FILE`: they keep their meaning.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from services.errors import StartupError
+
+Money = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+def _default_data_dir() -> Path:
+    from platformdirs import user_data_path
+
+    return user_data_path("flux2-flex-playground", appauthor=False)
+
+
+class Settings(BaseSettings):
+    """What the operator decides. Field names are the variables' names in lower case."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    fal_key: SecretStr | None = Field(
+        default=None,
+        description="The owner's fal key. With it pictures come from fal, without it from the demo engine.",
+    )
+    fal_key_id: str | None = Field(default=None, description="The owner's key in two parts, with FAL_KEY_SECRET.")
+    fal_key_secret: SecretStr | None = Field(default=None, description="Second part of the key.")
+    gradio_server_name: str | None = Field(
+        default=None, description="Address to listen on. Default: 127.0.0.1, and 0.0.0.0 on Spaces."
+    )
+    gradio_server_port: int = Field(default=7860, ge=0, le=65535, description="Port to listen on.")
+    space_id: str | None = Field(
+        default=None,
+        description="Set by Hugging Face Spaces: visitor history, budgets and 0.0.0.0 become the defaults.",
+    )
+    playground_engine: Literal["auto", "fal", "demo"] = Field(
+        default="auto", description="auto takes fal when there is a key and the demo engine otherwise."
+    )
+    playground_data_dir: Path = Field(
+        default_factory=_default_data_dir,
+        description="Where history and pictures are kept. Default: the platform's user data folder.",
+    )
+    playground_max_concurrent: int = Field(
+        default=8, ge=1, le=100, description="Requests in flight for each key; the others wait their turn."
+    )
+    playground_price_per_megapixel: Money = Field(
+        default=0.05, description="US dollars for each megapixel begun; used for estimates."
+    )
+    playground_history: Literal["auto", "shared", "visitor"] = Field(
+        default="auto",
+        description="shared: one history for all. visitor: one for each browser. auto: visitor on Spaces.",
+    )
+    playground_visitor_budget_usd: Money | None = Field(
+        default=None,
+        description="What one visitor may spend of the owner's key in a day. Unset: no limit ($1 on Spaces).",
+    )
+    playground_daily_budget_usd: Money | None = Field(
+        default=None,
+        description="What all may spend of the owner's key in a day. Unset: no limit ($10 on Spaces).",
+    )
+    playground_demo_step_seconds: float = Field(
+        default=0.03, ge=0, le=10, description="Seconds the demo engine takes for each step."
+    )
+
+    @property
+    def owner_key(self) -> str | None:
+        """The owner's fal key, or None. Never log or show it."""
+        if self.fal_key and self.fal_key.get_secret_value().strip():
+            return self.fal_key.get_secret_value().strip()
+        if self.fal_key_id and self.fal_key_secret:
+            return f"{self.fal_key_id}:{self.fal_key_secret.get_secret_value()}"
+        return None
+
+    @property
+    def on_spaces(self) -> bool:
+        return bool(self.space_id)
+
+    @property
+    def engine(self) -> Literal["fal", "demo"]:
+        """The engine for visitors who bring no key of their own."""
+        if self.playground_engine == "auto":
+            return "fal" if self.owner_key else "demo"
+        return self.playground_engine
+
+    @property
+    def history_mode(self) -> Literal["shared", "visitor"]:
+        if self.playground_history == "auto":
+            return "visitor" if self.on_spaces else "shared"
+        return self.playground_history
+
+    @property
+    def host(self) -> str:
+        return self.gradio_server_name or ("0.0.0.0" if self.on_spaces else "127.0.0.1")
+
+    @property
+    def visitor_budget_usd(self) -> float | None:
+        return self._budget(self.playground_visitor_budget_usd, 1.0)
+
+    @property
+    def daily_budget_usd(self) -> float | None:
+        return self._budget(self.playground_daily_budget_usd, 10.0)
+
+    def _budget(self, asked: float | None, on_spaces: float) -> float | None:
+        return on_spaces if asked is None and self.on_spaces else asked
+
+    def warnings(self) -> tuple[str, ...]:
+        """What the operator should hear at start."""
+        found = []
+        beyond_loopback = self.host not in ("127.0.0.1", "::1", "localhost")
+        if beyond_loopback and self.owner_key and self.visitor_budget_usd is None and self.daily_budget_usd is None:
+            found.append(
+                f"Listening on {self.host} with your fal key and no budget: whoever reaches this address can spend "
+                "your money. Set PLAYGROUND_VISITOR_BUDGET_USD or PLAYGROUND_DAILY_BUDGET_USD."
+            )
+        if self.playground_engine == "fal" and not self.owner_key:
+            found.append("PLAYGROUND_ENGINE=fal without FAL_KEY: each visitor has to enter a key before generating.")
+        return tuple(found)
+
+
+def load_settings() -> Settings:
+    """Read the environment. Raises StartupError that names the variable at fault."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [f"{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors(include_input=False)]
+        raise StartupError("These environment variables cannot be used:\n  " + "\n  ".join(lines)) from None
