@@ -14,6 +14,7 @@ class Changes:
 
     def __init__(self) -> None:
         self._listeners: dict[asyncio.Event, Scope] = {}
+        self.closed = False
 
     @contextmanager
     def listen(self, scope: Scope) -> Iterator[asyncio.Event]:
@@ -31,7 +32,8 @@ class Changes:
             if scope.everyone or (visitor is not None and scope.visitor == visitor):
                 wake.set()
 
-    def wake_all(self) -> None:
-        """The server stops: let every listener look up and end."""
+    def close(self) -> None:
+        """The server stops: every listener looks up, sees `closed` and ends."""
+        self.closed = True
         for wake in self._listeners:
             wake.set()

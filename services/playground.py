@@ -66,7 +66,7 @@ class Playground:
         await self.runner.recover()
 
     async def stop(self) -> None:
-        self.changes.wake_all()
+        self.changes.close()
         await self.runner.stop()
         await self.engines.aclose()
         self.history.close()
@@ -153,7 +153,8 @@ class Playground:
         async with self._counting:  # count and write in one go, or two presses would spend the same dollar
             if engine == "fal" and key_of == "owner":
                 await self._check_budgets(visitor, sum(run.cost_usd for run in new))
-            added = await asyncio.to_thread(self.history.add, new)
+            # The first of a press is written last, so that newest-first lists show a press in its own order.
+            added = (await asyncio.to_thread(self.history.add, reversed(new)))[::-1]
         self.changes.tell(visitor)
         for run in added:
             self.runner.take(run)

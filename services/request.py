@@ -375,12 +375,14 @@ def caption(request: GenerationRequest) -> str:
     ]
     told = {"prompt", "image_size", "num_inference_steps", "guidance_scale", "seed"}
     words += [
-        f"{parameter.short} {_told(getattr(request, name))}"
+        told(name, getattr(request, name))
         for name, parameter in PARAMETERS.items()
         if name not in told and getattr(request, name) != parameter.default
     ]
     return " · ".join(words)
 
 
-def _told(value: Any) -> str:
-    return {True: "on", False: "off"}.get(value, str(value)) if isinstance(value, bool) else str(value)
+def told(name: str, value: Any) -> str:
+    """One parameter's value in short words: `steps 28`, `expansion off`."""
+    shown = ("on" if value else "off") if isinstance(value, bool) else value
+    return f"{PARAMETERS[name].short} {shown}"

@@ -14,7 +14,7 @@ NEAREST_SECONDS = 0.03
 
 
 def next_interval(waited: float, fraction: float | None = None) -> float:
-    """Seconds until the next look, `waited` seconds after the submit, with `fraction` (0 to 1) done if a log told it."""
+    """Seconds until the next look, `waited` seconds after the submit, with `fraction` (0 to 1) done if logs told."""
     interval = min(max(FIRST_SECONDS, waited * SHARE), LONGEST_SECONDS)
     if fraction is not None and 0.5 <= fraction < 1:
         # At a steady rate the rest takes this long. A log line is a step old and time in the queue counts as work, so

@@ -1,4 +1,4 @@
-"""Which gateway serves whom: the owner's key, a visitor's own key, or the demo engine. Keys live here, in memory only."""
+"""Which gateway serves whom: the owner's key, a visitor's own, or the demo engine. Keys live here, in memory only."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from services.run import Picture
 
 FORMATS = {"JPEG": ("jpg", "image/jpeg"), "PNG": ("png", "image/png"), "WEBP": ("webp", "image/webp")}
 """Pillow's name → (file ending, media type). Nothing else is ever decoded."""
-CONTENT_TYPES = {ending: media_type for ending, media_type in FORMATS.values()}
+CONTENT_TYPES = dict(FORMATS.values())
 THUMB_SIDE = 384
 """Long side of a thumbnail in pixels."""
 MAX_PIXELS = 64 * 2**20

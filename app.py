@@ -1,0 +1,51 @@
+"""FLUX.2 [flex] Playground: composition root. Settings → services → page → server."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+
+def main() -> int:
+    # Gradio reads these when it is imported: no analytics, and no waiting for them.
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+    from services.errors import StartupError
+    from services.playground import Playground
+    from services.settings import load_settings
+
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        settings = load_settings()
+        playground = Playground(settings)
+    except StartupError as error:
+        print(error, file=sys.stderr)
+        return 1
+    for warning in settings.warnings():
+        logging.getLogger("playground").warning(warning)
+
+    import uvicorn
+
+    from ui.server import build_server
+
+    server = build_server(playground)
+    shown = "127.0.0.1" if settings.host == "0.0.0.0" else settings.host
+    print(
+        f"FLUX.2 [flex] Playground ({settings.engine} engine) on http://{shown}:{settings.gradio_server_port}",
+        flush=True,
+    )
+    uvicorn.run(
+        server,
+        host=settings.host,
+        port=settings.gradio_server_port,
+        log_level="warning",
+        timeout_graceful_shutdown=2,
+        ws="none",
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

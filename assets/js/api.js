@@ -1,0 +1,39 @@
+// Calls of our own routes. An error becomes an Error with the server's sentence.
+
+async function call(method, path, body) {
+  let response;
+  try {
+    response = await fetch(path, {
+      method,
+      headers: body === undefined ? {} : { "Content-Type": "application/json" },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+  } catch {
+    throw new Error("The playground's server cannot be reached. What is running goes on there; try again in a moment.");
+  }
+  const answer = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Error(answer.message ?? answer.detail ?? `The server answered ${response.status}.`);
+  return answer;
+}
+
+export const get = (path) => call("GET", path);
+export const post = (path, body = {}) => call("POST", path, body);
+export const remove = (path) => call("DELETE", path);
+
+/** Read server-sent events with fetch until the stream ends or `signal` aborts. */
+export async function readEvents(path, lastId, onEvent, signal) {
+  const response = await fetch(path, { headers: { Accept: "text/event-stream", "Last-Event-ID": String(lastId) }, signal });
+  if (!response.ok || !response.body) throw new Error(`The server answered ${response.status}.`);
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    const blocks = (rest + value).split(/\r?\n\r?\n/);
+    rest = blocks.pop();
+    for (const block of blocks) {
+      const field = (name) => block.split(/\r?\n/).filter((line) => line.startsWith(`${name}:`)).map((line) => line.slice(name.length + 1).trim()).join("\n");
+      if (field("data")) onEvent({ id: Number(field("id")), data: JSON.parse(field("data")) });
+    }
+  }
+}

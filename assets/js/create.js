@@ -1,0 +1,83 @@
+// What Gradio's components leave to a script: names of groups, errors at their control, Ctrl/Cmd+Enter.
+
+import { el } from "./dom.js";
+import { toast } from "./toast.js";
+
+const GROUPS = {
+  image_size: "Image size",
+  images: "Images",
+  safety_tolerance: "Safety tolerance",
+  output_format: "Output format",
+};
+
+const fieldOf = (name) => document.getElementById(`field-${name}`);
+
+export function prepareCreate() {
+  nameGroups();
+  new MutationObserver(nameGroups).observe(document.body, { childList: true, subtree: true });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.repeat) return;
+    if (!event.target.closest("#create")) return;
+    event.preventDefault();
+    document.getElementById("generate")?.click();
+  });
+  document.addEventListener("input", (event) => {
+    const field = event.target.closest?.(".pg-field");
+    if (field) clearIssue(field);
+  });
+}
+
+/** gr.Radio is a nameless group: give it its label as a name. */
+function nameGroups() {
+  for (const [name, label] of Object.entries(GROUPS)) {
+    const group = fieldOf(name);
+    if (group && group.getAttribute("aria-label") !== label) group.setAttribute("aria-label", label);
+  }
+}
+
+/** A handler's message: errors at their controls, what was asked for, or a sentence. */
+export function showMessage({ issues, checked, error, said, size_note, asked, focus }) {
+  if (issues || asked) {
+    for (const field of document.querySelectorAll(".pg-field")) {
+      if (!checked || checked.includes(field.id.replace("field-", ""))) clearIssue(field);
+    }
+  }
+  for (const [index, issue] of (issues ?? []).entries()) showIssue(issue, index === 0 && (!checked || focus));
+  if (error) toast(error);
+  if (said) toast(said);
+  if (size_note !== undefined) sizeNote(size_note);
+  if (asked) document.dispatchEvent(new CustomEvent("playground-asked", { detail: asked }));
+}
+
+function showIssue({ field: name, message }, focus) {
+  const field = fieldOf(name);
+  if (!field) return toast(message);
+  clearIssue(field);
+  field.closest("#advanced")?.querySelector("button[aria-expanded='false'], button.label-wrap:not(.open)")?.click();
+  field.classList.add("pg-at-fault");
+  field.append(el("p", { class: "pg-issue", role: "alert", id: `issue-${name}` }, message));
+  for (const control of field.querySelectorAll("input, textarea")) {
+    control.setAttribute("aria-invalid", "true");
+    control.setAttribute("aria-describedby", `issue-${name}`);
+  }
+  if (focus) {
+    field.scrollIntoView({ block: "nearest" });
+    field.querySelector("input, textarea")?.focus({ preventScroll: true });
+  }
+}
+
+function clearIssue(field) {
+  if (!field.classList.contains("pg-at-fault")) return;
+  field.classList.remove("pg-at-fault");
+  field.querySelector(".pg-issue")?.remove();
+  for (const control of field.querySelectorAll("[aria-invalid]")) {
+    control.removeAttribute("aria-invalid");
+    control.removeAttribute("aria-describedby");
+  }
+}
+
+function sizeNote(text) {
+  const row = document.getElementById("custom-size");
+  row.querySelector(".pg-size-note")?.remove();
+  if (text) row.append(el("p", { class: "pg-size-note", role: "status" }, text));
+}

@@ -1,0 +1,53 @@
+// Small helpers for building the page. All text is set as text: nothing here, or anywhere, writes HTML from data.
+
+/** An element: `el("button", { class: "x", onclick: f }, "text", child)`. Null and false children are left out. */
+export function el(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
+}
+
+const SHAPES = {
+  star: "M8 1.8l1.9 4 4.4.5-3.3 3 .9 4.3L8 11.5l-3.9 2.1.9-4.3-3.3-3 4.4-.5z",
+  more: "M3 8h.01M8 8h.01M13 8h.01",
+  swap: "M2 5.5h11M10 2.5l3 3-3 3M14 10.5H3M6 7.5l-3 3 3 3",
+  key: "M10.5 5.5a3 3 0 1 1-2.6 4.5H6.5L5 11.5 3.5 10 2 11.5",
+};
+
+/** A line icon, hidden from assistive technology: the button around it has a name. */
+export function icon(name) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("viewBox", "0 0 16 16");
+  svg.setAttribute("aria-hidden", "true");
+  svg.classList.add("pg-icon", `pg-icon-${name}`);
+  const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  path.setAttribute("d", SHAPES[name]);
+  svg.append(path);
+  return svg;
+}
+
+export function button(name, onclick, { label = null, ...attributes } = {}, ...children) {
+  const shown = children.length ? children : [name];
+  return el("button", { type: "button", class: "pg-button", "aria-label": label ?? (children.length ? name : null), onclick, ...attributes }, ...shown);
+}
+
+/** Replace an element's children only when `key` differs from the last time, so that focus and pictures stay put. */
+export function redraw(element, key, children) {
+  const text = JSON.stringify(key);
+  if (element.dataset.drawn === text) return;
+  element.dataset.drawn = text;
+  element.replaceChildren(...children().flat().filter(Boolean));
+}
+
+export const money = (usd) => (usd >= 0.01 || usd === 0 ? `≈ $${usd.toFixed(2)}` : `≈ $${usd.toFixed(4).replace(/0+$/, "")}`);
+
+export function kilobytes(bytes) {
+  return bytes < 2 ** 20 ? `${Math.max(1, Math.round(bytes / 1024))} KB` : `${(bytes / 2 ** 20).toFixed(1)} MB`;
+}
+
+export const seconds = (value) => (value < 10 ? `${value.toFixed(1)} s` : `${Math.round(value)} s`);

@@ -1,0 +1,139 @@
+// The gallery: the visitor's newest runs, a card each. A card is drawn anew only in the parts that changed.
+
+import { cancel, favourite, retry } from "./actions.js";
+import { button, el, icon, redraw, seconds } from "./dom.js";
+import { selection } from "./selection.js";
+import { isLive, store } from "./store.js";
+
+export function mountGallery(element, { trigger }) {
+  const heading = el("div", { class: "pg-gallery-head" });
+  const grid = el("div", { class: "pg-cards", role: "list", "aria-label": "Pictures", onkeydown: moveFocus });
+  const end = el("div", { class: "pg-gallery-end" });
+  element.append(heading, grid, end);
+  const cards = new Map();
+
+  const draw = () => {
+    const runs = store.newest;
+    drawHeading(heading, runs);
+    for (const [id, node] of cards) {
+      if (!store.runs.has(id) || store.runs.get(id).deleted) {
+        node.remove();
+        cards.delete(id);
+      }
+    }
+    let before = null;
+    for (const run of runs) {
+      const node = cards.get(run.id) ?? newCard(run, cards, trigger);
+      drawCard(node, run, trigger);
+      const expected = before ? before.nextSibling : grid.firstChild;
+      if (node !== expected) grid.insertBefore(node, expected);
+      before = node;
+    }
+    end.textContent = store.more ? "Loading more…" : "";
+  };
+  store.addEventListener("change", draw);
+  selection.addEventListener("change", draw);
+  new IntersectionObserver(([seen]) => seen.isIntersecting && store.older(), { rootMargin: "600px" }).observe(end);
+  setInterval(() => tick(cards), 1000);
+  draw();
+}
+
+function drawHeading(heading, runs) {
+  const live = runs.filter(isLive).length;
+  const done = runs.filter((run) => run.state === "done").length;
+  const words = [`${done}${store.more ? "+" : ""} ${done === 1 ? "picture" : "pictures"}`, live && `${live} running`].filter(Boolean).join(" · ");
+  redraw(heading, { words, empty: !runs.length }, () =>
+    runs.length ? [el("h2", {}, "Newest"), el("span", { class: "pg-muted", role: "status" }, words)] : [],
+  );
+}
+
+function newCard(run, cards) {
+  const node = el("article", { class: "pg-card", role: "listitem", "data-run-id": run.id }, el("div", { class: "pg-card-picture" }), el("div", { class: "pg-card-foot" }));
+  cards.set(run.id, node);
+  return node;
+}
+
+function drawCard(node, run, trigger) {
+  node.dataset.state = run.state;
+  node.dataset.seed = run.seed ?? "";
+  node.dataset.favourite = run.favourite;
+  node.classList.toggle("pg-chosen", selection.chosen?.id === run.id);
+  const [picture, foot] = node.children;
+  const { state, thumb, favourite: starred, position, progress, note, failure, cancelling, seed } = run;
+  redraw(picture, { state, thumb, starred, position, progress, note, failure, cancelling, seed }, () => pictureParts(run, trigger));
+  redraw(foot, { state, seed, took: run.seconds }, () => [
+    el("span", { class: "pg-figures", title: `Seed ${run.seed}` }, `seed ${run.seed}`),
+    el("span", { class: "pg-figures pg-card-time" }, footWord(run)),
+  ]);
+}
+
+function footWord(run) {
+  if (run.state === "done") return run.seconds === null ? "" : seconds(run.seconds);
+  if (isLive(run)) return elapsed(run);
+  return { failed: "failed", cancelled: "cancelled", unknown: "unanswered" }[run.state];
+}
+
+const elapsed = (run) => (run.submitted_at ? `${Math.max(0, Math.round((Date.now() - Date.parse(run.submitted_at)) / 1000))} s` : "");
+
+/** Times of running cards go on between changes. */
+function tick(cards) {
+  for (const [id, node] of cards) {
+    const run = store.runs.get(id);
+    if (run && isLive(run)) node.querySelector(".pg-card-time").textContent = elapsed(run);
+  }
+}
+
+function pictureParts(run, trigger) {
+  if (run.state === "done") {
+    return [
+      el("button", { type: "button", class: "pg-card-open", "aria-label": `Show picture with seed ${run.seed}`, onclick: () => selection.choose(run.id) },
+        el("img", { src: run.thumb, alt: altText(run), loading: "lazy", decoding: "async", draggable: "false" })),
+      button("Favourite", () => favourite(run), { class: "pg-star", "aria-pressed": String(run.favourite) }, icon("star")),
+    ];
+  }
+  if (isLive(run)) {
+    return [
+      el("p", { class: "pg-card-words" }, liveWords(run)),
+      el("div", { class: "pg-bar", role: "progressbar", "aria-label": "Progress", "aria-valuemin": "0", "aria-valuemax": "100", "aria-valuenow": run.progress === null ? null : String(Math.round(run.progress * 100)) },
+        el("div", { style: `width:${Math.round((run.progress ?? 0) * 100)}%` })),
+      run.cancelling ? null : button("Cancel", () => cancel(run), { class: "pg-button pg-corner" }),
+    ];
+  }
+  const words = run.state === "cancelled" ? "Cancelled" : run.failure?.message ?? "";
+  const charged = run.failure?.charged ? ` (${run.failure.charged})` : "";
+  return [
+    el("p", { class: "pg-card-words pg-card-failure", tabindex: "0" }, words + charged),
+    failureButton(run, trigger),
+  ];
+}
+
+function failureButton(run, trigger) {
+  const action = run.state === "cancelled" ? "Retry" : run.failure?.action;
+  if (!action) return null;
+  const run_ = action === "Edit settings" ? () => trigger("edit", { id: run.id }) : () => retry(run);
+  return button(action, run_);
+}
+
+/** What a running card says, in words. */
+export function liveWords(run) {
+  if (run.cancelling) return "cancelling…";
+  if (run.note) return run.note;
+  if (run.state === "running") return run.progress === null ? "running" : `running ${Math.round(run.progress * 100)} %`;
+  if (run.state === "queued") return run.position ? `in queue · ${run.position} ahead` : "in queue · next";
+  return { pending: "waiting for its turn", submitting: "sending", submitted: "sent" }[run.state];
+}
+
+export const altText = (run) => `${run.prompt.slice(0, 120)}${run.prompt.length > 120 ? "…" : ""} (seed ${run.seed})`;
+
+/** Arrow keys move between the cards. */
+function moveFocus(event) {
+  const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: "row", ArrowUp: "-row" }[event.key];
+  if (!step || !event.target.classList.contains("pg-card-open")) return;
+  event.preventDefault();
+  const all = [...event.currentTarget.querySelectorAll(".pg-card-open")];
+  const columns = getComputedStyle(event.currentTarget).gridTemplateColumns.split(" ").length;
+  const offset = step === "row" ? columns : step === "-row" ? -columns : step;
+  const next = all[all.indexOf(event.target) + offset];
+  next?.focus();
+  next?.click();
+}

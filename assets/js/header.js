@@ -1,0 +1,64 @@
+// The header: name, cost and count of this visit, the engine, and the visitor's own key.
+
+import { post, remove } from "./api.js";
+import { button, el, money, redraw } from "./dom.js";
+import { store } from "./store.js";
+import { attempt, toast } from "./toast.js";
+
+export function mountHeader(element) {
+  const draw = () => {
+    const { visit, engine, ownKey, online, loaded } = store;
+    redraw(element, { visit, engine, ownKey, online, loaded }, () => [
+      el("h1", { class: "pg-brand" }, "FLUX.2 [flex]"),
+      el(
+        "div",
+        { class: "pg-chips" },
+        !online && el("span", { class: "pg-chip pg-offline", role: "status" }, "Reconnecting…"),
+        loaded && el("span", { class: "pg-chip pg-figures pg-visit", title: "Pictures of this visit, and what they are estimated to cost" }, `${engine === "demo" ? "$0" : money(visit.cost_usd)} · ${visit.pictures} ${visit.pictures === 1 ? "picture" : "pictures"}`),
+        loaded && el("span", { class: `pg-chip pg-engine pg-engine-${engine}`, title: engine === "demo" ? "Procedural pictures painted on this machine, for free. Enter a fal key for the real model." : "Pictures come from fal" }, engine === "demo" ? "Demo engine" : "fal"),
+        button("Key", openKeys, { "aria-haspopup": "dialog" }),
+      ),
+    ]);
+  };
+  store.addEventListener("change", draw);
+  draw();
+}
+
+function openKeys() {
+  const input = el("input", { type: "password", id: "pg-key", autocomplete: "off", spellcheck: "false", "aria-describedby": "pg-key-help" });
+  const dialog = el("dialog", { class: "pg-dialog", "aria-label": "fal key" });
+  const close = () => dialog.close();
+  const save = async (event) => {
+    event.preventDefault();
+    const key = input.value;
+    input.value = "";
+    if (await attempt(() => post("/key", { key }))) {
+      toast("Your key is in use. Pictures now come from fal.");
+      await store.refresh();
+      document.dispatchEvent(new CustomEvent("playground-engine"));
+      close();
+    }
+  };
+  const forget = async () => {
+    if (await attempt(() => remove("/key"))) {
+      toast("Your key is forgotten.");
+      await store.refresh();
+      close();
+    }
+  };
+  dialog.append(
+    el("h2", {}, "Your fal key"),
+    el("p", { id: "pg-key-help" }, "It is held in this server's memory only, used for your own pictures, and forgotten after 12 hours without use. Make one at fal.ai/dashboard/keys."),
+    store.ownKey ? el("p", { class: "pg-strong" }, "A key of yours is in use.") : null,
+    el(
+      "form",
+      { onsubmit: save },
+      el("label", { for: "pg-key" }, "Key"),
+      input,
+      el("div", { class: "pg-dialog-buttons" }, store.ownKey && button("Forget key", forget), button("Close", close), el("button", { type: "submit", class: "pg-button pg-primary" }, "Use this key")),
+    ),
+  );
+  dialog.addEventListener("close", () => dialog.remove());
+  document.body.append(dialog);
+  dialog.showModal();
+}

@@ -1,0 +1,30 @@
+// The page's scripts. Gradio's widgets call `mount` when they are there; handlers and scripts talk through the bridge.
+
+import { prepareCreate, showMessage } from "./create.js";
+import { mountGallery } from "./gallery.js";
+import { mountHeader } from "./header.js";
+import { mountPrompts } from "./prompts.js";
+import { mountStage } from "./stage.js";
+import { store } from "./store.js";
+import { toast } from "./toast.js";
+
+const mounts = { header: mountHeader, stage: mountStage, gallery: mountGallery, prompts: mountPrompts };
+let send = () => toast("The page is still loading. Try again in a moment.");
+
+/** Fill a widget's place. */
+export function mount(name, element) {
+  mounts[name](element, { trigger: (event, data) => send(event, data) });
+}
+
+/** The bridge is there: events can reach the handlers. */
+export function connect(trigger) {
+  send = trigger;
+}
+
+/** A handler's message for the page. */
+export function hear(message) {
+  if (message) showMessage(message);
+}
+
+prepareCreate();
+store.start().catch((error) => toast(error.message));

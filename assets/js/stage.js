@@ -1,0 +1,118 @@
+// The stage: the chosen picture as large as the window leaves, and beside it everything about it.
+
+import { copyLink, deleteRun, download, favourite, nearby, newSeeds, showCode } from "./actions.js";
+import { get } from "./api.js";
+import { button, el, icon, kilobytes, money, redraw, seconds } from "./dom.js";
+import { altText, liveWords } from "./gallery.js";
+import { openMenu } from "./menu.js";
+import { selection } from "./selection.js";
+import { isLive, store } from "./store.js";
+
+const wholePrompts = new Map(); // id → prompt, for those that a card holds cut
+
+export function mountStage(element, { trigger }) {
+  const picture = el("div", { class: "pg-stage-picture" });
+  const panel = el("aside", { class: "pg-details", "aria-label": "Details" });
+  element.append(picture, panel);
+  const draw = () => {
+    const run = selection.chosen;
+    element.dataset.state = run?.state ?? "empty";
+    drawPicture(picture, run);
+    drawDetails(panel, run, trigger);
+  };
+  store.addEventListener("change", draw);
+  selection.addEventListener("change", draw);
+  draw();
+}
+
+function drawPicture(place, run) {
+  if (!run) {
+    return redraw(place, { empty: store.loaded }, () => (store.loaded ? [empty()] : []));
+  }
+  const { id, media, state, position, progress, note, cancelling } = run;
+  redraw(place, { id, media, state, ...(media ? {} : { position, progress, note, cancelling }) }, () => {
+    if (!media) return [isLive(run) ? onItsWay(run) : el("p", { class: "pg-muted" }, "No picture")];
+    const image = el("img", { alt: altText(run), width: run.width, height: run.height, decoding: "async", class: "pg-stage-image" });
+    image.src = run.media;
+    return [image];
+  });
+}
+
+function onItsWay(run) {
+  const bar = el("div", { class: "pg-bar" }, el("div", { style: `width:${Math.round((run.progress ?? 0) * 100)}%` }));
+  return el("div", { class: "pg-stage-live" }, el("span", {}, liveWords(run)), bar);
+}
+
+function empty() {
+  return el("div", { class: "pg-empty" }, el("p", { class: "pg-strong" }, "Write a prompt and press Generate."), el("p", {}, store.engine === "demo" ? "No fal key is set, so the demo engine paints: procedural pictures, free, no model. Add a key for the real one." : "Pictures from fal appear here."));
+}
+
+function drawDetails(panel, run, trigger) {
+  if (!run) return redraw(panel, { empty: true }, () => []);
+  const { id, state, favourite: starred, seconds: took, bytes, failure, picture_note, note } = run;
+  const prompt = wholePrompts.get(id) ?? run.prompt;
+  redraw(panel, { id, state, starred, took, bytes, failure, picture_note, note, prompt }, () => [
+    el("dl", { class: "pg-facts" }, ...facts(run).flatMap(([name, value]) => [el("dt", {}, name), el("dd", { class: "pg-figures" }, value)])),
+    run.picture_note && el("p", { class: "pg-note" }, run.picture_note),
+    state === "done" && run.note && el("p", { class: "pg-note" }, run.note),
+    run.failure && el("p", { class: "pg-note pg-bad" }, run.failure.message),
+    el("p", { class: "pg-details-prompt", dir: "auto", tabindex: "0" }, prompt),
+    buttons(run, trigger),
+  ]);
+  if (run.prompt_cut && !wholePrompts.has(id)) {
+    get(`/runs/${id}`).then((found) => {
+      wholePrompts.set(id, found.request.prompt);
+      if (selection.chosen?.id === id) drawDetails(panel, run, trigger);
+    }, () => {});
+  }
+}
+
+/** [name, value] of everything that is known; what is at its default and seldom asked for is left out. */
+function facts(run) {
+  const { settings } = run;
+  const queue = run.queue_seconds >= 0.1 ? ` (queue ${seconds(run.queue_seconds)})` : "";
+  const rows = [
+    ["seed", String(run.seed)],
+    ["steps", String(settings.num_inference_steps)],
+    ["guidance", String(settings.guidance_scale)],
+    ["size", `${run.width} × ${run.height}`],
+    ["format", run.bytes ? `${settings.output_format} · ${kilobytes(run.bytes)}` : settings.output_format],
+    ["expansion", settings.enable_prompt_expansion ? "on" : "off"],
+    ["safety", `${settings.safety_tolerance}${settings.enable_safety_checker ? "" : " · checker off"}`],
+  ];
+  if (settings.sync_mode) rows.push(["fal's history", "kept out"]);
+  if (run.state === "done") {
+    if (run.seconds !== null) rows.push(["took", `${seconds(run.seconds)}${queue}`]);
+    rows.push(["cost", run.engine === "demo" ? "$0 · demo" : run.billed ? money(run.cost_usd).replace("≈ ", "") : money(run.cost_usd)]);
+  }
+  return rows;
+}
+
+function buttons(run, trigger) {
+  const done = run.state === "done";
+  const nearbyItems = [
+    { name: "Guidance ± 0.5 and ± 1", run: () => nearby(run, "guidance_scale") },
+    { name: "Steps ± 5 and ± 10", run: () => nearby(run, "num_inference_steps") },
+  ];
+  return el(
+    "div",
+    { class: "pg-actions" },
+    el(
+      "div",
+      { class: "pg-action-row" },
+      button("New seeds", () => newSeeds(run), { title: "Four pictures with these settings and other seeds", class: "pg-button pg-strong" }),
+      button("Nearby", (event) => openMenu(event.currentTarget, nearbyItems), { "aria-haspopup": "menu", title: "The same seed with a little more and less" }),
+      button("Reuse all", () => trigger("reuse", { id: run.id }), { title: "Put all its settings into the controls" }),
+      button("Reuse seed", () => trigger("reuse_seed", { id: run.id })),
+    ),
+    el(
+      "div",
+      { class: "pg-action-row" },
+      button("Favourite", () => favourite(run), { class: "pg-button pg-favourite", "aria-pressed": String(run.favourite) }, icon("star")),
+      done && button("Download", () => download(run)),
+      button("Copy code", () => showCode(run), { "aria-haspopup": "dialog" }),
+      button("Copy link", () => copyLink(run)),
+    ),
+    el("div", { class: "pg-action-row pg-action-apart" }, button("Delete", () => deleteRun(run), { class: "pg-button pg-danger" })),
+  );
+}

@@ -1,0 +1,32 @@
+// Short messages at the bottom of the page, read out by screen readers; one may carry a button such as Undo.
+
+import { button, el } from "./dom.js";
+
+const SHOWN_MS = 9000;
+let place = null;
+
+export function toast(text, action = null) {
+  place ??= document.body.appendChild(el("div", { class: "pg-toasts", role: "status", "aria-live": "polite" }));
+  const message = el("div", { class: "pg-toast" }, el("span", {}, text));
+  if (action) {
+    message.append(
+      button(action.name, () => {
+        message.remove();
+        action.run();
+      }),
+    );
+  }
+  place.append(message);
+  while (place.children.length > 3) place.firstChild.remove();
+  setTimeout(() => message.remove(), SHOWN_MS);
+}
+
+/** Run something that may fail, and say so. */
+export async function attempt(work) {
+  try {
+    return await work();
+  } catch (error) {
+    toast(error.message);
+    return null;
+  }
+}

@@ -1,0 +1,22 @@
+"""The page: tabs, their panels, then the wiring."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from services.playground import Playground
+from services.request import MODEL_NAME
+from ui.api import add_api
+from ui.create import build_create, wire_create
+from ui.widgets import widget
+
+
+def build_app(playground: Playground) -> gr.Blocks:
+    """The Gradio app on a playground. Two can live in one process."""
+    with gr.Blocks(title=f"{MODEL_NAME} Playground", analytics_enabled=False) as page:
+        widget("header")
+        with gr.Tabs(elem_id="tabs"), gr.Tab("Create", id="create"):
+            create = build_create()
+        wire_create(create, playground, page)
+        add_api(playground)
+    return page

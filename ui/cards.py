@@ -1,0 +1,74 @@
+"""A run as the page's scripts see it. Everything is plain data; the scripts write it as text, never as HTML."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from services.library.history import Entry
+from services.request import caption
+from services.run import Run, RunState
+
+PROMPT_CUT = 280
+"""Characters of a prompt that travel with a card; the details fetch the rest."""
+
+
+def card(entry: Entry) -> dict[str, Any]:
+    run = entry.run
+    width, height = (run.picture.width, run.picture.height) if run.picture else run.request.pixels
+    settings = run.request.model_dump(mode="json", exclude={"prompt"})
+    return {
+        "id": run.id,
+        "seq": entry.seq,
+        "state": run.state.value,
+        "seed": run.seed,
+        "engine": run.engine,
+        "prompt": run.request.prompt[:PROMPT_CUT],
+        "prompt_cut": len(run.request.prompt) > PROMPT_CUT,
+        "caption": caption(run.request),
+        "settings": settings,
+        "width": width,
+        "height": height,
+        "position": run.queue_position,
+        "progress": run.progress,
+        "note": run.note,
+        "cancelling": run.cancel_asked and not run.state.is_final,
+        "failure": _failure(run),
+        "media": f"/media/{run.picture.name}" if run.picture else None,
+        "thumb": f"/thumbs/{run.picture.thumb}" if run.picture else None,
+        "bytes": run.picture.bytes if run.picture else None,
+        "content_type": run.picture.content_type if run.picture else None,
+        "picture_note": run.picture.note if run.picture else None,
+        "favourite": run.favourite,
+        "cost_usd": run.cost_usd if run.state is RunState.DONE else None,
+        "billed": run.billed_units is not None,
+        "seconds": run.seconds,
+        "queue_seconds": run.queue_seconds,
+        "created_at": run.created_at.isoformat(),
+        "submitted_at": run.submitted_at.isoformat() if run.submitted_at else None,
+        "deleted": run.deleted_at is not None,
+    }
+
+
+def _failure(run: Run) -> dict[str, Any] | None:
+    """What went wrong and the one button that may help."""
+    if run.failure is None:
+        return None
+    if run.state is RunState.UNKNOWN:
+        action = "Send again"
+    elif run.failure.field:
+        action = "Edit settings"
+    elif run.failure.retryable:
+        action = "Retry"
+    else:
+        action = None
+    charged = {True: "charged", False: "not charged", None: None}[run.failure.charged]
+    return {"message": run.failure.message, "field": run.failure.field, "action": action, "charged": charged}
+
+
+def details(run: Run) -> dict[str, Any]:
+    """The whole request and what fal said of it, for the details panel and Copy link."""
+    return {
+        "id": run.id,
+        "request": run.request.vary(seed=run.seed).model_dump(mode="json"),
+        "request_id": run.ticket.request_id if run.ticket else None,
+    }

@@ -1,0 +1,323 @@
+"""The Create tab: controls on the left, the stage and the gallery on the right. Layout first, wiring second."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from services.errors import FieldIssue, InvalidRequest, PlaygroundError
+from services.playground import IMAGES_MAX, IMAGES_MIN, Estimate, Playground
+from services.pricing import dollars
+from services.request import (
+    MEGAPIXEL,
+    PARAMETERS,
+    PRESET_PIXELS,
+    SIDE_MAX,
+    SIDE_MIN,
+    GenerationRequest,
+    ImageSize,
+    parse_request,
+    snap_side,
+    told,
+)
+from ui import fields
+from ui.fields import CUSTOM
+from ui.visitors import visitor_of
+from ui.widgets import bridge, widget
+
+MAIN_FIELDS = ("prompt", "image_size", "num_inference_steps", "guidance_scale", "seed")
+"""Fields with a place of their own; every other one stands under Advanced."""
+
+Updates = dict[Any, Any]
+
+
+@dataclass(frozen=True)
+class CreatePanel:
+    fields: dict[str, Any]
+    """GenerationRequest name → component."""
+    width: gr.Number
+    height: gr.Number
+    swap: gr.Button
+    random_seed: gr.Checkbox
+    images: gr.Radio
+    size_told: gr.HTML
+    advanced: gr.Accordion
+    generate: gr.Button
+    hint: gr.HTML
+    bridge: gr.HTML
+    """Carries messages to the page's scripts, and their events to the handlers."""
+
+    @property
+    def size_inputs(self) -> list[Any]:
+        return [self.fields["image_size"], self.width, self.height, self.images]
+
+    @property
+    def advanced_inputs(self) -> list[Any]:
+        return [component for name, component in self.fields.items() if name not in MAIN_FIELDS]
+
+    @property
+    def settings_inputs(self) -> dict[str, Any]:
+        """What a press of Generate sends, by name."""
+        extra = {"width": self.width, "height": self.height, "random_seed": self.random_seed, "images": self.images}
+        return {**self.fields, **extra}
+
+    @property
+    def settings_outputs(self) -> list[Any]:
+        return [*self.fields.values(), self.width, self.height, self.random_seed]
+
+
+def build_create() -> CreatePanel:
+    with gr.Row(elem_id="create", equal_height=False):
+        with gr.Column(elem_id="controls", min_width=0):
+            controls = _build_controls()
+        with gr.Column(elem_id="results", min_width=0):
+            widget("stage")
+            widget("gallery")
+    return CreatePanel(**controls, bridge=bridge("reuse", "reuse_seed", "edit", "use_prompt"))
+
+
+def _build_controls() -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    with gr.Column(elem_id="controls-scroll", min_width=0):
+        found["prompt"] = fields.field("prompt")
+        widget("prompts")
+        size_told = gr.HTML(_size_told(*PRESET_PIXELS[PARAMETERS["image_size"].default]), elem_id="size-told")
+        found["image_size"] = fields.field("image_size")
+        with gr.Row(elem_id="custom-size", equal_height=False):
+            width = fields.side("width")
+            swap = gr.Button("Swap width and height", elem_id="swap", size="sm", min_width=36)
+            height = fields.side("height")
+        found["num_inference_steps"] = fields.field("num_inference_steps")
+        found["guidance_scale"] = fields.field("guidance_scale")
+        with gr.Row(elem_id="seed-row", equal_height=False):
+            found["seed"] = fields.field("seed")
+            random_seed = gr.Checkbox(True, label="Random seed", elem_id="field-random_seed", elem_classes=["pg-field"])
+        choices = [str(number) for number in range(IMAGES_MIN, IMAGES_MAX + 1)]
+        images = gr.Radio(
+            choices, value="1", label="Images", elem_id="field-images", elem_classes=["pg-field"], buttons=[]
+        )
+        with gr.Accordion("Advanced", open=False, elem_id="advanced") as advanced:
+            found |= {name: fields.field(name) for name in PARAMETERS if name not in MAIN_FIELDS}
+    with gr.Column(elem_id="generate-bar", min_width=0):
+        hint = gr.HTML("", elem_id="price-hint")
+        generate = gr.Button("Generate", variant="primary", elem_id="generate")
+    in_order = {name: found[name] for name in PARAMETERS}
+    return {
+        "fields": in_order,
+        "width": width,
+        "height": height,
+        "swap": swap,
+        "random_seed": random_seed,
+        "images": images,
+        "size_told": size_told,
+        "advanced": advanced,
+        "generate": generate,
+        "hint": hint,
+    }
+
+
+def wire_create(panel: CreatePanel, playground: Playground, page: gr.Blocks) -> None:
+    """Triggers → handlers. None of them waits for a picture, so none goes through Gradio's queue."""
+    quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    handlers = CreateHandlers(panel, playground)
+    panel.generate.click(
+        handlers.generate,
+        inputs_kwargs=panel.settings_inputs,
+        outputs=[panel.bridge, panel.width, panel.height],
+        preprocess=False,
+        trigger_mode="multiple",
+        **quick,
+    )
+    estimated = [panel.generate, panel.hint, panel.size_told]
+    estimating: dict[str, Any] = {"inputs": panel.size_inputs, "outputs": estimated, "preprocess": False}
+    for source in panel.size_inputs:
+        source.change(handlers.estimate, **estimating, trigger_mode="always_last", **quick)
+    for source in panel.advanced_inputs:
+        source.change(handlers.sum_up, panel.advanced_inputs, panel.advanced, trigger_mode="always_last", **quick)
+    for side in (panel.width, panel.height):
+        for event in (side.blur, side.submit):
+            event(handlers.snap, [panel.width, panel.height], [panel.width, panel.height, panel.bridge], **quick)
+    panel.swap.click(
+        lambda width, height: (height, width), [panel.width, panel.height], [panel.width, panel.height], **quick
+    )
+    fill = {"inputs": None, "outputs": [*panel.settings_outputs, panel.bridge], **quick}
+    panel.bridge.reuse(handlers.reuse, **fill)
+    panel.bridge.reuse_seed(handlers.reuse_seed, **fill)
+    panel.bridge.edit(handlers.edit, **fill)
+    panel.bridge.use_prompt(handlers.use_prompt, **fill)
+    page.load(handlers.open_link, **fill).then(handlers.estimate, **estimating, **quick)
+
+
+class CreateHandlers:
+    """One handler for each trigger: values → request → one call of the playground → updates."""
+
+    def __init__(self, panel: CreatePanel, playground: Playground) -> None:
+        self._panel, self._playground = panel, playground
+        self._message = itertools.count(1)
+
+    async def generate(self, request: gr.Request, **values: Any) -> tuple[Any, Any, Any]:
+        """Inputs: every control. Outputs: a message for the page, the snapped width and height."""
+        custom = values["image_size"] == CUSTOM
+        sides = {name: _snapped(values[name]) for name in ("width", "height")}
+        shown = tuple(sides.values()) if custom else (gr.skip(), gr.skip())
+        try:
+            wanted = request_from({**values, **sides} if custom else values)
+            runs = await self._playground.generate(visitor_of(request), wanted, int(values["images"]))
+        except InvalidRequest as error:
+            return self._say(issues=[issue.model_dump() for issue in error.issues]), *shown
+        except PlaygroundError as error:
+            return self._say(error=str(error)), *shown
+        return self._say(asked=[run.id for run in runs]), *shown
+
+    def estimate(self, size: Any, width: Any, height: Any, images: Any, request: gr.Request) -> tuple[Any, Any, Any]:
+        """Inputs: size, width, height, images. Outputs: the button's words, the hint above it, the size in words."""
+        values = {"prompt": "any", "image_size": size, "width": _snapped(width), "height": _snapped(height)}
+        try:
+            wanted = request_from(values)
+        except InvalidRequest:
+            return gr.update(value=f"Generate {images}"), "", ""
+        estimate = self._playground.estimate(visitor_of(request), wanted, int(images))
+        return gr.update(value=_button(estimate)), _hint(estimate), _size_told(*wanted.pixels)
+
+    def sum_up(self, *values: Any) -> Any:
+        """Inputs: what stands under Advanced. Outputs: its heading, which tells them while it is closed."""
+        names = [name for name in PARAMETERS if name not in MAIN_FIELDS]
+        return gr.update(label=_advanced_label(dict(zip(names, values, strict=True))))
+
+    def snap(self, width: Any, height: Any) -> tuple[Any, Any, Any]:
+        """Inputs: width, height. Outputs: both on the model's grid, and what was changed or cannot be."""
+        sides = {"Width": (width, _snapped(width)), "Height": (height, _snapped(height))}
+        moved = [f"{name} {_told(old)} → {new}" for name, (old, new) in sides.items() if old != new]
+        message: dict[str, Any] = {"issues": []}
+        if moved:
+            message["size_note"] = f"{', '.join(moved)}: sides are multiples of 16."
+        try:
+            request_from({"prompt": "any", "image_size": CUSTOM, "width": _snapped(width), "height": _snapped(height)})
+        except InvalidRequest as error:
+            message["issues"] = [issue.model_dump() for issue in error.issues]
+        return _snapped(width), _snapped(height), self._say(checked=["width", "height", "image_size"], **message)
+
+    async def reuse(self, request: gr.Request, event: gr.EventData) -> list[Any]:
+        """Reuse all. Inputs: the picture's id. Outputs: every control, set as it was for that picture."""
+        run = await self._playground.run(visitor_of(request), str(event._data["id"]))
+        return self._fill(run.request.vary(seed=run.seed), "All settings of that picture are in the controls.")
+
+    async def reuse_seed(self, request: gr.Request, event: gr.EventData) -> list[Any]:
+        """Reuse seed. Inputs: the picture's id. Outputs: Seed and Random seed; the rest stays."""
+        run = await self._playground.run(visitor_of(request), str(event._data["id"]))
+        return self._some(seed=run.seed, random_seed=False, message=self._say(said=f"Seed {run.seed} is set."))
+
+    async def edit(self, request: gr.Request, event: gr.EventData) -> list[Any]:
+        """Edit a request that fal refused. Inputs: the run's id. Outputs: its settings, the fault at its control."""
+        run = await self._playground.run(visitor_of(request), str(event._data["id"]))
+        filled = self._fill(run.request, "")
+        if run.failure and run.failure.field:
+            issue = FieldIssue(field=run.failure.field, message=run.failure.message)
+            filled[-1] = self._say(issues=[issue.model_dump()], focus=True)
+        return filled
+
+    def use_prompt(self, event: gr.EventData) -> list[Any]:
+        """An example prompt. Inputs: its text. Outputs: Prompt."""
+        return self._some(prompt=str(event._data["prompt"]), message=self._say(issues=[]))
+
+    def open_link(self, request: gr.Request) -> list[Any]:
+        """Settings in the address (`?prompt=…&seed=…`). Outputs: the controls; what cannot be used is named."""
+        asked = {name: value for name, value in request.query_params.items() if name in PARAMETERS and value != ""}
+        if not asked:
+            return self._some(message=gr.skip())
+        asked["image_size"] = _linked_size(asked.get("image_size", PARAMETERS["image_size"].default))
+        missing_prompt = "prompt" not in asked
+        issues: tuple[FieldIssue, ...] = ()
+        try:
+            wanted = parse_request({"prompt": "none", **asked})
+        except InvalidRequest as error:
+            issues = error.issues
+            faulty = {"image_size" if issue.field in ("width", "height") else issue.field for issue in issues}
+            wanted = parse_request({"prompt": "none", **{k: v for k, v in asked.items() if k not in faulty}})
+            missing_prompt = missing_prompt or "prompt" in faulty
+        filled = self._fill(wanted, "")
+        if missing_prompt:
+            filled[0] = gr.skip()
+        faults = [f"The link's {issue.message[0].lower()}{issue.message[1:]}" for issue in issues]
+        filled[-1] = self._say(error=" ".join(faults)) if faults else gr.skip()
+        return filled
+
+    def _fill(self, wanted: GenerationRequest, said: str) -> list[Any]:
+        """Updates that set every control to a request."""
+        values = wanted.model_dump(mode="json")
+        custom = isinstance(wanted.image_size, ImageSize)
+        width, height = wanted.pixels if custom else (gr.skip(), gr.skip())
+        values["image_size"] = CUSTOM if custom else wanted.image_size
+        if wanted.seed is None:
+            values["seed"] = gr.skip()
+        return self._some(
+            **values,
+            width=width,
+            height=height,
+            random_seed=wanted.seed is None,
+            message=self._say(said=said, issues=[]),
+        )
+
+    def _some(self, *, message: Any, **values: Any) -> list[Any]:
+        """Updates in the order of `settings_outputs` and the bridge; what is not named stays."""
+        names = [*self._panel.fields, "width", "height", "random_seed"]
+        return [*(values.get(name, gr.skip()) for name in names), message]
+
+    def _say(self, **message: Any) -> dict[str, Any]:
+        """A message for the page's scripts; the number makes two equal ones two."""
+        return {"number": next(self._message), **message}
+
+
+def request_from(values: dict[str, Any]) -> GenerationRequest:
+    """The controls' values as a request. Raises InvalidRequest that names each control at fault."""
+    settings = {name: value for name, value in values.items() if name in PARAMETERS}
+    if settings.get("image_size") == CUSTOM:
+        settings["image_size"] = {"width": values.get("width"), "height": values.get("height")}
+    if values.get("random_seed", True):
+        settings["seed"] = None
+    elif settings.get("seed") is None:
+        message = "Seed is empty. Enter a whole number, or tick Random seed."
+        raise InvalidRequest((FieldIssue(field="seed", message=message),))
+    return parse_request(settings)
+
+
+def _snapped(value: Any) -> Any:
+    """A side on the model's grid where it is within the limits; else as it was, for the message to name it."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and SIDE_MIN <= value <= SIDE_MAX:
+        return snap_side(value)
+    return value
+
+
+def _linked_size(text: str) -> Any:
+    """`landscape_4_3` or `1280x720`, as links write it."""
+    width, times, height = text.partition("x")
+    return {"width": width, "height": height} if times and width.isdigit() else text
+
+
+def _size_told(width: int, height: int) -> str:
+    return f"{width} × {height} · {width * height / MEGAPIXEL:.2f} MP"
+
+
+def _advanced_label(values: dict[str, Any]) -> str:
+    """`Advanced`, and in short words what is not at its default."""
+    changed = [told(name, value) for name, value in values.items() if value != PARAMETERS[name].default]
+    return " · ".join(["Advanced", *changed])
+
+
+def _told(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
+
+
+def _button(estimate: Estimate) -> str:
+    price = "$0 demo" if estimate.engine == "demo" else dollars(estimate.cost_usd)
+    return f"Generate {estimate.count} · {price}"
+
+
+def _hint(estimate: Estimate) -> str:
+    if estimate.cheaper is None:
+        return ""
+    size = f"{estimate.cheaper.width} × {estimate.cheaper.height}"
+    return f"{size} would save {dollars(estimate.cheaper.saves_usd)} a picture."

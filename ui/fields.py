@@ -1,0 +1,80 @@
+"""Parameters → Gradio components. What a control looks like follows from its Parameter; nothing is typed twice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from services.request import PARAMETERS, PRESET_LABELS, PRESET_PIXELS, SIDE_MAX, SIDE_MIN, Parameter
+
+CUSTOM = "custom"
+"""The choice of Image size that shows width and height."""
+
+
+def elem_id(name: str) -> str:
+    """The id of a field's element on the page; scripts find the control of an error by it."""
+    return f"field-{name}"
+
+
+def field(name: str) -> gr.components.Component:
+    """The component for one field of GenerationRequest."""
+    parameter = PARAMETERS[name]
+    build = {
+        "text": _text,
+        "slider": _slider,
+        "integer": _integer,
+        "switch": _switch,
+        "choice": _choice,
+        "size": _size,
+    }[parameter.kind]
+    return build(parameter, {"label": parameter.label, "elem_id": elem_id(name), "elem_classes": ["pg-field"]})
+
+
+def _text(parameter: Parameter, common: dict[str, Any]) -> gr.Textbox:
+    return gr.Textbox(
+        **common, lines=4, max_lines=14, placeholder=parameter.help, autofocus=False, html_attributes=_no_spellcheck()
+    )
+
+
+def _no_spellcheck() -> gr.InputHTMLAttributes:
+    return gr.InputHTMLAttributes(autocorrect="off", spellcheck=True)
+
+
+def _slider(parameter: Parameter, common: dict[str, Any]) -> gr.Slider:
+    return gr.Slider(
+        parameter.minimum, parameter.maximum, value=parameter.default, step=parameter.step, buttons=[], **common
+    )
+
+
+def _integer(parameter: Parameter, common: dict[str, Any]) -> gr.Number:
+    return gr.Number(value=parameter.default, step=parameter.step or 1, interactive=True, buttons=[], **common)
+
+
+def _switch(parameter: Parameter, common: dict[str, Any]) -> gr.Checkbox:
+    return gr.Checkbox(value=parameter.default, **common)
+
+
+def _choice(parameter: Parameter, common: dict[str, Any]) -> gr.Radio:
+    return gr.Radio(list(parameter.choices), value=parameter.default, buttons=[], **common)
+
+
+def _size(parameter: Parameter, common: dict[str, Any]) -> gr.Radio:
+    choices = [(PRESET_LABELS[preset], preset) for preset in parameter.choices] + [("Custom", CUSTOM)]
+    return gr.Radio(choices, value=parameter.default, buttons=[], **common)
+
+
+def side(name: str) -> gr.Number:
+    """Width or Height in pixels. No limits are set on the element: what passes them is named, not clamped."""
+    width, height = PRESET_PIXELS[PARAMETERS["image_size"].default]
+    return gr.Number(
+        value={"width": width, "height": height}[name],
+        label=name.title(),
+        elem_id=elem_id(name),
+        elem_classes=["pg-field"],
+        step=16,
+        interactive=True,
+        buttons=[],
+        min_width=80,
+        placeholder=f"{SIDE_MIN} to {SIDE_MAX}",
+    )

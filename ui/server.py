@@ -1,0 +1,71 @@
+"""The web server: our routes and the mounted Gradio app on one FastAPI application."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import gradio as gr
+from fastapi import FastAPI
+
+from services.playground import Playground
+from ui.app import build_app
+from ui.routes import ASSETS, add_routes
+from ui.theme import build_theme
+from ui.visitors import VisitorCookie
+
+log = logging.getLogger(__name__)
+
+MAX_UPLOAD = "32mb"
+
+
+def build_server(playground: Playground) -> FastAPI:
+    """The whole application; the playground starts and stops with it."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await playground.start()
+        try:
+            yield
+        finally:
+            await playground.stop()
+
+    app = FastAPI(lifespan=lifespan, openapi_url=None)
+    assets_path = f"/ui-assets/{_version(ASSETS)}"
+    add_routes(app, playground, assets_path)
+    gr.mount_gradio_app(
+        app,
+        build_app(playground),
+        path="/",
+        theme=build_theme(),
+        head=_head(assets_path),
+        favicon_path=str(ASSETS / "favicon.png"),
+        footer_links=[],
+        run_history=False,
+        show_error=False,
+        ssr_mode=False,
+        enable_monitoring=False,
+        max_file_size=MAX_UPLOAD,
+        mcp_server=True,
+    )
+    app.add_middleware(VisitorCookie)
+    return app
+
+
+def _head(assets_path: str) -> str:
+    """The stylesheet and the scripts, from our own host; `window.playground` is a promise of the page's scripts."""
+    return f"""
+        <link rel="stylesheet" href="{assets_path}/style.css">
+        <script>window.playground = import("{assets_path}/js/page.js")</script>
+    """
+
+
+def _version(folder: Path) -> str:
+    """Twelve hex digits that change with any file that the page loads."""
+    digest = hashlib.sha256()
+    for file in sorted([folder / "style.css", folder / "examples.json", *folder.glob("js/*.js")]):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
