@@ -373,11 +373,11 @@ def caption(request: GenerationRequest) -> str:
         f"guidance {_plain(request.guidance_scale)}",
         f"{width} × {height}",
     ]
-    told = {"prompt", "image_size", "num_inference_steps", "guidance_scale", "seed"}
+    told_elsewhere = {"prompt", "image_size", "num_inference_steps", "guidance_scale", "seed"}
     words += [
         told(name, getattr(request, name))
         for name, parameter in PARAMETERS.items()
-        if name not in told and getattr(request, name) != parameter.default
+        if name not in told_elsewhere and getattr(request, name) != parameter.default
     ]
     return " · ".join(words)
 

@@ -42,9 +42,8 @@ def _no_spellcheck() -> gr.InputHTMLAttributes:
 
 
 def _slider(parameter: Parameter, common: dict[str, Any]) -> gr.Slider:
-    return gr.Slider(
-        parameter.minimum, parameter.maximum, value=parameter.default, step=parameter.step, buttons=[], **common
-    )
+    low, high = parameter.minimum or 0, parameter.maximum or 0
+    return gr.Slider(low, high, value=parameter.default, step=parameter.step, buttons=[], **common)
 
 
 def _integer(parameter: Parameter, common: dict[str, Any]) -> gr.Number:

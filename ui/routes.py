@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, FastAPI, HTTPException, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
@@ -24,6 +24,7 @@ from ui.visitors import visitor_of
 
 ASSETS = Path(__file__).parent.parent / "assets"
 PAGE_SIZE = 48
+JsonBody = Annotated[dict[str, Any] | None, Body()]
 FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 STATUS = {InvalidRequest: 422, NotFound: 404, BudgetExceeded: 402, KeyNeeded: 401}
 
@@ -113,8 +114,8 @@ def _runs(playground: Playground) -> APIRouter:
 
     def action(name: str, do: Callable[[str | None, str, dict[str, Any]], Awaitable[Run | list[Run]]]) -> None:
         @router.post(f"/{{run_id}}/{name}", name=name)
-        async def post(request: Request, run_id: str, body: dict[str, Any] = Body(default={})) -> dict[str, Any]:
-            done = await do(visitor_of(request), run_id, body)
+        async def post(request: Request, run_id: str, body: JsonBody = None) -> dict[str, Any]:
+            done = await do(visitor_of(request), run_id, body or {})
             return {"runs": [run.id for run in (done if isinstance(done, list) else [done])]}
 
     action("cancel", lambda visitor, run_id, body: playground.cancel(visitor, run_id))
@@ -197,11 +198,11 @@ def _keys(playground: Playground) -> APIRouter:
     router = APIRouter()
 
     @router.post("/key")
-    async def enter(request: Request, body: dict[str, Any] = Body()) -> dict[str, Any]:
+    async def enter(request: Request, body: JsonBody = None) -> dict[str, Any]:
         visitor = visitor_of(request)
         if visitor is None:
             raise HTTPException(401, "Open the page first: a key is kept for its visitor.")
-        await playground.enter_key(visitor, str(body.get("key", "")))
+        await playground.enter_key(visitor, str((body or {}).get("key", "")))
         return {"engine": "fal", "own_key": True}
 
     @router.delete("/key")
