@@ -149,6 +149,14 @@ class GenerationRequest(BaseModel):
         description="A preset, or a custom width and height in pixels: multiples of 16, 64 to 2560 a side, "
         "at most 4 megapixels.",
     )
+    seed: Annotated[int | None, BeforeValidator(_number), Control("integer", "seed", step=1)] = Field(
+        default=None,
+        title="Seed",
+        description="Where the noise starts: the same seed and settings ask for the same picture. "
+        "Unset, a random one is drawn and kept.",
+        ge=0,
+        le=SEED_MAX,
+    )
     num_inference_steps: Annotated[int, BeforeValidator(_number), Control("slider", "steps", step=1)] = Field(
         default=28,
         title="Steps",
@@ -162,14 +170,6 @@ class GenerationRequest(BaseModel):
         description="How strictly the picture follows the prompt.",
         ge=1.5,
         le=10,
-    )
-    seed: Annotated[int | None, BeforeValidator(_number), Control("integer", "seed", step=1)] = Field(
-        default=None,
-        title="Seed",
-        description="Where the noise starts: the same seed and settings ask for the same picture. "
-        "Unset, a random one is drawn and kept.",
-        ge=0,
-        le=SEED_MAX,
     )
     enable_prompt_expansion: Annotated[bool, Control("switch", "expansion")] = Field(
         default=True,

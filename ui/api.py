@@ -121,9 +121,11 @@ def _with_signature(
 
     # Gradio fills an argument annotated gr.Request itself; it comes last so that callers' positions are the settings'.
     request = inspect.Parameter("request", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=gr.Request)
-    signature = inspect.Signature([*accepts, request])
+    signature = inspect.Signature([*accepts, request], return_annotation=dict[str, Any])
     api.__signature__ = signature  # type: ignore[attr-defined]
-    api.__annotations__ = {item.name: item.annotation for item in signature.parameters.values()}
+    api.__annotations__ = {item.name: item.annotation for item in signature.parameters.values()} | {
+        "return": dict[str, Any]
+    }
     api.__name__ = function.__name__
     described = [f"    {p.name}: {p.label}. {p.help} Allowed: {p.range_text}." for _, p in arguments.values()]
     api.__doc__ = "\n".join([summary, "", "Args:", *described, "", "Returns:", f"    {returns}"])

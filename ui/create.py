@@ -124,9 +124,9 @@ def wire_create(panel: CreatePanel, playground: Playground, page: gr.Blocks) -> 
     quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     handlers = CreateHandlers(panel, playground)
     panel.generate.click(
-        handlers.generate,
+        handlers.press_generate,
         inputs_kwargs=panel.settings_inputs,
-        outputs=[panel.bridge, panel.width, panel.height],
+        outputs=[panel.bridge, panel.width, panel.height, panel.fields["seed"]],
         preprocess=False,
         trigger_mode="multiple",
         **quick,
@@ -158,8 +158,8 @@ class CreateHandlers:
         self._panel, self._playground = panel, playground
         self._message = itertools.count(1)
 
-    async def generate(self, request: gr.Request, **values: Any) -> tuple[Any, Any, Any]:
-        """Inputs: every control. Outputs: a message for the page, the snapped width and height."""
+    async def press_generate(self, request: gr.Request, **values: Any) -> tuple[Any, Any, Any, Any]:
+        """Inputs: every control. Outputs: a message for the page, the snapped width and height, the seed used."""
         custom = values["image_size"] == CUSTOM
         sides = {name: _snapped(values[name]) for name in ("width", "height")}
         shown = tuple(sides.values()) if custom else (gr.skip(), gr.skip())
@@ -167,10 +167,10 @@ class CreateHandlers:
             wanted = request_from({**values, **sides} if custom else values)
             runs = await self._playground.generate(visitor_of(request), wanted, int(values["images"]))
         except InvalidRequest as error:
-            return self._say(issues=[issue.model_dump() for issue in error.issues]), *shown
+            return self._say(issues=[issue.model_dump() for issue in error.issues]), *shown, gr.skip()
         except PlaygroundError as error:
-            return self._say(error=str(error)), *shown
-        return self._say(asked=[run.id for run in runs]), *shown
+            return self._say(error=str(error)), *shown, gr.skip()
+        return self._say(asked=[run.id for run in runs]), *shown, runs[0].seed
 
     def estimate(self, size: Any, width: Any, height: Any, images: Any, request: gr.Request) -> tuple[Any, Any, Any]:
         """Inputs: size, width, height, images. Outputs: the button's words, the hint above it, the size in words."""

@@ -21,6 +21,7 @@ export function prepareCreate() {
     event.preventDefault();
     document.getElementById("generate")?.click();
   });
+  document.addEventListener("blur", keepOutOfRange, true);
   document.addEventListener("input", (event) => {
     const field = event.target.closest?.(".pg-field");
     if (field) clearIssue(field);
@@ -64,6 +65,20 @@ function showIssue({ field: name, message }, focus) {
     field.scrollIntoView({ block: "nearest" });
     field.querySelector("input, textarea")?.focus({ preventScroll: true });
   }
+}
+
+/** Gradio's slider would set a number beyond its range to the nearest allowed one, without a word. Keep what was typed
+ *  and name the limit instead; the server says the same when it is pressed all the same. */
+function keepOutOfRange(event) {
+  const input = event.target;
+  const field = input.closest?.(".pg-field");
+  if (input.type !== "number" || !field?.querySelector("input[type=range]") || input.value === "") return;
+  const [value, low, high] = [input.value, input.min, input.max].map(Number);
+  if (value >= low && value <= high) return;
+  event.stopPropagation();
+  const label = field.querySelector("[data-testid=block-info]").textContent.trim();
+  const fault = value > high ? `above ${high}` : `below ${low}`;
+  showIssue({ field: field.id.replace("field-", ""), message: `${label}: ${value} is ${fault}. Allowed are ${low} to ${high}.` }, false);
 }
 
 function clearIssue(field) {

@@ -52,7 +52,7 @@ function drawDetails(panel, run, trigger) {
   const { id, state, favourite: starred, seconds: took, bytes, failure, picture_note, note } = run;
   const prompt = wholePrompts.get(id) ?? run.prompt;
   redraw(panel, { id, state, starred, took, bytes, failure, picture_note, note, prompt }, () => [
-    el("dl", { class: "pg-facts" }, ...facts(run).flatMap(([name, value]) => [el("dt", {}, name), el("dd", { class: "pg-figures" }, value)])),
+    folding(el("dl", { class: "pg-facts" }, ...facts(run).flatMap(([name, value]) => [el("dt", {}, name), el("dd", { class: "pg-figures" }, value)]))),
     run.picture_note && el("p", { class: "pg-note" }, run.picture_note),
     state === "done" && run.note && el("p", { class: "pg-note" }, run.note),
     run.failure && el("p", { class: "pg-note pg-bad" }, run.failure.message),
@@ -65,6 +65,17 @@ function drawDetails(panel, run, trigger) {
       if (selection.chosen?.id === id) drawDetails(panel, run, trigger);
     }, () => {});
   }
+}
+
+const narrow = matchMedia("(max-width: 899px)");
+let unfolded = false;
+
+/** On a phone the facts fold away, and stay as they were left; elsewhere they are open. */
+function folding(facts) {
+  const fold = el("details", { class: "pg-fold", open: !narrow.matches || unfolded }, el("summary", {}, "Details"), facts);
+  fold.addEventListener("toggle", () => narrow.matches && (unfolded = fold.open));
+  narrow.addEventListener("change", () => (fold.open = !narrow.matches || unfolded));
+  return fold;
 }
 
 /** [name, value] of everything that is known; what is at its default and seldom asked for is left out. */
@@ -99,7 +110,7 @@ function buttons(run, trigger) {
     { class: "pg-actions" },
     el(
       "div",
-      { class: "pg-action-row" },
+      { class: "pg-action-row pg-action-make" },
       button("New seeds", () => newSeeds(run), { title: "Four pictures with these settings and other seeds", class: "pg-button pg-strong" }),
       button("Nearby", (event) => openMenu(event.currentTarget, nearbyItems), { "aria-haspopup": "menu", title: "The same seed with a little more and less" }),
       button("Reuse all", () => trigger("reuse", { id: run.id }), { title: "Put all its settings into the controls" }),
@@ -111,8 +122,7 @@ function buttons(run, trigger) {
       button("Favourite", () => favourite(run), { class: "pg-button pg-favourite", "aria-pressed": String(run.favourite) }, icon("star")),
       done && button("Download", () => download(run)),
       button("Copy code", () => showCode(run), { "aria-haspopup": "dialog" }),
-      button("Copy link", () => copyLink(run)),
     ),
-    el("div", { class: "pg-action-row pg-action-apart" }, button("Delete", () => deleteRun(run), { class: "pg-button pg-danger" })),
+    el("div", { class: "pg-action-row pg-action-apart" }, button("Copy link", () => copyLink(run)), button("Delete", () => deleteRun(run), { class: "pg-button pg-danger" })),
   );
 }
