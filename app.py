@@ -28,6 +28,9 @@ def main() -> int:
 
     import uvicorn
 
+    from ui.quick_start import import_gradio_quickly
+
+    import_gradio_quickly()
     from ui.server import build_server
 
     server = build_server(playground)
