@@ -16,7 +16,8 @@ def main() -> int:
     from services.settings import load_settings
 
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for chatty in ("httpx", "alembic", "mcp"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         settings = load_settings()
         playground = Playground(settings)
@@ -33,20 +34,19 @@ def main() -> int:
     import_gradio_quickly()
     from ui.server import build_server
 
-    server = build_server(playground)
-    shown = "127.0.0.1" if settings.host == "0.0.0.0" else settings.host
-    print(
-        f"FLUX.2 [flex] Playground ({settings.engine} engine) on http://{shown}:{settings.gradio_server_port}",
-        flush=True,
-    )
-    uvicorn.run(
-        server,
+    config = uvicorn.Config(
+        build_server(playground),
         host=settings.host,
         port=settings.gradio_server_port,
         log_level="warning",
-        timeout_graceful_shutdown=2,
+        timeout_graceful_shutdown=1,
         ws="none",
     )
+    listening = config.bind_socket()  # says so and exits where the port is taken
+    host, port = listening.getsockname()[:2]
+    shown = "127.0.0.1" if host == "0.0.0.0" else host
+    print(f"FLUX.2 [flex] Playground ({settings.engine} engine) on http://{shown}:{port}", flush=True)
+    uvicorn.Server(config).run(sockets=[listening])
     return 0
 
 

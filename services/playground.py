@@ -64,9 +64,11 @@ class Playground:
     async def start(self) -> None:
         await asyncio.to_thread(self._purge)
         await self.runner.recover()
+        self._warming = asyncio.create_task(asyncio.to_thread(self.engines.warm_up))
 
     async def stop(self) -> None:
         self.changes.close()
+        await self._warming
         await self.runner.stop()
         await self.engines.aclose()
         self.history.close()

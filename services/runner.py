@@ -92,7 +92,7 @@ class Runner:
         self._stopping = True
         sending = [task for run_id, task in self._tasks.items() if run_id in self._sending]
         if sending:
-            await asyncio.wait(sending, timeout=3)
+            await asyncio.wait(sending, timeout=2.5)
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ from services.request import (
     snap_side,
     told,
 )
+from services.run import Run
 from ui import fields
 from ui.fields import CUSTOM
 from ui.visitors import visitor_of
@@ -169,7 +171,7 @@ class CreateHandlers:
         except InvalidRequest as error:
             return self._say(issues=[issue.model_dump() for issue in error.issues]), *shown, gr.skip()
         except PlaygroundError as error:
-            return self._say(error=str(error)), *shown, gr.skip()
+            return self._say(issues=[], refused=str(error)), *shown, gr.skip()
         return self._say(asked=[run.id for run in runs]), *shown, runs[0].seed
 
     def estimate(self, size: Any, width: Any, height: Any, images: Any, request: gr.Request) -> tuple[Any, Any, Any]:
@@ -202,22 +204,35 @@ class CreateHandlers:
 
     async def reuse(self, request: gr.Request, event: gr.EventData) -> list[Any]:
         """Reuse all. Inputs: the picture's id. Outputs: every control, set as it was for that picture."""
-        run = await self._playground.run(visitor_of(request), str(event._data["id"]))
-        return self._fill(run.request.vary(seed=run.seed), "All settings of that picture are in the controls.")
+        said = "All settings of that picture are in the controls."
+        return await self._from_run(request, event, lambda run: self._fill(run.request.vary(seed=run.seed), said))
 
     async def reuse_seed(self, request: gr.Request, event: gr.EventData) -> list[Any]:
         """Reuse seed. Inputs: the picture's id. Outputs: Seed and Random seed; the rest stays."""
-        run = await self._playground.run(visitor_of(request), str(event._data["id"]))
-        return self._some(seed=run.seed, random_seed=False, message=self._say(said=f"Seed {run.seed} is set."))
+
+        def only_seed(run: Run) -> list[Any]:
+            return self._some(seed=run.seed, random_seed=False, message=self._say(said=f"Seed {run.seed} is set."))
+
+        return await self._from_run(request, event, only_seed)
 
     async def edit(self, request: gr.Request, event: gr.EventData) -> list[Any]:
         """Edit a request that fal refused. Inputs: the run's id. Outputs: its settings, the fault at its control."""
-        run = await self._playground.run(visitor_of(request), str(event._data["id"]))
-        filled = self._fill(run.request, "")
-        if run.failure and run.failure.field:
-            issue = FieldIssue(field=run.failure.field, message=run.failure.message)
-            filled[-1] = self._say(issues=[issue.model_dump()], focus=True)
-        return filled
+
+        def with_fault(run: Run) -> list[Any]:
+            filled = self._fill(run.request, "")
+            if run.failure and run.failure.field:
+                issue = FieldIssue(field=run.failure.field, message=run.failure.message)
+                filled[-1] = self._say(issues=[issue.model_dump()])
+            return filled
+
+        return await self._from_run(request, event, with_fault)
+
+    async def _from_run(self, request: gr.Request, event: gr.EventData, fill: Callable[[Run], list[Any]]) -> list[Any]:
+        """The updates that `fill` makes of the event's run, or the sentence that tells why there is none."""
+        try:
+            return fill(await self._playground.run(visitor_of(request), str(event._data["id"])))
+        except PlaygroundError as error:
+            return self._some(message=self._say(error=str(error)))
 
     def use_prompt(self, event: gr.EventData) -> list[Any]:
         """An example prompt. Inputs: its text. Outputs: Prompt."""

@@ -37,17 +37,28 @@ function nameGroups() {
 }
 
 /** A handler's message: errors at their controls, what was asked for, or a sentence. */
-export function showMessage({ issues, checked, error, said, size_note, asked, focus }) {
+export function showMessage({ issues, checked, error, refused, said, size_note, asked }) {
   if (issues || asked) {
     for (const field of document.querySelectorAll(".pg-field")) {
       if (!checked || checked.includes(field.id.replace("field-", ""))) clearIssue(field);
     }
   }
-  for (const [index, issue] of (issues ?? []).entries()) showIssue(issue, index === 0 && (!checked || focus));
+  for (const [index, issue] of (issues ?? []).entries()) showIssue(issue, index === 0 && !checked);
+  if (!checked) sayRefused(refused);
   if (error) toast(error);
-  if (said) toast(said);
+  if (said) {
+    toast(said);
+    document.getElementById("controls").scrollIntoView({ block: "nearest" });
+  }
   if (size_note !== undefined) sizeNote(size_note);
   if (asked) document.dispatchEvent(new CustomEvent("playground-asked", { detail: asked }));
+}
+
+/** Why Generate asked for nothing, where no control is at fault: no key, or a budget. Above the button, until it helps. */
+function sayRefused(text) {
+  const bar = document.getElementById("generate-bar");
+  bar.querySelector(".pg-issue")?.remove();
+  if (text) bar.prepend(el("p", { class: "pg-issue", role: "alert" }, text));
 }
 
 function showIssue({ field: name, message }, focus) {

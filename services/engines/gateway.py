@@ -23,7 +23,7 @@ from services.engines.pacing import next_interval
 from services.engines.replies import failure_of, no_answer, picture_failed, reading_failed
 from services.engines.transport import SubmitOnceTransport
 from services.errors import Failure, RequestFailed, Unreachable
-from services.request import ENDPOINT, GenerationRequest
+from services.request import ENDPOINT, SEED_MAX, GenerationRequest
 from services.run import RunState, Ticket
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,8 @@ class Progress:
 
 @dataclass(frozen=True)
 class Result:
-    """fal's result. `billed_units` are megapixels, None where fal did not say."""
+    """fal's result. `billed_units` are megapixels, None where fal did not say. `seed` is None where it is none that could
+    be asked for."""
 
     url: str
     seed: int | None
@@ -98,13 +99,12 @@ class FalGateway:
     async def submit(self, request: GenerationRequest) -> Ticket:
         """Send the request once. Raises NotAccepted, SubmitUnanswered or RequestFailed."""
         try:
-            handle = await self._client.submit(ENDPOINT, request.payload())
+            return self._safe_ticket(await self._client.submit(ENDPOINT, request.payload()))
         except fal_client.FalClientHTTPError as error:
             raise RequestFailed(_failure(error)) from error
         except (ValueError, KeyError, TypeError) as error:
             # An answer of 2xx that cannot be read: the request is in, and its id is not known.
             raise no_answer("an unreadable reply") from error
-        return self._safe_ticket(handle)
 
     def _safe_ticket(self, handle: AsyncRequestHandle) -> Ticket:
         urls = (handle.status_url, handle.response_url, handle.cancel_url)
@@ -175,7 +175,10 @@ class FalGateway:
 
 
 def _on_queue_host(url: str) -> bool:
-    parsed = httpx.URL(url)
+    try:
+        parsed = httpx.URL(url)
+    except (TypeError, httpx.InvalidURL):  # fal's reply may name anything
+        return False
     return parsed.scheme == "https" and parsed.netloc.decode("ascii") in QUEUE_HOSTS
 
 
@@ -241,6 +244,6 @@ def _result(response: httpx.Response) -> Result:
     units = response.headers.get("x-fal-billable-units", "")
     return Result(
         url=str(url),
-        seed=seed if isinstance(seed, int) else None,
+        seed=seed if type(seed) is int and 0 <= seed <= SEED_MAX else None,
         billed_units=float(units) if re.fullmatch(r"\d+(\.\d+)?", units) else None,
     )

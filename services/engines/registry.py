@@ -37,6 +37,12 @@ class Engines:
         self._gateways: dict[str, FalGateway] = {}
         self._demo_queue: DemoQueue | None = None
 
+    def warm_up(self) -> None:
+        """Import what the first picture needs. Blocks for a few hundred ms: call it in a thread, after the start."""
+        import services.engines.demo.painter
+        import services.engines.demo.queue
+        import services.engines.gateway  # noqa: F401
+
     def choose(self, visitor: str | None) -> tuple[Engine, KeyOf]:
         """The engine for a visitor's next picture, and who pays for it."""
         if self.has_key(visitor):

@@ -66,7 +66,7 @@ def _said(detail: Any, items: list[dict[str, Any]]) -> str:
 
 
 def _validation(items: list[dict[str, Any]], said: str) -> Failure:
-    names = [str(part) for item in items for part in item.get("loc", ())]
+    names = [str(part) for item in items for part in item.get("loc") or ()]
     field = next((name for name in names if name in PARAMETERS), None)
     where = f"{PARAMETERS[field].label}: " if field else ""
     return Failure(
