@@ -42,7 +42,12 @@ def main() -> int:
         timeout_graceful_shutdown=1,
         ws="none",
     )
-    listening = config.bind_socket()  # says so and exits where the port is taken
+    try:
+        listening = config.bind_socket()
+    except SystemExit:  # uvicorn has logged the system's own words
+        where = f"{settings.host}:{settings.gradio_server_port}"
+        print(f"The server cannot listen on {where}. Stop what uses it, or set GRADIO_SERVER_PORT.", file=sys.stderr)
+        return 1
     host, port = listening.getsockname()[:2]
     shown = "127.0.0.1" if host == "0.0.0.0" else host
     print(f"FLUX.2 [flex] Playground ({settings.engine} engine) on http://{shown}:{port}", flush=True)

@@ -14,6 +14,16 @@ def stopped_while_submitting() -> Failure:
     )
 
 
+def broke_off_while_submitting() -> Failure:
+    return Failure(
+        code="unanswered",
+        message="This program made a mistake while this was being sent; its log tells more. fal may have accepted "
+        "this; it was not sent again. Look at fal.ai/dashboard/requests, or press Send again, which may cost a second "
+        "picture.",
+        retryable=True,
+    )
+
+
 def cannot_keep(error: OSError) -> Failure:
     return Failure(
         code="disk",

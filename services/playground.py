@@ -60,6 +60,7 @@ class Playground:
             settings.playground_max_concurrent,
         )
         self._counting = asyncio.Lock()
+        self._warming: asyncio.Future[None] | None = None
 
     async def start(self) -> None:
         await asyncio.to_thread(self._purge)
@@ -68,7 +69,8 @@ class Playground:
 
     async def stop(self) -> None:
         self.changes.close()
-        await self._warming
+        if self._warming:
+            await self._warming
         await self.runner.stop()
         await self.engines.aclose()
         self.history.close()

@@ -42,13 +42,11 @@ class Runner:
         prices: Prices,
         max_concurrent: int,
     ) -> None:
-        self._history, self._media, self._engines, self._changes, self._prices = (
-            history,
-            media,
-            engines,
-            changes,
-            prices,
-        )
+        self._history = history
+        self._media = media
+        self._engines = engines
+        self._changes = changes
+        self._prices = prices
         self._slots = Slots(max_concurrent)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._sending: set[str] = set()
@@ -113,10 +111,10 @@ class Runner:
         except (RequestFailed, NotAccepted, Unreachable) as error:
             await self._fail(run, error.failure)
         except OSError as error:
-            await self._fail(run, failures.cannot_keep(error))
+            await self._fail_here(run, failures.cannot_keep(error))
         except Exception:
             log.exception("run %s stopped on an error of this program", run.id)
-            await self._fail(run, failures.our_fault())
+            await self._fail_here(run, failures.our_fault())
 
     async def _submit(self, run: Run) -> Run | None:
         """Send it once; where fal certainly did not take it, offer it again with growing pauses. None: cancelled."""
@@ -203,6 +201,12 @@ class Runner:
         except (Unreachable, KeyNeeded) as error:
             log.warning("run %s could not be cancelled: %s", run.id, error)
             await self._save(run, note="The cancel did not reach fal; it goes on.")
+
+    async def _fail_here(self, run: Run, failure: Failure) -> None:
+        """The end by an error of this program. While a request was on its way, it leaves open whether fal took it."""
+        lost = {"failure": failures.broke_off_while_submitting(), "note": None, "finished_at": now()}
+        if not await self._save_from(RunState.SUBMITTING, run, state=RunState.UNKNOWN, **lost):
+            await self._fail(run, failure)
 
     async def _fail(self, run: Run, failure: Failure) -> None:
         """The end without a picture. What was cancelled on request is no failure."""

@@ -61,8 +61,12 @@ def _failure(run: Run) -> dict[str, Any] | None:
         action = "Retry"
     else:
         action = None
-    charged = {True: "charged", False: "not charged", None: None}[run.failure.charged]
-    return {"message": run.failure.message, "field": run.failure.field, "action": action, "charged": charged}
+    return {
+        "message": run.failure.message,
+        "field": run.failure.field,
+        "action": action,
+        "not_charged": run.failure.charged is False,
+    }
 
 
 def details(run: Run) -> dict[str, Any]:

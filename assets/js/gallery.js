@@ -70,6 +70,7 @@ function drawCard(node, run, trigger) {
 function footWord(run) {
   if (run.state === "done") return run.seconds === null ? "" : seconds(run.seconds);
   if (isLive(run)) return elapsed(run);
+  if (run.failure?.not_charged) return "failed · not charged";
   return { failed: "failed", cancelled: "cancelled", unknown: "unanswered" }[run.state];
 }
 
@@ -100,9 +101,8 @@ function pictureParts(run, trigger) {
     ];
   }
   const words = run.state === "cancelled" ? "Cancelled" : run.failure?.message ?? "";
-  const charged = run.failure?.charged ? ` (${run.failure.charged})` : "";
   return [
-    el("p", { class: "pg-card-words pg-card-failure", tabindex: "0" }, words + charged),
+    el("p", { class: "pg-card-words pg-card-failure", tabindex: "0" }, words),
     failureButton(run, trigger),
   ];
 }

@@ -49,8 +49,10 @@ class Progress:
 
 @dataclass(frozen=True)
 class Result:
-    """fal's result. `billed_units` are megapixels, None where fal did not say. `seed` is None where it is none that could
-    be asked for."""
+    """fal's result. `billed_units` are megapixels, None where fal did not say.
+
+    `seed` is None where fal's is missing, or is none that could be asked for again.
+    """
 
     url: str
     seed: int | None

@@ -33,8 +33,7 @@ def failure_of(status: int, detail: Any, error_type: str | None, headers: Mappin
     if status == 401:
         return Failure(
             code="unauthorized",
-            message="fal did not accept this key. Check FAL_KEY where the server runs, or enter a key with the Key "
-            "button; keys are made at fal.ai/dashboard/keys.",
+            message="fal did not accept this key. Check FAL_KEY where the server runs, or enter one with the Key button.",
             retryable=True,
             refetch=True,
             charged=False,
@@ -83,10 +82,9 @@ def _temporary(status: int, said: str, error_type: str | None, headers: Mapping[
     told = headers.get("x-fal-retryable", "").lower()
     retryable = told != "false"
     advice = "Press Retry." if retryable else "fal says that trying again does not help: change the settings."
-    charged = " fal does not charge for this." if status >= 500 else ""
     return Failure(
         code=error_type or f"http_{status}",
-        message=f"{what}{reason}.{charged} {advice}",
+        message=f"{what}{reason}. {advice}",
         retryable=retryable,
         charged=False if status >= 500 else None,
     )

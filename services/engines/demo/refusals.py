@@ -124,7 +124,7 @@ def _item(loc: list[str], message: str, kind: str) -> dict[str, Any]:
 
 
 def _echo(value: Any) -> dict[str, Any]:
-    """`input`, unless JSON has no way to say it (1e999 arrives as infinity)."""
+    """`input`, unless JSON has no way to say it (Python reads NaN, and 1e999 as infinity)."""
     try:
         json.dumps(value, allow_nan=False)
     except ValueError:
