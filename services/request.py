@@ -357,8 +357,8 @@ def _shown(value: Any) -> str:
 
 
 def snap_side(value: float) -> int:
-    """The nearest allowed side length in pixels: a multiple of 16 from 64 to 2560."""
-    return max(SIDE_MIN, min(SIDE_MAX, round(value / SIDE_STEP) * SIDE_STEP))
+    """The nearest allowed side length in pixels, the larger of two: a multiple of 16 from 64 to 2560."""
+    return max(SIDE_MIN, min(SIDE_MAX, int(value / SIDE_STEP + 0.5) * SIDE_STEP))
 
 
 def random_seed() -> int:

@@ -139,9 +139,10 @@ def wire_create(panel: CreatePanel, playground: Playground, page: gr.Blocks) -> 
         source.change(handlers.estimate, **estimating, trigger_mode="always_last", **quick)
     for source in panel.advanced_inputs:
         source.change(handlers.sum_up, panel.advanced_inputs, panel.advanced, trigger_mode="always_last", **quick)
-    for side in (panel.width, panel.height):
+    # Each writes back its own side only: the other may be edited while the answer is on its way.
+    for side, snap in ((panel.width, handlers.snap_width), (panel.height, handlers.snap_height)):
         for event in (side.blur, side.submit):
-            event(handlers.snap, [panel.width, panel.height], [panel.width, panel.height, panel.bridge], **quick)
+            event(snap, [panel.width, panel.height], [side, panel.bridge], **quick)
     panel.swap.click(
         lambda width, height: (height, width), [panel.width, panel.height], [panel.width, panel.height], **quick
     )
@@ -164,7 +165,7 @@ class CreateHandlers:
         """Inputs: every control. Outputs: a message for the page, the snapped width and height, the seed used."""
         custom = values["image_size"] == CUSTOM
         sides = {name: _snapped(values[name]) for name in ("width", "height")}
-        shown = tuple(sides.values()) if custom else (gr.skip(), gr.skip())
+        shown = tuple(_changed(values[name]) if custom else gr.skip() for name in sides)
         try:
             wanted = request_from({**values, **sides} if custom else values)
             runs = await self._playground.generate(visitor_of(request), wanted, int(values["images"]))
@@ -189,18 +190,24 @@ class CreateHandlers:
         names = [name for name in PARAMETERS if name not in MAIN_FIELDS]
         return gr.update(label=_advanced_label(dict(zip(names, values, strict=True))))
 
-    def snap(self, width: Any, height: Any) -> tuple[Any, Any, Any]:
-        """Inputs: width, height. Outputs: both on the model's grid, and what was changed or cannot be."""
-        sides = {"Width": (width, _snapped(width)), "Height": (height, _snapped(height))}
-        moved = [f"{name} {_told(old)} → {new}" for name, (old, new) in sides.items() if old != new]
-        message: dict[str, Any] = {"issues": []}
-        if moved:
-            message["size_note"] = f"{', '.join(moved)}: sides are multiples of 16."
+    def snap_width(self, width: Any, height: Any) -> tuple[Any, Any]:
+        """Inputs: width, height. Outputs: the width on the model's grid, and what was changed or cannot be."""
+        return _changed(width), self._snap("Width", width, width, height)
+
+    def snap_height(self, width: Any, height: Any) -> tuple[Any, Any]:
+        """Inputs: width, height. Outputs: the height on the model's grid, and what was changed or cannot be."""
+        return _changed(height), self._snap("Height", height, width, height)
+
+    def _snap(self, label: str, side: Any, width: Any, height: Any) -> dict[str, Any]:
+        """What the page says of a side that was left."""
+        issues: list[dict[str, Any]] = []
         try:
             request_from({"prompt": "any", "image_size": CUSTOM, "width": _snapped(width), "height": _snapped(height)})
         except InvalidRequest as error:
-            message["issues"] = [issue.model_dump() for issue in error.issues]
-        return _snapped(width), _snapped(height), self._say(checked=["width", "height", "image_size"], **message)
+            issues = [issue.model_dump() for issue in error.issues]
+        moved = f"{label} {_told(side)} → {_snapped(side)}: sides are multiples of 16."
+        note = {"size_note": moved} if _snapped(side) != side else {}
+        return self._say(checked=["width", "height", "image_size"], issues=issues, **note)
 
     async def reuse(self, request: gr.Request, event: gr.EventData) -> list[Any]:
         """Reuse all. Inputs: the picture's id. Outputs: every control, set as it was for that picture."""
@@ -304,6 +311,11 @@ def _snapped(value: Any) -> Any:
     if isinstance(value, int | float) and not isinstance(value, bool) and SIDE_MIN <= value <= SIDE_MAX:
         return snap_side(value)
     return value
+
+
+def _changed(value: Any) -> Any:
+    """The update of a side: its snapped value, or none where it is on the grid."""
+    return gr.skip() if _snapped(value) == value else _snapped(value)
 
 
 def _linked_size(text: str) -> Any:

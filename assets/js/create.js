@@ -25,6 +25,7 @@ export function prepareCreate() {
   document.addEventListener("input", (event) => {
     const field = event.target.closest?.(".pg-field");
     if (field) clearIssue(field);
+    if (event.target.closest?.("#custom-size")) sizeNote("");
   });
 }
 

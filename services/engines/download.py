@@ -20,15 +20,17 @@ READ_SECONDS = 30.0
 class Downloader:
     def __init__(self, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._http = httpx.AsyncClient(
-            transport=transport, follow_redirects=True, max_redirects=3, timeout=READ_SECONDS
+            transport=transport,
+            follow_redirects=True,
+            max_redirects=3,
+            timeout=READ_SECONDS,
+            event_hooks={"request": [_only_https]},
         )
 
     async def fetch(self, url: str) -> bytes:
         """The bytes at `url`: https, or the data URI of sync_mode. Raises RequestFailed, which can be tried again."""
         if url.startswith("data:"):
             return _from_data_uri(url)
-        if httpx.URL(url).scheme != "https":
-            raise picture_failed("media_address", "fal's result names an address that is not https.")
         try:
             return await asyncio.wait_for(self._fetch_patiently(url), TOTAL_SECONDS)
         except asyncio.TimeoutError as error:
@@ -64,6 +66,12 @@ class Downloader:
 
     async def aclose(self) -> None:
         await self._http.aclose()
+
+
+async def _only_https(request: httpx.Request) -> None:
+    """Asked before each request that goes out, those of redirects too."""
+    if request.url.scheme != "https":
+        raise picture_failed("media_address", "fal's result names an address that is not https.")
 
 
 def _from_data_uri(uri: str) -> bytes:

@@ -33,7 +33,7 @@ def failure_of(status: int, detail: Any, error_type: str | None, headers: Mappin
     if status == 401:
         return Failure(
             code="unauthorized",
-            message="fal did not accept this key. Check FAL_KEY where the server runs, or enter one with the Key button.",
+            message="fal did not accept this key. Check FAL_KEY on the server, or enter one with the Key button.",
             retryable=True,
             refetch=True,
             charged=False,

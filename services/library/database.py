@@ -61,17 +61,24 @@ def _prepare(connection: object, _record: object) -> None:
 
 
 def upgrade(connection: Connection) -> None:
-    """Bring the schema up to date; does nothing, and imports nothing, where it is."""
+    """Bring the schema up to date; does nothing, and imports nothing, where it is. Raises StartupError."""
     if schema_of(connection) == NEWEST_SCHEMA:
         return
     from alembic import command
     from alembic.config import Config
+    from alembic.util import CommandError
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:  # Alembic knows no schema of that name
+        raise StartupError(
+            f"The history {connection.engine.url.database} was written by a newer version of this program. Start that "
+            "version, or set PLAYGROUND_DATA_DIR to another folder."
+        ) from error
     connection.commit()
 
 
