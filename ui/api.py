@@ -93,7 +93,7 @@ def _snippet() -> Callable[..., Any]:
 def _api_type(parameter: Parameter) -> Any:
     types: dict[str, Any] = {"text": str, "integer": int, "switch": bool, "size": str | dict}
     if parameter.kind == "choice":
-        return Literal[parameter.choices]  # type: ignore[valid-type]
+        return Literal[parameter.choices]
     if parameter.kind == "slider":
         return int if isinstance(parameter.default, int) else float
     return types[parameter.kind]

@@ -98,9 +98,7 @@ def _build_controls() -> dict[str, Any]:
             found["seed"] = fields.field("seed")
             random_seed = gr.Checkbox(True, label="Random seed", elem_id="field-random_seed", elem_classes=["pg-field"])
         choices = [str(number) for number in range(IMAGES_MIN, IMAGES_MAX + 1)]
-        images = gr.Radio(
-            choices, value="1", label="Images", elem_id="field-images", elem_classes=["pg-field"], buttons=[]
-        )
+        images = fields.segments("Images", choices, choices[0], "images")
         with gr.Accordion("Advanced", open=False, elem_id="advanced") as advanced:
             found |= {name: fields.field(name) for name in PARAMETERS if name not in MAIN_FIELDS}
     with gr.Column(elem_id="generate-bar", min_width=0):

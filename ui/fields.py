@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
@@ -18,7 +19,11 @@ def elem_id(name: str) -> str:
 
 
 def field(name: str) -> gr.components.Component:
-    """The component for one field of GenerationRequest."""
+    """The component for one field of GenerationRequest, and its help.
+
+    Gradio's `info=` would become part of the control's accessible name, so the help is an element of its own; a script
+    makes it the control's description.
+    """
     parameter = PARAMETERS[name]
     build = {
         "text": _text,
@@ -28,7 +33,10 @@ def field(name: str) -> gr.components.Component:
         "choice": _choice,
         "size": _size,
     }[parameter.kind]
-    return build(parameter, {"label": parameter.label, "elem_id": elem_id(name), "elem_classes": ["pg-field"]})
+    common = {"label": parameter.label, "elem_id": elem_id(name), "elem_classes": ["pg-field"]}
+    component = build(parameter, common)
+    gr.HTML(parameter.help, elem_id=f"help-{name}", elem_classes=["pg-help"])
+    return component
 
 
 def _text(parameter: Parameter, common: dict[str, Any]) -> gr.Textbox:
@@ -54,8 +62,14 @@ def _switch(parameter: Parameter, common: dict[str, Any]) -> gr.Checkbox:
     return gr.Checkbox(value=parameter.default, **common)
 
 
-def _choice(parameter: Parameter, common: dict[str, Any]) -> gr.Radio:
-    return gr.Radio(list(parameter.choices), value=parameter.default, buttons=[], **common)
+def _choice(parameter: Parameter, _common: dict[str, Any]) -> gr.Radio:
+    return segments(parameter.label, parameter.choices, parameter.default, parameter.name)
+
+
+def segments(label: str, choices: Sequence[str], value: str, name: str) -> gr.Radio:
+    """A few short choices in one row, as segments of one control."""
+    classes = ["pg-field", "pg-segments"]
+    return gr.Radio(list(choices), value=value, label=label, elem_id=elem_id(name), elem_classes=classes, buttons=[])
 
 
 def _size(parameter: Parameter, common: dict[str, Any]) -> gr.Radio:

@@ -3,18 +3,15 @@
 import { el } from "./dom.js";
 import { toast } from "./toast.js";
 
-const GROUPS = {
-  image_size: "Image size",
-  images: "Images",
-  safety_tolerance: "Safety tolerance",
-  output_format: "Output format",
-};
-
 const fieldOf = (name) => document.getElementById(`field-${name}`);
 
 export function prepareCreate() {
-  nameGroups();
-  new MutationObserver(nameGroups).observe(document.body, { childList: true, subtree: true });
+  const complete = () => {
+    nameGroups();
+    describe();
+  };
+  complete();
+  new MutationObserver(complete).observe(document.body, { childList: true, subtree: true });
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.repeat) return;
     if (!event.target.closest("#create")) return;
@@ -31,9 +28,19 @@ export function prepareCreate() {
 
 /** gr.Radio is a nameless group: give it its label as a name. */
 function nameGroups() {
-  for (const [name, label] of Object.entries(GROUPS)) {
-    const group = fieldOf(name);
-    if (group && group.getAttribute("aria-label") !== label) group.setAttribute("aria-label", label);
+  for (const group of document.querySelectorAll("fieldset.pg-field:not([aria-label])")) {
+    group.setAttribute("aria-label", group.querySelector("[data-testid=block-info]").textContent.trim());
+  }
+}
+
+/** A field's help becomes its description, and its label's tooltip. */
+function describe() {
+  for (const help of document.querySelectorAll(".pg-help:not([data-tied])")) {
+    const field = fieldOf(help.id.replace("help-", ""));
+    if (!field) continue;
+    help.dataset.tied = "";
+    (field.matches("fieldset") ? field : field.querySelector("textarea, input")).setAttribute("aria-describedby", help.id);
+    field.querySelector("[data-testid=block-info], label")?.setAttribute("title", help.textContent.trim());
   }
 }
 
@@ -99,7 +106,9 @@ function clearIssue(field) {
   field.querySelector(".pg-issue")?.remove();
   for (const control of field.querySelectorAll("[aria-invalid]")) {
     control.removeAttribute("aria-invalid");
-    control.removeAttribute("aria-describedby");
+    const help = document.getElementById(field.id.replace("field-", "help-"));
+    if (help) control.setAttribute("aria-describedby", help.id);
+    else control.removeAttribute("aria-describedby");
   }
 }
 

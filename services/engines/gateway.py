@@ -80,7 +80,7 @@ class _Client(fal_client.AsyncClient):
         self._http = http
 
     @property
-    async def _client(self) -> httpx.AsyncClient:  # type: ignore[override]
+    async def _client(self) -> httpx.AsyncClient:
         return self._http
 
 
