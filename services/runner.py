@@ -204,6 +204,8 @@ class Runner:
 
     async def _fail_here(self, run: Run, failure: Failure) -> None:
         """The end by an error of this program. While a request was on its way, it leaves open whether fal took it."""
+        if self._stopping:
+            return  # the stop broke it: the next start goes on from what the history says
         lost = {"failure": failures.broke_off_while_submitting(), "note": None, "finished_at": now()}
         if not await self._save_from(RunState.SUBMITTING, run, state=RunState.UNKNOWN, **lost):
             await self._fail(run, failure)

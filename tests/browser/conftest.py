@@ -1,0 +1,104 @@
+"""A real browser on the real app: one Chromium and one server for all, a fresh visitor for each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ViewportSize, sync_playwright
+from support.chromium import ARGUMENTS, find_chromium
+from support.page import NewVisitor, PlaygroundPage, Visit
+from support.server import AppServer, serve_app
+
+HERE = Path(__file__).parent
+DESKTOP: ViewportSize = {"width": 1440, "height": 900}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of this folder, and put them last: Playwright's event loop lives on in the main thread, and
+    async tests after it could not start theirs."""
+    ours = [item for item in items if item.path.is_relative_to(HERE)]
+    for item in ours:
+        item.add_marker(pytest.mark.browser)
+    items[:] = [item for item in items if item not in ours] + ours
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    executable = find_chromium()
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=executable, args=list(ARGUMENTS))
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
+    """The app with the demo engine at full speed."""
+    with serve_app(tmp_path_factory.mktemp("app")) as running:
+        yield running
+        assert "Traceback" not in running.log, running.log
+
+
+@pytest.fixture(scope="session")
+def slow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
+    """The app with a demo engine that takes a second and a half for a picture: time to press things meanwhile."""
+    with serve_app(tmp_path_factory.mktemp("slow"), PLAYGROUND_DEMO_STEP_SECONDS="0.05") as running:
+        yield running
+        assert "Traceback" not in running.log, running.log
+
+
+@pytest.fixture(scope="session")
+def profile(browser: Browser) -> Iterator[BrowserContext]:
+    """A browser profile that keeps the app's scripts in its cache from test to test: a page opens in half the time."""
+    with browser.new_context(viewport=DESKTOP) as context:
+        yield context
+
+
+@pytest.fixture
+def new_visitor(browser: Browser) -> Iterator[NewVisitor]:
+    """`new_visitor(server, **options)`: a browser profile of its own with one open page. Faults fail the test."""
+    contexts: list[BrowserContext] = []
+    pages: list[PlaygroundPage] = []
+
+    def visit(server: AppServer, **options: Any) -> PlaygroundPage:
+        contexts.append(browser.new_context(**{"viewport": DESKTOP, **options}))
+        pages.append(PlaygroundPage(contexts[-1], server.url))
+        return pages[-1].open()
+
+    yield visit
+    for context in contexts:
+        context.close()
+    for page in pages:
+        page.assert_sound()
+
+
+@pytest.fixture
+def visit(profile: BrowserContext) -> Iterator[Visit]:
+    """`visit(server)`: the page as a fresh visitor sees it, in the shared profile. Faults fail the test."""
+    pages: list[PlaygroundPage] = []
+    profile.clear_cookies()
+
+    def open_page(server: AppServer) -> PlaygroundPage:
+        pages.append(PlaygroundPage(profile, server.url))
+        return pages[-1].open()
+
+    yield open_page
+    for tab in profile.pages:
+        tab.evaluate("localStorage.clear()")
+        tab.close()
+    for page in pages:
+        page.assert_sound()
+
+
+@pytest.fixture
+def page(server: AppServer, visit: Visit) -> PlaygroundPage:
+    return visit(server)
+
+
+@pytest.fixture
+def slow_page(slow_server: AppServer, visit: Visit) -> PlaygroundPage:
+    return visit(slow_server)

@@ -1,0 +1,213 @@
+from __future__ import annotations
+
+import io
+import os
+import random
+import re
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from services.errors import RequestFailed
+from services.library.media import THUMB_SIDE, Media
+from services.request import GenerationRequest, ImageSize
+
+NAME = re.compile(r"[0-9a-f]{32}\.(jpg|png|webp)")
+REQUEST = GenerationRequest(prompt="a fox", image_size=ImageSize(width=128, height=64))
+
+
+@pytest.fixture
+def media(tmp_path: Path) -> Media:
+    return Media(tmp_path)
+
+
+def encoded(size: tuple[int, int] = (128, 64), encoding: str = "JPEG", mode: str = "RGB", **options: Any) -> bytes:
+    """Noise, the same each time."""
+    out = io.BytesIO()
+    noise = random.Random(1).randbytes(size[0] * size[1])
+    Image.frombytes("L", size, noise).convert(mode).save(out, encoding, **options)
+    return out.getvalue()
+
+
+def png_of_size(width: int, height: int) -> bytes:
+    """A PNG that only claims its size."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(b"\x00" * 100)) + chunk(b"IEND", b"")
+
+
+def refused(media: Media, tmp_path: Path, data: bytes) -> str:
+    """The sentence with which the data is refused. Nothing of it stays."""
+    with pytest.raises(RequestFailed) as caught:
+        media.keep(data, REQUEST)
+    assert [file for file in tmp_path.rglob("*") if file.is_file()] == []
+    assert caught.value.failure.refetch
+    assert caught.value.failure.message.endswith("Press Retry to fetch it again, which costs nothing.")
+    return caught.value.failure.message
+
+
+class TestKeep:
+    @pytest.mark.parametrize(
+        ("encoding", "ending", "content_type"),
+        [("JPEG", "jpg", "image/jpeg"), ("PNG", "png", "image/png"), ("WEBP", "webp", "image/webp")],
+    )
+    def test_the_original_stays_byte_for_byte(self, media, encoding, ending, content_type):
+        data = encoded(encoding=encoding)
+        picture = media.keep(data, REQUEST)
+        assert media.original(picture.name).read_bytes() == data
+        assert (picture.content_type, picture.bytes) == (content_type, len(data))
+        assert (picture.width, picture.height) == (128, 64)
+        assert picture.name.endswith(f".{ending}")
+
+    def test_names_are_random_and_of_one_stem(self, media):
+        pictures = [media.keep(encoded(), REQUEST) for _ in range(5)]
+        for picture in pictures:
+            assert NAME.fullmatch(picture.name)
+            assert picture.thumb == picture.name[:32] + ".webp"
+        assert len({picture.name for picture in pictures}) == 5
+
+    @pytest.mark.parametrize(
+        ("size", "thumb"),
+        [((1024, 768), (384, 288)), ((768, 1024), (288, 384)), ((2560, 64), (384, 10)), ((64, 48), (64, 48))],
+    )
+    def test_thumbnails_are_small_webp_and_never_larger_than_the_picture(self, media, size, thumb):
+        picture = media.keep(encoded(size), REQUEST)
+        with Image.open(media.thumb(picture.thumb)) as image:
+            assert (image.format, image.size) == ("WEBP", thumb)
+            assert max(image.size) <= THUMB_SIDE
+
+    @pytest.mark.parametrize(
+        ("encoding", "mode"), [("PNG", "P"), ("PNG", "L"), ("PNG", "RGBA"), ("PNG", "1"), ("PNG", "I;16"),
+                               ("JPEG", "CMYK"), ("JPEG", "L")]
+    )  # fmt: skip
+    def test_every_kind_of_colour_has_a_thumbnail(self, media, encoding, mode):
+        picture = media.keep(encoded(encoding=encoding, mode=mode), REQUEST)
+        with Image.open(media.thumb(picture.thumb)) as image:
+            image.load()
+
+    @pytest.mark.parametrize(
+        ("size", "encoding", "note"),
+        [
+            ((128, 64), "JPEG", None),
+            ((64, 128), "JPEG", "fal sent 64 × 128 instead of 128 × 64."),
+            ((128, 64), "PNG", "fal sent png instead of jpeg."),
+            ((130, 64), "WEBP", "fal sent 130 × 64 instead of 128 × 64 and webp instead of jpeg."),
+        ],
+    )
+    def test_another_size_or_format_is_kept_and_said(self, media, size, encoding, note):
+        assert media.keep(encoded(size, encoding), REQUEST).note == note
+
+    def test_nothing_unfinished_stays_when_the_disk_is_full(self, media, tmp_path, monkeypatch):
+        def full(_: int) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            media.keep(encoded(), REQUEST)
+        assert [file for file in tmp_path.rglob("*") if file.is_file()] == []
+
+    def test_remove_takes_both_files_and_does_not_mind_a_second_time(self, media, tmp_path):
+        picture = media.keep(encoded(), REQUEST)
+        media.remove(picture)
+        media.remove(picture)
+        assert [file for file in tmp_path.rglob("*") if file.is_file()] == []
+
+
+class TestRefused:
+    @pytest.mark.parametrize(
+        "data",
+        [
+            pytest.param(b"", id="nothing"),
+            pytest.param(b"<!doctype html><html><body>Sign in</body></html>", id="html"),
+            pytest.param(b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>", id="svg"),
+            pytest.param(encoded(encoding="GIF", mode="P"), id="gif"),
+            pytest.param(encoded(encoding="BMP"), id="bmp"),
+            pytest.param(encoded(encoding="TIFF"), id="tiff"),
+            pytest.param(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", id="eps"),
+        ],
+    )
+    def test_what_is_no_picture_of_the_three_formats(self, media, tmp_path, data):
+        assert refused(media, tmp_path, data).startswith("What fal's media host sent is no PNG, JPEG or WebP picture.")
+
+    @pytest.mark.parametrize("encoding", ["JPEG", "PNG", "WEBP"])
+    @pytest.mark.parametrize("share", [0.5, 0.9, 0.99])
+    def test_what_is_cut_off(self, media, tmp_path, encoding, share):
+        data = encoded((256, 256), encoding)
+        assert refused(media, tmp_path, data[: int(len(data) * share)]).startswith(
+            ("The picture arrived damaged or cut off.", "What fal's media host sent is no")
+        )
+
+    @pytest.mark.parametrize("side", [9000, 20_000, 60_000])
+    def test_what_claims_to_be_huge(self, media, tmp_path, side):
+        message = refused(media, tmp_path, png_of_size(side, side))
+        assert message.startswith(("The picture has", "The picture arrived damaged"))
+
+    @settings(
+        derandomize=True, deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    )
+    @given(st.data())
+    @pytest.mark.filterwarnings("ignore")
+    def test_no_damage_is_more_than_a_refusal(self, media, data):
+        whole = encoded((48, 48), data.draw(st.sampled_from(["JPEG", "PNG", "WEBP"])))
+        damaged = bytearray(whole)
+        for place in data.draw(st.lists(st.integers(0, len(whole) - 1), min_size=1, max_size=6)):
+            damaged[place] = data.draw(st.integers(0, 255))
+        cut = data.draw(st.integers(0, len(whole)))
+        try:
+            picture = media.keep(bytes(damaged[:cut]), REQUEST)
+        except RequestFailed:
+            return
+        media.remove(picture)
+
+
+class TestFind:
+    def test_what_was_kept_is_found(self, media):
+        picture = media.keep(encoded(), REQUEST)
+        assert media.find("media", picture.name) == media.original(picture.name)
+        assert media.find("thumbs", picture.thumb) == media.thumb(picture.thumb)
+        assert media.find("thumbs", picture.name) is None
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "../history.sqlite3",
+            "..%2fhistory.sqlite3",
+            "/etc/passwd",
+            "a" * 32 + ".jpg/../../secret.jpg",
+            "../media/" + "a" * 32 + ".jpg",
+            "a" * 32,
+            "a" * 32 + ".svg",
+            "a" * 32 + ".jpg.html",
+            "A" * 32 + ".jpg",
+            "a" * 31 + ".jpg",
+            "a" * 32 + ".jpg\x00",
+            "",
+            ".",
+            "..",
+            ".part-abc",
+        ],
+    )
+    def test_names_from_outside_reach_nothing_else(self, media, tmp_path, name):
+        for outside in ("history.sqlite3", "secret.jpg"):
+            (tmp_path / outside).write_text("secret")
+        for inside in ("a" * 32, "a" * 32 + ".svg", "A" * 32 + ".jpg", "a" * 31 + ".jpg", ".part-abc"):
+            (tmp_path / "media" / inside).write_text("not to be served")
+        (tmp_path / "media" / ("a" * 32 + ".jpg")).write_text("a picture")
+        assert media.find("media", name) is None
+        assert media.find("thumbs", name) is None
+
+    def test_an_absolute_path_is_no_name(self, media, tmp_path):
+        (tmp_path / "secret.jpg").write_text("secret")
+        assert media.find("media", f"{tmp_path}/secret.jpg") is None
+
+    def test_a_name_nobody_has(self, media):
+        assert media.find("media", "0" * 32 + ".png") is None

@@ -1,0 +1,121 @@
+"""The real app as a process of its own, on a free port and with a data folder of its own.
+
+with serve_app(tmp_path, PLAYGROUND_DEMO_STEP_SECONDS="0.05") as server:
+    httpx.get(server.url + "/healthz")
+    server.kill()
+    server.restart()
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+ROOT = Path(__file__).parents[2]
+START_SECONDS = 60.0
+STOP_SECONDS = 15.0
+NOT_INHERITED = ("FAL_", "PLAYGROUND_", "GRADIO_", "SPACE_", "SYSTEM", "HF_", "SSL_CERT_", "PYTEST_")
+"""Beginnings of variables that steer the app: a test starts from none of them, whatever the machine has set."""
+DEFAULTS = {
+    "GRADIO_SERVER_NAME": "127.0.0.1",
+    "PLAYGROUND_DEMO_STEP_SECONDS": "0",
+    "PLAYGROUND_HISTORY": "visitor",
+    # A proxy of the machine's must not stand between the app and the loopback.
+    "NO_PROXY": "*",
+    "no_proxy": "*",
+}
+
+
+class AppServer:
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        """`folder` takes the app's data and its log; `environment` is laid over DEFAULTS."""
+        self.data_dir = folder / "data"
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._log_file = folder / "app.log"
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(NOT_INHERITED)}
+        self._environment = {
+            **inherited,
+            **DEFAULTS,
+            "PLAYGROUND_DATA_DIR": str(self.data_dir),
+            "GRADIO_SERVER_PORT": str(self.port),
+            "GRADIO_TEMP_DIR": str(folder / "gradio"),
+            **environment,
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> str:
+        """Everything that the app has printed, over all its restarts."""
+        return self._log_file.read_text(encoding="utf-8", errors="replace") if self._log_file.exists() else ""
+
+    def start(self) -> None:
+        """Returns when the app answers. Raises RuntimeError with its log when it does not."""
+        with self._log_file.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "app.py"], cwd=ROOT, env=self._environment, stdout=log, stderr=subprocess.STDOUT
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while not self._healthy():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.kill()
+                raise RuntimeError(f"The app did not start:\n{self.log}")
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """SIGTERM, as an operator stops it."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """SIGKILL, as a power cut stops it."""
+        self._end(signal.SIGKILL)
+
+    def restart(self) -> None:
+        """Start again on the same port and the same data."""
+        self.kill()
+        self.start()
+
+    def _healthy(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/healthz", timeout=2, trust_env=False).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is None:
+            return
+        if self._process.poll() is None:
+            self._process.send_signal(how)
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise RuntimeError(f"The app did not stop within {STOP_SECONDS:g} s:\n{self.log}") from None
+        finally:
+            self._process = None
+
+
+@contextmanager
+def serve_app(folder: Path, **environment: str) -> Iterator[AppServer]:
+    server = AppServer(folder, environment)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,30 @@
+"""A server without its page, as a process to be killed: `python worker.py [pictures to ask for]`.
+
+Settings come from the environment. It goes on with what the history holds, asks for new pictures, and ends when
+nothing is under way any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from services.playground import Playground
+from services.request import GenerationRequest, ImageSize
+from services.settings import load_settings
+
+REQUEST = GenerationRequest(prompt="a fox", seed=7, image_size=ImageSize(width=64, height=64))
+
+
+async def main(count: int) -> None:
+    playground = Playground(load_settings())
+    await playground.start()
+    if count:
+        await playground.generate(None, REQUEST, count)
+    for run in playground.history.unfinished():
+        await playground.finished(None, run.id)
+    await playground.stop()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 0))

@@ -1,0 +1,175 @@
+"""The README against the code: its tables, its front matter, its commands and its examples.
+
+When a table is out of date, print both anew and paste them:
+
+    PYTHONPATH=. .venv/bin/python tests/test_readme.py
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import SecretStr
+
+from services.request import PARAMETERS, Parameter
+from services.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8") if (ROOT / "README.md").exists() else ""
+ADDRESS = "http://127.0.0.1:7860"
+"""Where the README's examples expect the app."""
+
+
+# -- tables ----------------------------------------------------------------------------------------------------------
+
+
+def parameter_table() -> str:
+    rows = [
+        (f"`{name}`", parameter.label, _default(parameter), parameter.range_text, parameter.help)
+        for name, parameter in PARAMETERS.items()
+    ]
+    return _table(("Parameter", "On the page", "Default", "Allowed", "What it does"), rows)
+
+
+def environment_table() -> str:
+    rows = [
+        (f"`{name.upper()}`", _code(field.get_default()), field.description or "")
+        for name, field in Settings.model_fields.items()
+    ]
+    return _table(("Variable", "Default", "Meaning"), rows)
+
+
+def _default(parameter: Parameter) -> str:
+    return "required" if parameter.required else _code(parameter.default)
+
+
+def _code(value: Any) -> str:
+    """A default as it is written in JSON or in the environment; an en dash where there is none."""
+    if value is None:
+        return "–"
+    assert not isinstance(value, SecretStr)
+    return f"`{json.dumps(value) if isinstance(value, bool) else value}`"
+
+
+def _table(heading: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [heading, ("---",) * len(heading), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+
+
+@pytest.mark.parametrize("table", [parameter_table, environment_table])
+def test_tables_are_those_of_the_code(table: Any) -> None:
+    assert table() in README, f"Paste this into the README:\n\n{table()}\n"
+
+
+# -- front matter ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def front_matter() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(README.split("---\n")[1])
+    return found
+
+
+def test_the_front_matter_names_the_pinned_gradio(front_matter: dict[str, Any]) -> None:
+    pinned = re.search(r"^gradio(?:\[\w+\])?==(\S+)", (ROOT / "requirements.txt").read_text(), re.M)
+
+    assert pinned is not None
+    assert front_matter["sdk_version"] == pinned[1]
+
+
+def test_the_front_matter_is_what_spaces_wants(front_matter: dict[str, Any]) -> None:
+    assert front_matter["sdk"] == "gradio"
+    assert front_matter["python_version"] == "3.11"
+    assert (ROOT / front_matter["app_file"]).is_file()
+    assert len(front_matter["short_description"]) <= 60
+    colours = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
+    assert {front_matter["colorFrom"], front_matter["colorTo"]} <= colours
+    assert "thumbnail" not in front_matter or (ROOT / front_matter["thumbnail"]).is_file()
+
+
+def test_pictures_and_files_that_are_named_exist() -> None:
+    linked = re.findall(r"\]\((?!https?:|#)([^)]+)\)", README)
+
+    assert linked
+    assert [path for path in linked if not (ROOT / path).exists()] == []
+
+
+# -- commands and examples -------------------------------------------------------------------------------------------
+
+
+def code_blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.M | re.S)
+
+
+def test_ci_runs_the_test_command_and_nothing_else() -> None:
+    script = ROOT / ".ci" / "run"
+    *beginning, command = script.read_text().splitlines()
+
+    assert os.access(script, os.X_OK)
+    assert beginning == ["#!/usr/bin/env bash", "set -euo pipefail", 'cd "$(dirname "$0")/.."']
+    assert f"{command}\n" in code_blocks("bash")
+    assert "-m pytest" in command
+
+
+def test_files_that_the_commands_name_exist() -> None:
+    named = re.findall(r"-r (\S+)|bin/python (\w\S*\.py)", "".join(code_blocks("bash")))
+
+    assert len(named) >= 3
+    assert [path for pair in named for path in pair if path and not (ROOT / path).is_file()] == []
+
+
+@pytest.fixture(scope="module")
+def app_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    from support.server import serve_app
+
+    with serve_app(tmp_path_factory.mktemp("app")) as running:
+        yield running.url
+
+
+def test_the_python_example_runs(app_url: str, tmp_path: Path) -> None:
+    [example] = [block for block in code_blocks("python") if "gradio_client" in block]
+
+    done = subprocess.run(
+        [sys.executable, "-c", example.replace(ADDRESS, app_url)], cwd=tmp_path, capture_output=True, text=True
+    )
+
+    assert done.returncode == 0, done.stderr
+    seed, picture = done.stdout.split()[-2:]
+    assert seed == "7"
+    assert Path(picture).stat().st_size > 1000
+
+
+def test_the_curl_example_runs(app_url: str, tmp_path: Path) -> None:
+    [example] = [block for block in code_blocks("bash") if "gradio_api/call" in block]
+
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", example.replace(ADDRESS, app_url)],
+        cwd=tmp_path,
+        env={**os.environ, "NO_PROXY": "*", "no_proxy": "*"},
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "event: complete" in done.stdout
+    assert '"state": "done"' in done.stdout
+
+
+def test_the_mcp_example_is_the_address_of_the_server() -> None:
+    [example] = code_blocks("json")
+
+    [server] = json.loads(example)["mcpServers"].values()
+    assert server["url"] == f"{ADDRESS}/gradio_api/mcp/"
+
+
+if __name__ == "__main__":
+    print(parameter_table(), environment_table(), sep="\n\n")
