@@ -12,7 +12,7 @@ from services.changes import Changes
 from services.engines.registry import Engines
 from services.errors import BudgetExceeded, FieldIssue, InvalidRequest, KeyNeeded
 from services.library.history import EVERYONE, Entry, History, Scope, Totals
-from services.library.media import Media
+from services.library.media import open_media
 from services.pricing import Cheaper, Prices
 from services.request import PARAMETERS, SEED_MAX, GenerationRequest, random_seed
 from services.run import Engine, Run, RunState, new_id, now
@@ -48,7 +48,7 @@ class Playground:
         self.settings = settings
         self.prices = Prices(settings.playground_price_per_megapixel)
         self.history = History(folder)
-        self.media = Media(folder)
+        self.media = open_media(folder)
         self.engines = Engines(settings, folder)
         self.changes = Changes()
         self.runner = Runner(
@@ -165,7 +165,7 @@ class Playground:
         return added
 
     async def _check_budgets(self, visitor: str | None, asked: float) -> None:
-        midnight = now().replace(hour=0, minute=0, second=0, microsecond=0)
+        midnight = _midnight()
         whose = "Each visitor may spend" if visitor else API_VISITORS_BUDGET
         checks = (
             (self.settings.visitor_budget_usd, whose, {"visitor": visitor}),
@@ -211,7 +211,7 @@ class Playground:
         return changed
 
     def _purge(self) -> None:
-        for run in self.history.purge(now() - timedelta(seconds=UNDO_SECONDS)):
+        for run in self.history.purge(now() - timedelta(seconds=UNDO_SECONDS), _midnight()):
             if run.picture:
                 self.media.remove(run.picture)
 
@@ -230,11 +230,15 @@ class Playground:
                 )
             )
         self.engines.remember_key(visitor, key)
-        for run in await asyncio.to_thread(self.history.waiting_for_key, visitor):
-            self.runner.take(run)
+        await self.runner.take_again(await asyncio.to_thread(self.history.waiting_for_key, visitor))
 
     def forget_key(self, visitor: str) -> None:
         self.engines.forget_key(visitor)
+
+
+def _midnight() -> datetime:
+    """When the day of the budgets began, in UTC."""
+    return now().replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _with_seeds(request: GenerationRequest, count: int) -> list[GenerationRequest]:

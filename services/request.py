@@ -321,6 +321,9 @@ def _issue(path: list[str], detail: Any) -> FieldIssue:
         allowed = f"{low} to {high}"
     else:
         label, allowed = PARAMETERS[field].label, PARAMETERS[field].range_text
+    if kind == "extra_forbidden" and path[0] == "image_size":
+        message = f"Image size: there is no {_shown(path[-1])}; give width and height."
+        return FieldIssue(field="image_size", message=message)
     if kind == "missing":
         return FieldIssue(field=field, message=f"{label} is missing.")
     if kind in ("empty", "nul", "surrogate"):
@@ -335,6 +338,8 @@ def _fault(kind: str, value: Any, context: dict[str, Any], allowed: str) -> str:
         return f"{_shown(value)} is above {_plain(context['le'])}. Allowed are {allowed}."
     if kind == "string_too_long":
         return f"{len(value):,} characters are too many; at most {context['max_length']:,} are allowed."
+    if kind == "string_type":
+        return f"{_shown(value)} is no text. Allowed are {allowed}."
     if kind in ("int_from_float", "int_parsing") and isinstance(value, float):
         return f"{_shown(value)} is not a whole number. Allowed are {allowed}."
     if kind.startswith(("int_", "float_", "not_a_number", "finite")):

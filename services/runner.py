@@ -69,6 +69,13 @@ class Runner:
         self._tasks[run.id] = task
         task.add_done_callback(lambda _: self._tasks.pop(run.id, None))
 
+    async def take_again(self, runs: list[Run]) -> None:
+        """Work on runs whose key has come; one that is just putting itself down to wait for it is waited for."""
+        if ending := [self._tasks[run.id] for run in runs if run.id in self._tasks]:
+            await asyncio.wait(ending, timeout=0.5)
+        for run in runs:
+            self.take(run)
+
     async def cancel(self, run: Run) -> Run:
         """Stop a run: at once where it was not sent, else by asking fal, which may still finish it.
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, FastAPI, HTTPException, Request
+from fastapi import APIRouter, Body, FastAPI, HTTPException, Query, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from sse_starlette import EventSourceResponse, ServerSentEvent
@@ -24,6 +25,7 @@ from ui.visitors import visitor_of
 
 ASSETS = Path(__file__).parent.parent / "assets"
 PAGE_SIZE = 48
+Number = Annotated[int | None, Query(ge=0, lt=2**62)]
 JsonBody = Annotated[dict[str, Any] | None, Body()]
 FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 STATUS = {InvalidRequest: 422, NotFound: 404, BudgetExceeded: 402, KeyNeeded: 401}
@@ -73,7 +75,7 @@ def _runs(playground: Playground) -> APIRouter:
 
     @router.get("")
     async def page(
-        request: Request, limit: int = PAGE_SIZE, before: int | None = None, visit: float | None = None
+        request: Request, limit: int = PAGE_SIZE, before: Number = None, visit: float | None = None
     ) -> dict[str, Any]:
         """Cards, newest first. `cursor` is where `/events` goes on; `visit` is the time (ms) this visit began."""
         visitor = visitor_of(request)
@@ -143,10 +145,10 @@ def _events(playground: Playground) -> APIRouter:
     router = APIRouter()
 
     @router.get("/events")
-    async def events(request: Request, after: int | None = None) -> EventSourceResponse:
+    async def events(request: Request, after: Number = None) -> EventSourceResponse:
         """Changes of this visitor's runs as they are committed. Goes on after `Last-Event-ID`, or after `after`."""
         told = request.headers.get("last-event-id", "")
-        start = int(told) if told.isdigit() else after
+        start = int(told) if re.fullmatch(r"[0-9]{1,18}", told) else after
         if start is None:
             start = await asyncio.to_thread(playground.history.revision)
         stream = _changes(playground, playground.scope(visitor_of(request)), start)
@@ -161,7 +163,8 @@ async def _changes(playground: Playground, scope: Scope, cursor: int) -> AsyncIt
     with playground.changes.listen(scope) as wake:
         while not playground.changes.closed:
             wake.clear()
-            for entry in await asyncio.to_thread(playground.history.changed_since, scope, cursor):
+            batch = await asyncio.to_thread(playground.history.changed_since, scope, cursor)
+            for entry in batch:
                 cursor = entry.run.revision
                 fresh, before = card(entry), sent.get(entry.run.id, {})
                 delta = {name: value for name, value in fresh.items() if name not in before or before[name] != value}
@@ -171,7 +174,8 @@ async def _changes(playground: Playground, scope: Scope, cursor: int) -> AsyncIt
                 yield ServerSentEvent(
                     data=json.dumps({**delta, "id": entry.run.id, "seq": entry.seq}), id=str(cursor), event="run"
                 )
-            await wake.wait()
+            if not batch:
+                await wake.wait()
 
 
 def _media(playground: Playground) -> APIRouter:
@@ -198,11 +202,17 @@ def _keys(playground: Playground) -> APIRouter:
     router = APIRouter()
 
     @router.post("/key")
-    async def enter(request: Request, body: JsonBody = None) -> dict[str, Any]:
+    async def enter(request: Request) -> dict[str, Any]:
+        """Body: `{"key": "…"}`. Read by hand, so that no message ever repeats what was sent."""
         visitor = visitor_of(request)
         if visitor is None:
             raise HTTPException(401, "Open the page first: a key is kept for its visitor.")
-        await playground.enter_key(visitor, str((body or {}).get("key", "")))
+        try:
+            body = await request.json()
+        except ValueError:
+            body = None
+        key = body.get("key") if isinstance(body, dict) else None
+        await playground.enter_key(visitor, key if isinstance(key, str) else "")
         return {"engine": "fal", "own_key": True}
 
     @router.delete("/key")

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import binascii
 
+import anyio
 import httpx
 
 from services.engines.replies import picture_failed
@@ -32,8 +33,9 @@ class Downloader:
         if url.startswith("data:"):
             return _from_data_uri(url)
         try:
-            return await asyncio.wait_for(self._fetch_patiently(url), TOTAL_SECONDS)
-        except asyncio.TimeoutError as error:
+            with anyio.fail_after(TOTAL_SECONDS):  # asyncio.wait_for loses cancels before Python 3.12
+                return await self._fetch_patiently(url)
+        except TimeoutError as error:
             raise picture_failed(
                 "media_timeout", f"The picture did not arrive within {TOTAL_SECONDS:.0f} s."
             ) from error

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
+import anyio
 import fal_client
 import httpx
 from fal_client.auth import FAL_QUEUE_RUN_HOST
@@ -131,12 +132,13 @@ class FalGateway:
 
     async def _status(self, handle: _Handle) -> fal_client.Status:
         try:
-            return await asyncio.wait_for(handle.status(with_logs=True), STATUS_SECONDS)
+            with anyio.fail_after(STATUS_SECONDS):  # asyncio.wait_for loses cancels before Python 3.12
+                return await handle.status(with_logs=True)
         except fal_client.FalClientHTTPError as error:
             if error.status_code in (401, 403, 404):
                 raise RequestFailed(_failure(error)) from error
             raise reading_failed(f"HTTP {error.status_code}") from error
-        except (httpx.HTTPError, asyncio.TimeoutError, ValueError, KeyError, TypeError) as error:
+        except (httpx.HTTPError, TimeoutError, ValueError, KeyError, TypeError) as error:
             raise reading_failed(type(error).__name__) from error
 
     async def result(self, ticket: Ticket) -> Result:
@@ -230,7 +232,8 @@ def _result_error(response: httpx.Response) -> RequestFailed | Unreachable:
         body = None
     if not isinstance(body, dict):
         return reading_failed(f"HTTP {response.status_code}")
-    if response.status_code in (408, 429):
+    not_yet = response.status_code == 400 and "in progress" in str(body.get("detail", "")).lower()
+    if not_yet or response.status_code in (408, 429):
         return reading_failed(f"HTTP {response.status_code}")
     error_type = body.get("error_type") or response.headers.get("x-fal-error-type")
     return RequestFailed(failure_of(response.status_code, body.get("detail", ""), error_type, response.headers))

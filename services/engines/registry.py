@@ -52,43 +52,45 @@ class Engines:
     def has_key(self, visitor: str | None) -> bool:
         """Whether this visitor's own key is known."""
         held = self._visitor_keys.get(visitor) if visitor else None
-        if held and time.monotonic() - held.used > FORGET_SECONDS:
-            del self._visitor_keys[visitor or ""]
+        if visitor and held and time.monotonic() - held.used > FORGET_SECONDS:
+            self.forget_key(visitor)
             return False
         return held is not None
 
     def remember_key(self, visitor: str, key: str) -> None:
+        self.forget_key(visitor)
         self._visitor_keys[visitor] = _HeldKey(key, time.monotonic())
 
     def forget_key(self, visitor: str) -> None:
+        """Forget the key and the gateway that holds it; runs that are being followed end with theirs."""
         self._visitor_keys.pop(visitor, None)
+        self._gateways.pop(_visitor_lane(visitor), None)
 
     def lane(self, run: Run) -> str:
-        """Runs of one lane share the limit of requests in flight: one lane for each key."""
-        return f"visitor:{run.visitor}" if run.key_of == "visitor" else run.engine
+        """Runs of one lane share a gateway and the limit of requests in flight: one lane for each key."""
+        return _visitor_lane(run.visitor or "") if run.key_of == "visitor" else run.engine
 
     def gateway(self, run: Run) -> FalGateway:
         """The way to the engine this run was asked of. Raises KeyNeeded where its key is not known now."""
+        lane = self.lane(run)
         if run.engine == "demo":
-            return self._gateway("demo engine, needs no key", demo=True)
+            return self._gateway(lane, "the demo engine needs no key", demo=True)
         if run.key_of == "visitor":
             if not self.has_key(run.visitor):
                 raise KeyNeeded
             held = self._visitor_keys[run.visitor or ""]
             held.used = time.monotonic()
-            return self._gateway(held.key)
+            return self._gateway(lane, held.key)
         if self._owner_key is None:
             raise KeyNeeded
-        return self._gateway(self._owner_key)
+        return self._gateway(lane, self._owner_key)
 
-    def _gateway(self, key: str, *, demo: bool = False) -> FalGateway:
-        if key not in self._gateways:
-            from services.engines.gateway import (
-                FalGateway,  # fal_client is needed with the first picture, not to start
-            )
+    def _gateway(self, lane: str, key: str, *, demo: bool = False) -> FalGateway:
+        if lane not in self._gateways:
+            from services.engines.gateway import FalGateway  # fal_client is needed with the first picture, not to start
 
-            self._gateways[key] = FalGateway(key, transport=self._demo_transport() if demo else None)
-        return self._gateways[key]
+            self._gateways[lane] = FalGateway(key, transport=self._demo_transport() if demo else None)
+        return self._gateways[lane]
 
     def _demo_transport(self) -> httpx.AsyncBaseTransport:
         import httpx
@@ -103,3 +105,7 @@ class Engines:
             await gateway.aclose()
         if self._demo_queue is not None:
             await self._demo_queue.aclose()
+
+
+def _visitor_lane(visitor: str) -> str:
+    return f"visitor:{visitor}"

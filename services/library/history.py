@@ -23,7 +23,8 @@ from services.run import AT_FAL_STATES, FINAL_STATES, Run, RunState
 
 NESTED = ("request", "ticket", "failure", "picture")
 """Fields kept as JSON text."""
-SPENDING_STATES = [state.value for state in RunState if state not in (RunState.FAILED, RunState.CANCELLED)]
+NOT_CHARGED_STATES = (RunState.FAILED.value, RunState.CANCELLED.value)
+"""What ended so cost nothing, unless its failure says that it was charged."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ class History:
         mine = true() if everyone else runs.c.visitor == visitor if visitor else runs.c.visitor.is_(None)
         rules = (
             runs.c.key_of == "owner",
-            runs.c.state.in_(SPENDING_STATES),
+            runs.c.state.not_in(NOT_CHARGED_STATES) | (func.json_extract(runs.c.failure, "$.charged") == 1),
             runs.c.created_at >= _stamp(since),
         )
         return self._totals(mine, *rules).cost_usd
@@ -156,9 +157,13 @@ class History:
             pictures, cost = connection.execute(query).one()
         return Totals(pictures, round(cost, 6))
 
-    def purge(self, deleted_before: datetime) -> list[Run]:
-        """Forget runs deleted before then, and return them so that their files can go too."""
-        rule = runs.c.deleted_at < _stamp(deleted_before)
+    def purge(self, deleted_before: datetime, asked_before: datetime) -> list[Run]:
+        """Forget runs that were deleted before then, and return them so that their files can go too.
+
+        Those asked for since `asked_before` stay where they cost something: it still counts.
+        """
+        counts = (runs.c.created_at >= _stamp(asked_before)) & (runs.c.cost_usd > 0)
+        rule = (runs.c.deleted_at < _stamp(deleted_before)) & ~counts
         with self._writing, self._engine.begin() as connection:
             gone = [_entry(row).run for row in connection.execute(select(runs).where(rule))]
             connection.execute(runs.delete().where(rule))

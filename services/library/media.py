@@ -15,6 +15,7 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from services.engines.replies import picture_failed
+from services.errors import StartupError
 from services.request import GenerationRequest
 from services.run import Picture
 
@@ -25,6 +26,16 @@ THUMB_SIDE = 384
 """Long side of a thumbnail in pixels."""
 MAX_PIXELS = 64 * 2**20
 """More is refused before it is decoded: 16 times what the model can make."""
+
+
+def open_media(folder: Path) -> Media:
+    """The pictures in `folder`. Raises StartupError where they cannot be kept there."""
+    try:
+        return Media(folder)
+    except OSError as error:
+        raise StartupError(
+            f"Pictures cannot be kept in {folder} ({error.strerror}). Make it writable, or set PLAYGROUND_DATA_DIR."
+        ) from error
 
 
 class Media:
@@ -87,7 +98,8 @@ def _decode(data: bytes) -> tuple[Image.Image, str]:
         ) from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise picture_failed("media_truncated", "The picture arrived damaged or cut off.") from error
-    return image, FORMATS[str(image.format)][0]
+    # A JPEG that holds a second picture, as cameras write them, calls itself MPO.
+    return image, FORMATS["JPEG" if image.format == "MPO" else str(image.format)][0]
 
 
 def _difference(image: Image.Image, ending: str, request: GenerationRequest) -> str | None:

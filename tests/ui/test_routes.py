@@ -478,7 +478,6 @@ class TestEvents:
             _, delta = await events.next()
             assert (delta["id"], delta["deleted"]) == (run.id, True)
 
-    @pytest.mark.xfail(reason="after a full batch the stream waits for the next change", strict=True)
     async def test_more_than_one_batch_comes_without_another_change(self, desk):
         run = desk.add()
         desk.playground.history.add([run.model_copy(update={"id": new_id()}) for _ in range(250)])

@@ -307,16 +307,16 @@ class TestPurge:
         old = add(history, deleted_at=START, picture=PICTURE)
         young = add(history, deleted_at=START + timedelta(minutes=5))
         alive = add(history)
-        assert [run.id for run in history.purge(START + timedelta(minutes=1))] == [old.id]
+        assert [run.id for run in history.purge(START + timedelta(minutes=1), START + timedelta(days=1))] == [old.id]
         assert {run.id for run in (young, alive)} == set(ids(history.changed_since(EVERYONE, 0)))
         with pytest.raises(NotFound):
             history.get(old.id, EVERYONE)
-        assert history.purge(START + timedelta(minutes=1)) == []
+        assert history.purge(START + timedelta(minutes=1), START + timedelta(days=1)) == []
 
     def test_a_number_is_not_used_again(self, history):
         add(history, deleted_at=START)
         seq = history.changed_since(EVERYONE, 0)[-1].seq
-        history.purge(START + timedelta(minutes=1))
+        history.purge(START + timedelta(minutes=1), START + timedelta(days=1))
         add(history)
         assert history.page(EVERYONE, limit=1)[0].seq > seq
 

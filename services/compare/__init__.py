@@ -1,0 +1,1 @@
+"""Comparing pictures: what differs between their settings and results."""

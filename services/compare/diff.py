@@ -1,0 +1,249 @@
+"""What differs between pictures: the parameter table, short labels, prompts word by word, and a sentence.
+
+Pure functions of Runs. Settings are read off PARAMETERS: a new parameter has its row, its label and its place in the
+sentence without an edit here. Pictures are called A, B, C … in the order given.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from itertools import takewhile
+from typing import Any, Literal
+
+from services.pricing import dollars
+from services.request import PARAMETERS, PRESET_PIXELS, ImageSize, Parameter, told
+from services.run import Run
+
+LETTERS = "ABCDEFGH"
+PICTURES_MIN, PICTURES_MAX = 2, len(LETTERS)
+LABEL_VALUES = 2
+"""Values that a label carries; how many more differ is said as `+2`."""
+LABEL_WORDS = 28
+"""Characters of a prompt's own words that a label carries."""
+NOT_KNOWN = "–"
+
+Group = Literal["settings", "results"]
+Kind = Literal["same", "added", "removed"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One parameter or result. `values` holds a text for each picture."""
+
+    name: str
+    label: str
+    values: tuple[str, ...]
+    differs: bool
+    group: Group
+
+
+@dataclass(frozen=True)
+class ComparisonTable:
+    letters: tuple[str, ...]
+    rows: tuple[Row, ...]
+    """Settings before results, and in each group what differs first."""
+
+    def differing(self, group: Group) -> tuple[Row, ...]:
+        return tuple(row for row in self.rows if row.group == group and row.differs)
+
+
+@dataclass(frozen=True)
+class Token:
+    """A piece of a prompt, seen from the first picture's prompt."""
+
+    kind: Kind
+    text: str
+
+
+def compare(runs: Sequence[Run]) -> ComparisonTable:
+    """The table of up to 8 runs; with fewer than two nothing differs."""
+    settings = [
+        _row(name, parameter.label, [_setting(parameter, run) for run in runs], "settings")
+        for name, parameter in PARAMETERS.items()
+    ]
+    results = [_row(name, label, [read(run) for run in runs], "results") for name, (label, read) in RESULTS.items()]
+    ordered = [sorted(rows, key=lambda row: not row.differs) for rows in (settings, results)]
+    return ComparisonTable(tuple(LETTERS[: len(runs)]), tuple(ordered[0] + ordered[1]))
+
+
+def _row(name: str, label: str, values: list[str], group: Group) -> Row:
+    return Row(name, label, tuple(values), len(set(values)) > 1, group)
+
+
+# -- values as text ------------------------------------------------------------------------------------------------
+
+
+def _setting(parameter: Parameter, run: Run) -> str:
+    """What the run was asked for. The seed is the one that was used."""
+    value = run.seed if parameter.name == "seed" else getattr(run.request, parameter.name)
+    return value_text(parameter, value)
+
+
+def value_text(parameter: Parameter, value: Any) -> str:
+    if value is None:
+        return NOT_KNOWN
+    if parameter.kind == "switch":
+        return "on" if value else "off"
+    if parameter.kind == "size":
+        return _size(value.width, value.height) if isinstance(value, ImageSize) else _size(*PRESET_PIXELS[value])
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _size(width: int, height: int) -> str:
+    return f"{width} × {height}"
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return NOT_KNOWN
+    return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+
+
+def _cost(run: Run) -> str:
+    if run.engine == "demo":
+        return "$0 · demo"
+    price = dollars(run.cost_usd)
+    return price.removeprefix("≈ ") if run.billed_units is not None else price
+
+
+def _file_size(run: Run) -> str:
+    if run.picture is None:
+        return NOT_KNOWN
+    size = run.picture.bytes
+    return f"{max(1, round(size / 2**10))} KB" if size < 2**20 else f"{size / 2**20:.1f} MB"
+
+
+RESULTS: dict[str, tuple[str, Callable[[Run], str]]] = {
+    "took": ("Took", lambda run: _duration(run.seconds)),
+    "queue": ("Queue", lambda run: _duration(run.queue_seconds)),
+    "cost": ("Cost", _cost),
+    "bytes": ("File", _file_size),
+    "true_size": ("True size", lambda run: _size(run.picture.width, run.picture.height) if run.picture else NOT_KNOWN),
+}
+"""Result → (label, how to read it off a run)."""
+
+
+# -- labels --------------------------------------------------------------------------------------------------------
+
+
+def labels(runs: Sequence[Run]) -> tuple[str, ...]:
+    """A picture's letter with what sets it apart: `A · 10 steps`, `B · 28 steps · guidance 4 · +1`."""
+    table = compare(runs)
+    rows = sorted(table.differing("settings"), key=lambda row: _label_rank(PARAMETERS[row.name]))
+    own_words = _own_words([run.request.prompt for run in runs])
+    more = [f"+{len(rows) - LABEL_VALUES}"] if len(rows) > LABEL_VALUES else []
+
+    def label(at: int) -> str:
+        values = [_label_value(PARAMETERS[row.name], row.values[at], own_words[at]) for row in rows[:LABEL_VALUES]]
+        return " · ".join([table.letters[at], *values, *more])
+
+    return tuple(label(at) for at in range(len(runs)))
+
+
+def _label_rank(parameter: Parameter) -> int:
+    """Chosen values first, then words, then the seed, which tells nothing by itself."""
+    return {"text": 1, "integer": 2}.get(parameter.kind, 0)
+
+
+def _label_value(parameter: Parameter, value: str, own_words: str) -> str:
+    if parameter.kind == "text":
+        return own_words
+    if parameter.kind == "size":
+        return value
+    counts = parameter.kind == "slider" and parameter.step is not None and parameter.step % 1 == 0
+    return f"{value} {parameter.short}" if counts else told(parameter.name, value)
+
+
+def _own_words(prompts: Sequence[str]) -> list[str]:
+    """Of each prompt what stands between the words that all begin and all end with: `“red”`, `“blue”`."""
+    words = [prompt.split() for prompt in prompts]
+    start = _shared(words)
+    end = _shared([list(reversed(each[start:])) for each in words])
+    return [_quoted(each[start : len(each) - end] or each[max(0, start - 2) : start]) for each in words]
+
+
+def _shared(lists: list[list[str]]) -> int:
+    """How many items all lists begin with."""
+    return sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, zip(*lists, strict=False)))
+
+
+def _quoted(words: list[str]) -> str:
+    text = " ".join(words).strip(",;.")
+    return f"“{text[: LABEL_WORDS - 1].rstrip()}…”" if len(text) > LABEL_WORDS else f"“{text}”"
+
+
+# -- prompts, word by word -----------------------------------------------------------------------------------------
+
+WORDS = re.compile(r"\s+|\w+(?:['’]\w+)*|[^\w\s]")
+"""Words, runs of white space and single signs: together every character of a text."""
+
+
+def prompt_diff(first: str, other: str) -> tuple[Token, ...]:
+    """`other` seen from `first`. Same and removed pieces join to `first`, same and added ones to `other`."""
+    before, after = WORDS.findall(first), WORDS.findall(other)
+    found: list[Token] = []
+    for kind, start, end, from_, to in SequenceMatcher(None, before, after).get_opcodes():
+        if kind == "equal":
+            found.append(Token("same", "".join(before[start:end])))
+        else:
+            found += _change("".join(before[start:end]), "".join(after[from_:to]))
+    return _in_phrases(found)
+
+
+def _change(removed: str, added: str) -> list[Token]:
+    tokens = [Token("removed", removed), Token("added", added)]
+    return [token for token in tokens if token.text]
+
+
+def _in_phrases(tokens: list[Token]) -> tuple[Token, ...]:
+    """Changes with nothing but white space between them become one: whole phrases read better than a zip of words."""
+    phrases: list[Token] = []
+    removed = added = ""
+    for at, token in enumerate(tokens):
+        between = token.kind == "same" and token.text.isspace() and 0 < at < len(tokens) - 1
+        if token.kind != "same" or between:
+            removed += token.text if token.kind != "added" else ""
+            added += token.text if token.kind != "removed" else ""
+            continue
+        phrases += [*_change(removed, added), token]
+        removed = added = ""
+    return (*phrases, *_change(removed, added))
+
+
+# -- sentence and Markdown -----------------------------------------------------------------------------------------
+
+
+def summary(table: ComparisonTable) -> str:
+    """`A and B differ in steps (10, 28) and prompt.` For those who do not see the table."""
+    if len(table.letters) < PICTURES_MIN:
+        return ""
+    names = _listed(table.letters)
+    differing = table.differing("settings")
+    if not differing:
+        return f"{names} have the same settings."
+    return f"{names} differ in {_listed([_told_difference(row) for row in differing])}."
+
+
+def _told_difference(row: Row) -> str:
+    parameter = PARAMETERS[row.name]
+    return parameter.short if parameter.kind == "text" else f"{parameter.short} ({', '.join(row.values)})"
+
+
+def _listed(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def markdown(table: ComparisonTable) -> str:
+    """The table for a note or a ticket; rows that differ carry `≠`."""
+    head = ["", *table.letters]
+    body = [[f"≠ {row.label}" if row.differs else row.label, *row.values] for row in table.rows]
+    lines = [head, ["---"] * len(head), *([_escaped(cell) for cell in row] for row in body)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
+
+
+def _escaped(text: str) -> str:
+    """As Markdown shows it letter for letter, on one line."""
+    return re.sub(r"\r\n|\r|\n", "<br>", re.sub(r"([\\`*_\[\]<>|&~$])", r"\\\1", text))
