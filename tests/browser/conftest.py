@@ -45,8 +45,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
 
 @pytest.fixture(scope="session")
 def slow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
-    """The app with a demo engine that takes a second and a half for a picture: time to press things meanwhile."""
-    with serve_app(tmp_path_factory.mktemp("slow"), PLAYGROUND_DEMO_STEP_SECONDS="0.05") as running:
+    """The app with a demo engine that takes a fifth of a second for a step: time to press things meanwhile."""
+    with serve_app(tmp_path_factory.mktemp("slow"), PLAYGROUND_DEMO_STEP_SECONDS="0.2") as running:
         yield running
         assert "Traceback" not in running.log, running.log
 

@@ -8,11 +8,14 @@ from playwright.sync_api import expect
 from support.page import NewVisitor, PlaygroundPage, Visit, expect_decoded
 from support.server import AppServer
 
+SHORT, LONG = 5, 25
+"""Steps: a second, and five seconds on the slow server."""
+
 
 def test_generate_can_be_pressed_again_while_pictures_are_on_their_way(slow_page: PlaygroundPage) -> None:
-    slow_page.ask("First press", images=4)
+    slow_page.ask("First press", images=4, steps=LONG)
     expect(slow_page.cards()).to_have_count(4)
-    slow_page.ask("Second press", images=2)
+    slow_page.ask("Second press", images=2, steps=SHORT)
     expect(slow_page.cards()).to_have_count(6)
     expect(slow_page.live_cards).not_to_have_count(0)
 
@@ -21,7 +24,7 @@ def test_generate_can_be_pressed_again_while_pictures_are_on_their_way(slow_page
 
 
 def test_a_running_card_shows_its_progress(slow_page: PlaygroundPage) -> None:
-    slow_page.ask()
+    slow_page.ask(steps=LONG)
 
     expect(slow_page.cards("running")).to_contain_text(re.compile(r"running \d+ %"))
     expect(slow_page.cards("running").get_by_role("progressbar")).to_have_attribute("aria-valuenow", re.compile(r"\d"))
@@ -29,8 +32,7 @@ def test_a_running_card_shows_its_progress(slow_page: PlaygroundPage) -> None:
 
 
 def test_cancel_ends_a_running_picture_and_retry_makes_it_after_all(slow_page: PlaygroundPage) -> None:
-    slow_page.set_number(slow_page.steps, 50)
-    slow_page.ask("Changed my mind")
+    slow_page.ask("Changed my mind", steps=LONG)
     expect(slow_page.cards("running")).to_have_count(1)
 
     slow_page.cards().get_by_role("button", name="Cancel").click()
@@ -43,7 +45,7 @@ def test_cancel_ends_a_running_picture_and_retry_makes_it_after_all(slow_page: P
 
 
 def test_a_reload_in_the_middle_loses_nothing(slow_page: PlaygroundPage) -> None:
-    slow_page.ask(images=3)
+    slow_page.ask(images=3, steps=LONG)
     expect(slow_page.cards()).to_have_count(3)
 
     slow_page.reload()
@@ -56,7 +58,7 @@ def test_a_reload_in_the_middle_loses_nothing(slow_page: PlaygroundPage) -> None
 
 def test_pictures_arrive_while_the_page_is_closed(slow_server: AppServer, visit: Visit) -> None:
     slow_page = visit(slow_server)
-    slow_page.ask(images=2)
+    slow_page.ask(images=2, steps=SHORT)
     expect(slow_page.cards()).to_have_count(2)
     slow_page.page.close()
 
@@ -67,12 +69,13 @@ def test_pictures_arrive_while_the_page_is_closed(slow_server: AppServer, visit:
 
 def test_two_tabs_show_the_same(slow_server: AppServer, visit: Visit) -> None:
     first, second = visit(slow_server), visit(slow_server)
-    first.ask(images=2)
+    first.page.bring_to_front()
+    first.ask(images=2, steps=SHORT)
     expect(second.cards("done")).to_have_count(2)
     expect(first.cards("done")).to_have_count(2)
 
     first.page.close()
-    second.make()
+    second.make(steps=SHORT)
     expect(second.cards("done")).to_have_count(3)
 
 
@@ -80,7 +83,7 @@ def test_another_visitor_sees_none_of_it(
     slow_page: PlaygroundPage, slow_server: AppServer, new_visitor: NewVisitor
 ) -> None:
     other = new_visitor(slow_server)
-    slow_page.make("Private")
+    slow_page.make("Private", steps=SHORT)
     [run] = slow_page.run_ids()
 
     expect(other.cards()).to_have_count(0)
@@ -95,15 +98,14 @@ def test_a_crash_in_the_middle_loses_nothing_and_the_page_comes_back_by_itself(
     slow_page: PlaygroundPage, slow_server: AppServer
 ) -> None:
     slow_page.allow("ERR_CONNECTION|ERR_INCOMPLETE|ERR_EMPTY|Failed to fetch|Connection errored|network")
-    slow_page.set_number(slow_page.steps, 50)
-    slow_page.ask("Survives", images=4)
+    slow_page.ask("Survives", images=4, steps=LONG)
     expect(slow_page.cards("running")).not_to_have_count(0)
 
     slow_server.kill()
     expect(slow_page.page.get_by_text("Reconnecting…")).to_be_visible()
     slow_server.start()
 
-    expect(slow_page.cards("done")).to_have_count(4, timeout=40_000)
+    expect(slow_page.cards("done")).to_have_count(4, timeout=60_000)
     expect(slow_page.page.get_by_text("Reconnecting…")).to_have_count(0)
-    slow_page.make("After the crash")
+    slow_page.make("After the crash", steps=SHORT)
     expect(slow_page.cards("done")).to_have_count(5)

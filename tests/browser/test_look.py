@@ -105,11 +105,11 @@ def test_nothing_sticks_out_of_other_windows(server: AppServer, new_visitor: New
 
 
 def test_the_stage_does_not_move_when_a_picture_arrives(slow_page: PlaygroundPage) -> None:
-    slow_page.make("Before", size="Square")
+    slow_page.make("Before", steps=5)
     controls = slow_page.generate.bounding_box()
     picture = slow_page.stage_picture.bounding_box()
 
-    slow_page.make("After", size="Square")
+    slow_page.make("After", steps=5)
 
     assert slow_page.generate.bounding_box() == controls
     assert slow_page.stage_picture.bounding_box() == picture

@@ -347,11 +347,22 @@ class TestButtons:
         playground = open_()
         (run,) = await playground.generate(ANN, REQUEST)
         finish(playground, run)
-        playground.history.change(run.id, deleted_at=now() - timedelta(seconds=age))
+        playground.history.change(run.id, deleted_at=now() - timedelta(seconds=age), cost_usd=0.0)
         await playground.stop()
         again = open_()
         await again.start()
         assert len(files(tmp_path)) == (2 if stays else 0)
+
+    async def test_what_was_paid_for_today_still_counts_after_it_was_deleted(self, open_, tmp_path):
+        playground = open_()
+        (run,) = await playground.generate(ANN, REQUEST)
+        finish(playground, run)
+        playground.history.change(run.id, deleted_at=now() - timedelta(seconds=UNDO_SECONDS + 60), cost_usd=0.05)
+        await playground.stop()
+        again = open_()
+        await again.start()
+        midnight = now().replace(hour=0, minute=0, second=0, microsecond=0)
+        assert again.history.owners_spending(midnight, ANN) == 0.05
         if stays:
             assert (await again.restore(ANN, run.id)).deleted_at is None
         else:

@@ -170,17 +170,23 @@ class PlaygroundPage:
 
     # -- the pictures ------------------------------------------------------------------------------------------------
 
-    def ask(self, prompt: str = "A cat on a mat", *, size: str = "Square", images: int = 1) -> None:
-        """Write a prompt and press Generate; small pictures, so that a test is fast."""
+    def ask(
+        self, prompt: str = "A cat on a mat", *, size: str = "Square", images: int = 1, steps: int | None = None
+    ) -> None:
+        """Write a prompt and press Generate; small pictures, so that a test is fast. None leaves Steps as it is."""
         self.prompt.fill(prompt)
+        if steps is not None:
+            self.set_number(self.steps, steps)
         self.choose("Image size", size)
         self.choose("Images", images)
         self.generate.click()
 
-    def make(self, prompt: str = "A cat on a mat", *, size: str = "Square", images: int = 1) -> None:
+    def make(
+        self, prompt: str = "A cat on a mat", *, size: str = "Square", images: int = 1, steps: int | None = None
+    ) -> None:
         """`ask`, and wait until that many more pictures are there."""
         before = self.cards("done").count()
-        self.ask(prompt, size=size, images=images)
+        self.ask(prompt, size=size, images=images, steps=steps)
         expect(self.cards("done")).to_have_count(before + images)
 
     def cards(self, state: str | None = None) -> Locator:
