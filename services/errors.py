@@ -2,6 +2,7 @@
 
 PlaygroundError
 ├── InvalidRequest          the settings break a rule          .issues (field, message)
+├── MetadataError           a file holds no settings that can be read   .reason  (services/library/metadata)
 ├── NotFound                no such run for this visitor       .what
 ├── BudgetExceeded          a limit on spending is reached     .limit_usd .spent_usd .asked_usd
 ├── KeyNeeded               fal wants a key and none is known

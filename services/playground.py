@@ -60,17 +60,21 @@ class Playground:
             settings.playground_max_concurrent,
         )
         self._counting = asyncio.Lock()
-        self._warming: asyncio.Future[None] | None = None
+        self._warming: asyncio.Task[None] | None = None
+        self._tidying: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         await asyncio.to_thread(self._purge)
         await self.runner.recover()
+        self._tidying = asyncio.create_task(self._tidy())
         self._warming = asyncio.create_task(asyncio.to_thread(self.engines.warm_up))
 
     async def stop(self) -> None:
         self.changes.close()
-        if self._warming:
-            await self._warming
+        for task in (self._tidying, self._warming):
+            if task:
+                task.cancel()
+                await asyncio.wait([task])
         await self.runner.stop()
         await self.engines.aclose()
         self.history.close()
@@ -209,6 +213,12 @@ class Playground:
         changed = await asyncio.to_thread(self.history.change, run.id, **fields)
         self.changes.tell(changed.visitor)
         return changed
+
+    async def _tidy(self) -> None:
+        """Now and then, let go of what was deleted and can no longer be restored."""
+        while True:
+            await asyncio.sleep(UNDO_SECONDS)
+            await asyncio.to_thread(self._purge)
 
     def _purge(self) -> None:
         for run in self.history.purge(now() - timedelta(seconds=UNDO_SECONDS), _midnight()):

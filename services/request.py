@@ -389,5 +389,11 @@ def caption(request: GenerationRequest) -> str:
 
 def told(name: str, value: Any) -> str:
     """One parameter's value in short words: `steps 28`, `expansion off`."""
-    shown = ("on" if value else "off") if isinstance(value, bool) else value
-    return f"{PARAMETERS[name].short} {shown}"
+    return f"{PARAMETERS[name].short} {in_words(value)}"
+
+
+def in_words(value: Any) -> str:
+    """A value as people read it: `on` for True, `3.5`, `28`."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return _plain(value) if isinstance(value, float) else str(value)

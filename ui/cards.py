@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from services.library.history import Entry
-from services.request import caption
+from services.request import PARAMETERS, caption, in_words
 from services.run import Run, RunState
 
 PROMPT_CUT = 280
@@ -15,7 +15,6 @@ PROMPT_CUT = 280
 def card(entry: Entry) -> dict[str, Any]:
     run = entry.run
     width, height = (run.picture.width, run.picture.height) if run.picture else run.request.pixels
-    settings = run.request.model_dump(mode="json", exclude={"prompt"})
     return {
         "id": run.id,
         "seq": entry.seq,
@@ -25,7 +24,8 @@ def card(entry: Entry) -> dict[str, Any]:
         "prompt": run.request.prompt[:PROMPT_CUT],
         "prompt_cut": len(run.request.prompt) > PROMPT_CUT,
         "caption": caption(run.request),
-        "settings": settings,
+        "settings": run.request.model_dump(mode="json", exclude={"prompt"}),
+        "facts": _facts(run),
         "width": width,
         "height": height,
         "position": run.queue_position,
@@ -47,6 +47,16 @@ def card(entry: Entry) -> dict[str, Any]:
         "submitted_at": run.submitted_at.isoformat() if run.submitted_at else None,
         "deleted": run.deleted_at is not None,
     }
+
+
+def _facts(run: Run) -> list[tuple[str, str]]:
+    """Every parameter but the prompt, as (short name, value in words)."""
+    shown = {"seed": str(run.seed), "image_size": " × ".join(map(str, run.request.pixels))}
+    return [
+        (parameter.short, shown.get(name) or in_words(getattr(run.request, name)))
+        for name, parameter in PARAMETERS.items()
+        if name != "prompt"
+    ]
 
 
 def _failure(run: Run) -> dict[str, Any] | None:

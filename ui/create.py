@@ -78,7 +78,7 @@ def build_create() -> CreatePanel:
         with gr.Column(elem_id="results", min_width=0):
             widget("stage")
             widget("gallery")
-    return CreatePanel(**controls, bridge=bridge("reuse", "reuse_seed", "edit", "use_prompt"))
+    return CreatePanel(**controls, bridge=bridge("reuse", "reuse_seed", "edit", "use_prompt", "from_file"))
 
 
 def _build_controls() -> dict[str, Any]:
@@ -149,6 +149,7 @@ def wire_create(panel: CreatePanel, playground: Playground, page: gr.Blocks) -> 
     panel.bridge.reuse_seed(handlers.reuse_seed, **fill)
     panel.bridge.edit(handlers.edit, **fill)
     panel.bridge.use_prompt(handlers.use_prompt, **fill)
+    panel.bridge.from_file(handlers.from_file, **fill)
     page.load(handlers.open_link, **fill).then(handlers.estimate, **estimating, **quick)
 
 
@@ -204,7 +205,7 @@ class CreateHandlers:
         except InvalidRequest as error:
             issues = [issue.model_dump() for issue in error.issues]
         moved = f"{label} {_told(side)} → {_snapped(side)}: sides are multiples of 16."
-        note = {"size_note": moved} if _snapped(side) != side else {}
+        note = {"size_note": {"side": label.lower(), "text": moved}} if _snapped(side) != side else {}
         return self._say(checked=["width", "height", "image_size"], issues=issues, **note)
 
     async def reuse(self, request: gr.Request, event: gr.EventData) -> list[Any]:
@@ -246,23 +247,33 @@ class CreateHandlers:
     def open_link(self, request: gr.Request) -> list[Any]:
         """Settings in the address (`?prompt=…&seed=…`). Outputs: the controls; what cannot be used is named."""
         asked = {name: value for name, value in request.query_params.items() if name in PARAMETERS and value != ""}
-        if not asked:
-            return self._some(message=gr.skip())
-        asked["image_size"] = _linked_size(asked.get("image_size", PARAMETERS["image_size"].default))
-        missing_prompt = "prompt" not in asked
+        if "image_size" in asked:
+            asked["image_size"] = _linked_size(asked["image_size"])
+        return self._fill_what_can_be(asked, "The link") if asked else self._some(message=gr.skip())
+
+    def from_file(self, event: gr.EventData) -> list[Any]:
+        """Settings read from a picture's file. Inputs: what was found in it. Outputs: the controls."""
+        values = {name: value for name, value in dict(event._data["values"]).items() if name in PARAMETERS}
+        return self._fill_what_can_be(values, "The picture", str(event._data["said"]))
+
+    def _fill_what_can_be(self, asked: dict[str, Any], source: str, said: str = "") -> list[Any]:
+        """Updates for settings from outside: those that can be used are set, the others are named, the rest stays."""
+        known = {"prompt": "none", **asked}
         issues: tuple[FieldIssue, ...] = ()
         try:
-            wanted = parse_request({"prompt": "none", **asked})
+            wanted = parse_request(known)
         except InvalidRequest as error:
             issues = error.issues
             faulty = {"image_size" if issue.field in ("width", "height") else issue.field for issue in issues}
-            wanted = parse_request({"prompt": "none", **{k: v for k, v in asked.items() if k not in faulty}})
-            missing_prompt = missing_prompt or "prompt" in faulty
-        filled = self._fill(wanted, "")
-        if missing_prompt:
-            filled[0] = gr.skip()
-        faults = [f"The link's {issue.message[0].lower()}{issue.message[1:]}" for issue in issues]
-        filled[-1] = self._say(error=" ".join(faults)) if faults else gr.skip()
+            asked = {name: value for name, value in asked.items() if name not in faulty}
+            wanted = parse_request({"prompt": "none", **asked})
+        faults = [f"{source}'s {issue.message[0].lower()}{issue.message[1:]}" for issue in issues]
+        filled = self._fill(wanted, said)
+        for place, name in enumerate(self._panel.fields):
+            if name not in asked:
+                filled[place] = gr.skip()
+        if faults:
+            filled[-1] = self._say(error=" ".join(filter(None, [said, *faults])))
         return filled
 
     def _fill(self, wanted: GenerationRequest, said: str) -> list[Any]:

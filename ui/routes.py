@@ -17,6 +17,8 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from services.errors import BudgetExceeded, InvalidRequest, KeyNeeded, NotFound, PlaygroundError
 from services.library.history import Scope
+from services.library.metadata import MetadataError, read_settings, with_metadata
+from services.library.metadata.errors import FILE_MAX
 from services.playground import Playground
 from services.run import Run
 from services.snippets import snippet
@@ -37,6 +39,7 @@ def add_routes(app: FastAPI, playground: Playground, assets_path: str) -> None:
     app.include_router(_runs(playground))
     app.include_router(_events(playground))
     app.include_router(_media(playground))
+    app.include_router(_files())
     app.include_router(_keys(playground))
     app.mount(assets_path, _ForeverFiles(directory=ASSETS))
     app.add_exception_handler(PlaygroundError, _say)
@@ -105,14 +108,16 @@ def _runs(playground: Playground) -> APIRouter:
         return {"code": snippet(language, run.request.vary(seed=run.seed))}  # type: ignore[arg-type]
 
     @router.get("/{run_id}/download")
-    async def download(request: Request, run_id: str) -> FileResponse:
-        """The original, byte for byte, under a name that tells what it is."""
+    async def download(request: Request, run_id: str) -> Response:
+        """A copy of the original that carries its settings, under a name that tells what it is."""
         run = await playground.run(visitor_of(request), run_id)
         file = playground.media.find("media", run.picture.name) if run.picture else None
         if file is None or run.picture is None:
             raise NotFound("picture file")
         name = f"flux-2-flex_{run.created_at:%Y%m%d-%H%M%S}_seed{run.seed}{file.suffix}"
-        return FileResponse(file, media_type=run.picture.content_type, filename=name)
+        data = await asyncio.to_thread(_with_settings, file, run)
+        attachment = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return Response(data, media_type=run.picture.content_type, headers=attachment)
 
     def action(name: str, do: Callable[[str | None, str, dict[str, Any]], Awaitable[Run | list[Run]]]) -> None:
         @router.post(f"/{{run_id}}/{name}", name=name)
@@ -194,6 +199,32 @@ def _media(playground: Playground) -> APIRouter:
     @router.get("/thumbs/{name}")
     async def thumbs(name: str) -> FileResponse:
         return serve("thumbs", name)
+
+    return router
+
+
+def _with_settings(file: Path, run: Run) -> bytes:
+    """What was paid for is handed out even where nothing can be put into it."""
+    data = file.read_bytes()
+    try:
+        return with_metadata(data, run)
+    except MetadataError:
+        return data
+
+
+def _files() -> APIRouter:
+    router = APIRouter()
+
+    @router.post("/settings-of-file")
+    async def settings_of_file(request: Request) -> dict[str, Any]:
+        """The settings in a picture of any tool. The body is the file's own bytes, at most 64 MB."""
+        data = bytearray()
+        async for part in request.stream():
+            data += part
+            if len(data) > FILE_MAX:
+                raise MetadataError("too_large")
+        found = await asyncio.to_thread(read_settings, bytes(data))
+        return {"source": found.source, "values": found.values, "unused": found.unused, "notes": found.notes}
 
     return router
 

@@ -22,7 +22,8 @@ export function prepareCreate() {
   document.addEventListener("input", (event) => {
     const field = event.target.closest?.(".pg-field");
     if (field) clearIssue(field);
-    if (event.target.closest?.("#custom-size")) sizeNote("");
+    const side = event.target.closest?.("#field-width, #field-height");
+    if (side) sizeNote({ side: side.id.replace("field-", ""), text: "" });
   });
 }
 
@@ -58,7 +59,7 @@ export function showMessage({ issues, checked, error, refused, said, size_note, 
     toast(said);
     document.getElementById("controls").scrollIntoView({ block: "nearest" });
   }
-  if (size_note !== undefined) sizeNote(size_note);
+  if (size_note) sizeNote(size_note);
   if (asked) document.dispatchEvent(new CustomEvent("playground-asked", { detail: asked }));
 }
 
@@ -112,8 +113,9 @@ function clearIssue(field) {
   }
 }
 
-function sizeNote(text) {
+/** What was done to a side; it stands until that side is edited. */
+function sizeNote({ side, text }) {
   const row = document.getElementById("custom-size");
-  row.querySelector(".pg-size-note")?.remove();
-  if (text) row.append(el("p", { class: "pg-size-note", role: "status" }, text));
+  row.querySelector(`.pg-size-note[data-side="${side}"]`)?.remove();
+  if (text) row.append(el("p", { class: "pg-size-note", role: "status", "data-side": side }, text));
 }

@@ -1,6 +1,7 @@
 // Example prompts by theme, and the visitor's recent ones, as menus under the prompt.
 
 import { el } from "./dom.js";
+import { acceptDrops, chooseFile } from "./files.js";
 import { openMenu } from "./menu.js";
 import { store } from "./store.js";
 
@@ -10,13 +11,15 @@ export async function mountPrompts(element, { trigger }) {
   const response = await fetch(new URL("../examples.json", import.meta.url));
   const themes = response.ok ? await response.json() : [];
   const use = (prompt) => trigger("use_prompt", { prompt });
+  const restore = (found) => trigger("from_file", found);
+  acceptDrops(restore);
   const chips = themes.map(({ theme, prompts }) =>
     chip(theme, () => prompts.map((prompt) => ({ name: prompt, run: () => use(prompt) }))),
   );
   const recent = chip("Recent", () => {
     const prompts = [...new Set(store.newest.filter((run) => !run.prompt_cut).map((run) => run.prompt))].slice(0, RECENT);
-    if (!prompts.length) return [{ name: "Your prompts will be listed here.", run: () => {} }];
-    return prompts.map((prompt) => ({ name: prompt, run: () => use(prompt) }));
+    const fromFile = { name: "Settings from a picture’s file…", run: () => chooseFile(restore) };
+    return [...prompts.map((prompt) => ({ name: prompt, run: () => use(prompt) })), fromFile];
   });
   element.append(el("div", { class: "pg-prompt-chips", role: "group", "aria-label": "Examples" }, ...chips, recent));
 }

@@ -78,24 +78,14 @@ function folding(facts) {
   return fold;
 }
 
-/** [name, value] of everything that is known; what is at its default and seldom asked for is left out. */
+/** [name, value]: every parameter as the server tells it, then what came of it. */
 function facts(run) {
-  const { settings } = run;
+  const rows = [...run.facts];
+  if (run.state !== "done") return rows;
+  rows.push(["file", `${run.width} × ${run.height} · ${kilobytes(run.bytes)}`]);
   const queue = run.queue_seconds >= 0.1 ? ` (queue ${seconds(run.queue_seconds)})` : "";
-  const rows = [
-    ["seed", String(run.seed)],
-    ["steps", String(settings.num_inference_steps)],
-    ["guidance", String(settings.guidance_scale)],
-    ["size", `${run.width} × ${run.height}`],
-    ["format", run.bytes ? `${settings.output_format} · ${kilobytes(run.bytes)}` : settings.output_format],
-    ["expansion", settings.enable_prompt_expansion ? "on" : "off"],
-    ["safety", `${settings.safety_tolerance}${settings.enable_safety_checker ? "" : " · checker off"}`],
-  ];
-  if (settings.sync_mode) rows.push(["fal's history", "kept out"]);
-  if (run.state === "done") {
-    if (run.seconds !== null) rows.push(["took", `${seconds(run.seconds)}${queue}`]);
-    rows.push(["cost", run.engine === "demo" ? "$0 · demo" : run.billed ? money(run.cost_usd).replace("≈ ", "") : money(run.cost_usd)]);
-  }
+  if (run.seconds !== null) rows.push(["took", `${seconds(run.seconds)}${queue}`]);
+  rows.push(["cost", run.engine === "demo" ? "$0 · demo" : run.billed ? money(run.cost_usd).replace("≈ ", "") : money(run.cost_usd)]);
   return rows;
 }
 

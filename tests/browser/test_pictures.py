@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import re
+from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import expect
 from support.page import PlaygroundPage
+
+from services.library.metadata import read_settings
 
 
 def test_reuse_all_brings_every_setting_back(page: PlaygroundPage) -> None:
@@ -111,7 +116,7 @@ def test_a_favourite_stays_one(page: PlaygroundPage) -> None:
     expect(star).to_have_attribute("aria-pressed", "false")
 
 
-def test_download_gives_the_original_bytes(page: PlaygroundPage) -> None:
+def test_download_gives_the_picture_with_its_settings(page: PlaygroundPage) -> None:
     page.set_seed(12)
     page.make()
     with page.page.expect_download() as waiting:
@@ -121,7 +126,28 @@ def test_download_gives_the_original_bytes(page: PlaygroundPage) -> None:
     assert re.fullmatch(r"flux-2-flex_\d{8}-\d{6}_seed12\.jpe?g", file.suggested_filename)
     original = page.page.request.get(page.url + str(page.stage_picture.get_attribute("src")))
     assert original.headers["content-type"] == "image/jpeg"
-    assert file.path().read_bytes() == original.body()
+    downloaded = file.path().read_bytes()
+    assert read_settings(downloaded).values["seed"] == 12
+    assert Image.open(io.BytesIO(downloaded)).tobytes() == Image.open(io.BytesIO(original.body())).tobytes()
+
+
+def test_a_dropped_picture_gives_its_settings_back(page: PlaygroundPage, tmp_path: Path) -> None:
+    page.set_seed(77)
+    page.make("a heron, ink wash")
+    with page.page.expect_download() as waiting:
+        page.button("Download").click()
+    file = tmp_path / "heron.jpg"
+    file.write_bytes(waiting.value.path().read_bytes())
+    page.prompt.fill("something else")
+    page.set_seed(5)
+
+    page.button("Recent").click()
+    with page.page.expect_file_chooser() as choosing:
+        page.page.get_by_role("menuitem", name="Settings from a picture").click()
+    choosing.value.set_files(file)
+
+    expect(page.prompt).to_have_value("a heron, ink wash")
+    expect(page.page.get_by_label("Seed", exact=True)).to_have_value("77")
 
 
 def test_copy_code_shows_three_languages_and_copies(page: PlaygroundPage) -> None:

@@ -352,6 +352,11 @@ class TestButtons:
         again = open_()
         await again.start()
         assert len(files(tmp_path)) == (2 if stays else 0)
+        if stays:
+            assert (await again.restore(ANN, run.id)).deleted_at is None
+        else:
+            with pytest.raises(NotFound):
+                await again.restore(ANN, run.id)
 
     async def test_what_was_paid_for_today_still_counts_after_it_was_deleted(self, open_, tmp_path):
         playground = open_()
@@ -363,11 +368,6 @@ class TestButtons:
         await again.start()
         midnight = now().replace(hour=0, minute=0, second=0, microsecond=0)
         assert again.history.owners_spending(midnight, ANN) == 0.05
-        if stays:
-            assert (await again.restore(ANN, run.id)).deleted_at is None
-        else:
-            with pytest.raises(NotFound):
-                await again.restore(ANN, run.id)
 
     async def test_every_change_wakes_those_who_may_see_it(self, playground):
         with (

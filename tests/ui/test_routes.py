@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import re
 from collections.abc import AsyncIterator, Callable
@@ -21,6 +22,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message
 
 from services.errors import Failure
+from services.library.metadata import read_settings
 from services.playground import Playground
 from services.request import GenerationRequest, ImageSize
 from services.run import Run, RunState, new_id, now
@@ -245,10 +247,12 @@ class TestRuns:
         assert "fal-ai/flux-2-flex" in code
         assert "a fox <b>&</b>" in code
 
-    async def test_the_download_is_the_original_under_a_telling_name(self, desk):
+    async def test_the_download_carries_its_settings_under_a_telling_name(self, desk):
         run = await desk.make()
         response = await desk.get(f"/runs/{run.id}/download")
-        assert response.content == desk.playground.media.original(run.picture.name).read_bytes()
+        original = desk.playground.media.original(run.picture.name).read_bytes()
+        assert read_settings(response.content).request == run.request
+        assert Image.open(io.BytesIO(response.content)).tobytes() == Image.open(io.BytesIO(original)).tobytes()
         assert re.search(r'filename="flux-2-flex_\d{8}-\d{6}_seed7\.jpg"', response.headers["content-disposition"])
 
     async def test_a_download_without_a_picture(self, desk):
