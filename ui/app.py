@@ -7,6 +7,7 @@ import gradio as gr
 from services.playground import Playground
 from services.request import MODEL_NAME
 from ui.api import add_api
+from ui.compare import build_compare
 from ui.create import build_create, wire_create
 from ui.widgets import widget
 
@@ -15,8 +16,11 @@ def build_app(playground: Playground) -> gr.Blocks:
     """The Gradio app on a playground. Two can live in one process."""
     with gr.Blocks(title=f"{MODEL_NAME} Playground", analytics_enabled=False) as page:
         widget("header")
-        with gr.Tabs(elem_id="tabs"), gr.Tab("Create", id="create"):
-            create = build_create()
+        with gr.Tabs(elem_id="tabs"):
+            with gr.Tab("Create", id="create"):
+                create = build_create()
+            with gr.Tab("Compare", id="compare"):
+                build_compare()
         wire_create(create, playground, page)
         add_api(playground)
     return page

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from services.playground import Playground
 from ui.app import build_app
+from ui.compare import compare_routes
 from ui.routes import ASSETS, add_routes
 from ui.theme import build_theme
 from ui.visitors import VisitorCookie
@@ -36,6 +37,7 @@ def build_server(playground: Playground) -> FastAPI:
     app = FastAPI(lifespan=lifespan, openapi_url=None)
     assets_path = f"/ui-assets/{_version(ASSETS)}"
     add_routes(app, playground, assets_path)
+    app.include_router(compare_routes(playground))
     gr.mount_gradio_app(
         app,
         build_app(playground),
@@ -59,6 +61,7 @@ def _head(assets_path: str) -> str:
     """The stylesheet and the scripts, from our own host; `window.playground` is a promise of the page's scripts."""
     return f"""
         <link rel="stylesheet" href="{assets_path}/style.css">
+        <link rel="stylesheet" href="{assets_path}/compare.css">
         <script>window.playground = import("{assets_path}/js/page.js")</script>
     """
 
@@ -66,6 +69,6 @@ def _head(assets_path: str) -> str:
 def _version(folder: Path) -> str:
     """Twelve hex digits that change with any file that the page loads."""
     digest = hashlib.sha256()
-    for file in sorted([folder / "style.css", folder / "examples.json", *folder.glob("js/*.js")]):
+    for file in sorted([folder / "examples.json", *folder.glob("*.css"), *folder.glob("js/*.js")]):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:12]

@@ -30,7 +30,7 @@ export async function copyLink(run) {
   await copy(`${location.origin}${location.pathname}?${query}`, "The link is copied.");
 }
 
-async function copy(text, said) {
+export async function copy(text, said) {
   try {
     await navigator.clipboard.writeText(text);
     toast(said);

@@ -1,6 +1,7 @@
 // The gallery: the visitor's newest runs, a card each. A card is drawn anew only in the parts that changed.
 
 import { cancel, favourite, retry } from "./actions.js";
+import { comparison } from "./comparison.js";
 import { button, el, icon, redraw, seconds } from "./dom.js";
 import { selection } from "./selection.js";
 import { isLive, store } from "./store.js";
@@ -33,8 +34,9 @@ export function mountGallery(element, { trigger }) {
   };
   store.addEventListener("change", draw);
   selection.addEventListener("change", draw);
+  comparison.addEventListener("change", draw);
   new IntersectionObserver(([seen]) => seen.isIntersecting && store.older(), { rootMargin: "600px" }).observe(end);
-  setInterval(() => tick(cards), 1000);
+  setInterval(() => goOn(cards), 1000);
   draw();
 }
 
@@ -42,9 +44,14 @@ function drawHeading(heading, runs) {
   const live = runs.filter(isLive).length;
   const done = runs.filter((run) => run.state === "done").length;
   const words = [`${done}${store.more ? "+" : ""} ${done === 1 ? "picture" : "pictures"}`, live && `${live} running`].filter(Boolean).join(" · ");
-  redraw(heading, { words, empty: !runs.length }, () =>
-    runs.length ? [el("h2", {}, "Newest"), el("span", { class: "pg-muted", role: "status" }, words)] : [],
-  );
+  const chosen = comparison.ids.length;
+  redraw(heading, { words, chosen, empty: !runs.length }, () => [
+    runs.length && el("h2", {}, "Newest"),
+    runs.length && el("span", { class: "pg-muted", role: "status" }, words),
+    chosen > 0 && el("span", { class: "pg-muted pg-gallery-chosen" }, `${chosen} to compare`),
+    chosen > 0 && button("Clear", () => comparison.choose([])),
+    chosen > 1 && button(`Compare ${chosen}`, () => comparison.open(comparison.ids), { class: "pg-button pg-primary" }),
+  ]);
 }
 
 function newCard(run, cards) {
@@ -60,7 +67,8 @@ function drawCard(node, run, trigger) {
   node.classList.toggle("pg-chosen", selection.chosen?.id === run.id);
   const [picture, foot] = node.children;
   const { state, thumb, favourite: starred, position, progress, note, failure, cancelling, seed } = run;
-  redraw(picture, { state, thumb, starred, position, progress, note, failure, cancelling, seed }, () => pictureParts(run, trigger));
+  const letter = comparison.letter(run.id);
+  redraw(picture, { state, thumb, starred, position, progress, note, failure, cancelling, seed, letter }, () => pictureParts(run, trigger));
   redraw(foot, { state, seed, took: run.seconds }, () => [
     el("span", { class: "pg-figures", title: `Seed ${run.seed}` }, `seed ${run.seed}`),
     el("span", { class: "pg-figures pg-card-time" }, footWord(run)),
@@ -77,7 +85,7 @@ function footWord(run) {
 const elapsed = (run) => (run.submitted_at ? `${Math.max(0, Math.round((Date.now() - Date.parse(run.submitted_at)) / 1000))} s` : "");
 
 /** Times of running cards go on between changes. */
-function tick(cards) {
+function goOn(cards) {
   for (const [id, node] of cards) {
     const run = store.runs.get(id);
     if (run && isLive(run)) node.querySelector(".pg-card-time").textContent = elapsed(run);
@@ -90,6 +98,7 @@ function pictureParts(run, trigger) {
       el("button", { type: "button", class: "pg-card-open", "aria-label": `Show picture with seed ${run.seed}`, onclick: () => selection.choose(run.id) },
         el("img", { src: run.thumb, alt: altText(run), loading: "lazy", decoding: "async", draggable: "false" })),
       button("Favourite", () => favourite(run), { class: "pg-star", "aria-pressed": String(run.favourite) }, icon("star")),
+      el("div", { class: "pg-card-compare" }, ...slotButtons(run, "pg-overlay"), tick(run)),
     ];
   }
   if (isLive(run)) {
@@ -105,6 +114,20 @@ function pictureParts(run, trigger) {
     el("p", { class: "pg-card-words pg-card-failure", tabindex: "0" }, words),
     failureButton(run, trigger),
   ];
+}
+
+/** A and B: the first and the second picture of the comparison. */
+export function slotButtons(run, classes = "pg-button") {
+  const letter = comparison.letter(run.id);
+  return ["A", "B"].map((slot) =>
+    button(slot, () => comparison.setSlot(slot, run.id), { class: classes, "aria-pressed": String(letter === slot), title: `Compare as ${slot}` }),
+  );
+}
+
+function tick(run) {
+  const letter = comparison.letter(run.id);
+  const shown = letter && letter > "B" ? letter : "✓";
+  return button("Select to compare", () => comparison.toggle(run.id), { class: "pg-overlay", "aria-pressed": String(letter !== null) }, shown);
 }
 
 function failureButton(run, trigger) {

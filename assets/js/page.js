@@ -1,5 +1,6 @@
 // The page's scripts. Gradio's widgets call `mount` when they are there; handlers and scripts talk through the bridge.
 
+import { comparison } from "./comparison.js";
 import { prepareCreate, showMessage } from "./create.js";
 import { mountGallery } from "./gallery.js";
 import { mountHeader } from "./header.js";
@@ -7,8 +8,9 @@ import { mountPrompts } from "./prompts.js";
 import { mountStage } from "./stage.js";
 import { store } from "./store.js";
 import { toast } from "./toast.js";
+import { mountViewer } from "./viewer.js";
 
-const mounts = { header: mountHeader, stage: mountStage, gallery: mountGallery, prompts: mountPrompts };
+const mounts = { header: mountHeader, stage: mountStage, gallery: mountGallery, prompts: mountPrompts, viewer: mountViewer };
 let send = () => toast("The page is still loading. Try again in a moment.");
 
 /** Fill a widget's place. */
@@ -27,4 +29,5 @@ export function hear(message) {
 }
 
 prepareCreate();
+comparison.start(); // opens ?compare=… links: the script of a tab that was never opened has not run
 store.start().catch((error) => toast(error.message));

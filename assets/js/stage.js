@@ -2,8 +2,9 @@
 
 import { copyLink, deleteRun, download, favourite, nearby, newSeeds, showCode } from "./actions.js";
 import { get } from "./api.js";
+import { comparison } from "./comparison.js";
 import { button, el, icon, kilobytes, money, redraw, seconds } from "./dom.js";
-import { altText, liveWords } from "./gallery.js";
+import { altText, liveWords, slotButtons } from "./gallery.js";
 import { openMenu } from "./menu.js";
 import { selection } from "./selection.js";
 import { isLive, store } from "./store.js";
@@ -22,6 +23,7 @@ export function mountStage(element, { trigger }) {
   };
   store.addEventListener("change", draw);
   selection.addEventListener("change", draw);
+  comparison.addEventListener("change", draw);
   draw();
 }
 
@@ -51,7 +53,8 @@ function drawDetails(panel, run, trigger) {
   if (!run) return redraw(panel, { empty: true }, () => []);
   const { id, state, favourite: starred, seconds: took, bytes, failure, picture_note, note } = run;
   const prompt = wholePrompts.get(id) ?? run.prompt;
-  redraw(panel, { id, state, starred, took, bytes, failure, picture_note, note, prompt }, () => [
+  const letter = comparison.letter(id);
+  redraw(panel, { id, state, starred, took, bytes, failure, picture_note, note, prompt, letter }, () => [
     folding(el("dl", { class: "pg-facts" }, ...facts(run).flatMap(([name, value]) => [el("dt", {}, name), el("dd", { class: "pg-figures" }, value)]))),
     run.picture_note && el("p", { class: "pg-note" }, run.picture_note),
     state === "done" && run.note && el("p", { class: "pg-note" }, run.note),
@@ -110,9 +113,15 @@ function buttons(run, trigger) {
       "div",
       { class: "pg-action-row" },
       button("Favourite", () => favourite(run), { class: "pg-button pg-favourite", "aria-pressed": String(run.favourite) }, icon("star")),
-      done && button("Download", () => download(run)),
-      button("Copy code", () => showCode(run), { "aria-haspopup": "dialog" }),
+      done && slotButtons(run, "pg-button pg-slot"),
+      done && button("Download", () => download(run), { title: "The picture, with its settings in the file" }),
     ),
-    el("div", { class: "pg-action-row pg-action-apart" }, button("Copy link", () => copyLink(run)), button("Delete", () => deleteRun(run), { class: "pg-button pg-danger" })),
+    el(
+      "div",
+      { class: "pg-action-row" },
+      button("Copy code", () => showCode(run), { "aria-haspopup": "dialog" }),
+      button("Copy link", () => copyLink(run)),
+    ),
+    el("div", { class: "pg-action-row pg-action-apart" }, button("Delete", () => deleteRun(run), { class: "pg-button pg-danger" })),
   );
 }
