@@ -100,7 +100,7 @@ def test_every_setting_reaches_the_request(page: PlaygroundPage) -> None:
         "output_format": "png",
         "sync_mode": True,
     }
-    page.expect_details(seed=7, steps=12, guidance=7.4, size="320 × 256", expansion="off", safety="4 · checker off")
+    page.expect_details(seed=7, steps=12, guidance=7.4, size="320 × 256", expansion="off", safety="4")
     expect(page.stage_picture).to_have_js_property("naturalWidth", 320)
     expect(page.stage_picture).to_have_js_property("naturalHeight", 256)
 
