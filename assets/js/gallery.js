@@ -98,7 +98,7 @@ function pictureParts(run, trigger) {
       el("button", { type: "button", class: "pg-card-open", "aria-label": `Show picture with seed ${run.seed}`, onclick: () => selection.choose(run.id) },
         el("img", { src: run.thumb, alt: altText(run), loading: "lazy", decoding: "async", draggable: "false" })),
       button("Favourite", () => favourite(run), { class: "pg-star", "aria-pressed": String(run.favourite) }, icon("star")),
-      el("div", { class: "pg-card-compare" }, ...slotButtons(run, "pg-overlay"), tick(run)),
+      el("div", { class: "pg-card-compare" }, ...slotButtons(run, "pg-overlay pg-overlay-slot"), tick(run)),
     ];
   }
   if (isLive(run)) {
