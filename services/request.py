@@ -29,7 +29,8 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
-from services.errors import FieldIssue, InvalidRequest
+from services.errors import InvalidRequest
+from services.faults import issues_of, plain
 
 ENDPOINT = "fal-ai/flux-2-flex"
 MODEL_NAME = "FLUX.2 [flex]"
@@ -288,77 +289,16 @@ PARAMETERS: dict[str, Parameter] = {
 }
 """Field name → Parameter, in the model's order."""
 
-_SIDES = {"width": ("Width", SIDE_MIN, SIDE_MAX), "height": ("Height", SIDE_MIN, SIDE_MAX)}
-
 
 def parse_request(values: dict[str, Any]) -> GenerationRequest:
     """Validate settings that came from outside. Raises InvalidRequest with one sentence for each field at fault."""
     try:
         return GenerationRequest.model_validate(values)
     except ValidationError as error:
-        raise InvalidRequest(_issues(error)) from error
-
-
-def _issues(error: ValidationError) -> tuple[FieldIssue, ...]:
-    found: dict[str, FieldIssue] = {}
-    for detail in error.errors(include_url=False):
-        path = [str(part) for part in detail["loc"]]
-        issue = _issue(path, detail)
-        found.setdefault(issue.field, issue)
-    return tuple(found.values())
-
-
-def _issue(path: list[str], detail: Any) -> FieldIssue:
-    kind, value, context = detail["type"], detail["input"], detail.get("ctx", {})
-    field = path[-1] if path[-1] in _SIDES else path[0]
-    if kind in ("width", "height", "megapixels"):
-        return FieldIssue(field="image_size" if kind == "megapixels" else kind, message=detail["msg"])
-    if field not in PARAMETERS and field not in _SIDES:
-        known = ", ".join(PARAMETERS)
-        return FieldIssue(field=field, message=f"There is no parameter called {_shown(field)}. Known are: {known}.")
-    if field in _SIDES:
-        label, low, high = _SIDES[field]
-        allowed = f"{low} to {high}"
-    else:
-        label, allowed = PARAMETERS[field].label, PARAMETERS[field].range_text
-    if kind == "extra_forbidden" and path[0] == "image_size":
-        message = f"Image size: there is no {_shown(path[-1])}; give width and height."
-        return FieldIssue(field="image_size", message=message)
-    if kind == "missing":
-        return FieldIssue(field=field, message=f"{label} is missing.")
-    if kind in ("empty", "nul", "surrogate"):
-        return FieldIssue(field=field, message=detail["msg"])
-    return FieldIssue(field=field, message=f"{label}: {_fault(kind, value, context, allowed)}")
-
-
-def _fault(kind: str, value: Any, context: dict[str, Any], allowed: str) -> str:
-    if kind == "greater_than_equal":
-        return f"{_shown(value)} is below {context['ge']:g}. Allowed are {allowed}."
-    if kind == "less_than_equal":
-        return f"{_shown(value)} is above {_plain(context['le'])}. Allowed are {allowed}."
-    if kind == "string_too_long":
-        return f"{len(value):,} characters are too many; at most {context['max_length']:,} are allowed."
-    if kind == "string_type":
-        return f"{_shown(value)} is no text. Allowed are {allowed}."
-    if kind in ("int_from_float", "int_parsing") and isinstance(value, float):
-        return f"{_shown(value)} is not a whole number. Allowed are {allowed}."
-    if kind.startswith(("int_", "float_", "not_a_number", "finite")):
-        return f"{_shown(value)} is not a number. Allowed are {allowed}."
-    return f"{_shown(value)} is not one of the choices. Allowed are {allowed}."
-
-
-def _plain(number: float) -> str:
-    return str(int(number)) if number == int(number) else str(number)
-
-
-def _shown(value: Any) -> str:
-    """A value as a short piece of text for a message; long ones are cut."""
-    if isinstance(value, float) and value == value and abs(value) != float("inf"):
-        return _plain(value)
-    if isinstance(value, int | float):
-        return str(value)
-    text = str(value)
-    return f"“{text[:40]}…”" if len(text) > 40 else f"“{text}”"
+        sides = dict.fromkeys(("width", "height"), f"{SIDE_MIN} to {SIDE_MAX}")
+        allowed = {name: (parameter.label, parameter.range_text) for name, parameter in PARAMETERS.items()}
+        allowed |= {side: (side.title(), limits) for side, limits in sides.items()}
+        raise InvalidRequest(issues_of(error, allowed)) from error
 
 
 def snap_side(value: float) -> int:
@@ -375,7 +315,7 @@ def caption(request: GenerationRequest) -> str:
     width, height = request.pixels
     words = [
         f"{request.num_inference_steps} steps",
-        f"guidance {_plain(request.guidance_scale)}",
+        f"guidance {plain(request.guidance_scale)}",
         f"{width} × {height}",
     ]
     told_elsewhere = {"prompt", "image_size", "num_inference_steps", "guidance_scale", "seed"}
@@ -396,4 +336,4 @@ def in_words(value: Any) -> str:
     """A value as people read it: `on` for True, `3.5`, `28`."""
     if isinstance(value, bool):
         return "on" if value else "off"
-    return _plain(value) if isinstance(value, float) else str(value)
+    return plain(value) if isinstance(value, float) else str(value)
