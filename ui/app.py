@@ -9,6 +9,8 @@ from services.request import MODEL_NAME
 from ui.api import add_api
 from ui.compare import build_compare
 from ui.create import build_create, wire_create
+from ui.history import build_history
+from ui.history_api import add_history_api
 from ui.widgets import widget
 
 
@@ -21,6 +23,9 @@ def build_app(playground: Playground) -> gr.Blocks:
                 create = build_create()
             with gr.Tab("Compare", id="compare"):
                 build_compare()
+            with gr.Tab("History", id="history"):
+                build_history()
         wire_create(create, playground, page)
         add_api(playground)
+        add_history_api(playground)
     return page

@@ -4,13 +4,14 @@ import { comparison } from "./comparison.js";
 import { prepareCreate, showMessage } from "./create.js";
 import { mountGallery } from "./gallery.js";
 import { mountHeader } from "./header.js";
+import { mountHistory } from "./history.js";
 import { mountPrompts } from "./prompts.js";
 import { mountStage } from "./stage.js";
 import { store } from "./store.js";
 import { toast } from "./toast.js";
 import { mountViewer } from "./viewer.js";
 
-const mounts = { header: mountHeader, stage: mountStage, gallery: mountGallery, prompts: mountPrompts, viewer: mountViewer };
+const mounts = { header: mountHeader, stage: mountStage, gallery: mountGallery, history: mountHistory, prompts: mountPrompts, viewer: mountViewer };
 let send = () => toast("The page is still loading. Try again in a moment.");
 
 /** Fill a widget's place. */

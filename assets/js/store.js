@@ -8,6 +8,7 @@ class Store extends EventTarget {
   runs = new Map(); // id → card
   cursor = 0;
   more = false;
+  floor = Infinity; // from this seq on all runs are known; older ones only by chance, because they changed
   visit = { pictures: 0, cost_usd: 0 };
   engine = document.documentElement.dataset.engine ?? "";
   ownKey = false;
@@ -16,11 +17,17 @@ class Store extends EventTarget {
 
   /** Cards, newest first. */
   get newest() {
-    return [...this.runs.values()].filter((run) => !run.deleted).sort((a, b) => b.seq - a.seq);
+    return [...this.runs.values()].filter((run) => !run.deleted && run.seq >= this.floor).sort((a, b) => b.seq - a.seq);
   }
 
+  /** Once for all that changes together: thousands may. */
   tell(name) {
-    this.dispatchEvent(new Event(name));
+    if (this.telling) return;
+    this.telling = true;
+    setTimeout(() => {
+      this.telling = false;
+      this.dispatchEvent(new Event(name));
+    });
   }
 
   async start() {
@@ -42,11 +49,10 @@ class Store extends EventTarget {
   }
 
   async older() {
-    const last = this.newest.at(-1);
-    if (!last || !this.more || this.fetching) return;
+    if (!this.more || this.fetching) return;
     this.fetching = true;
     try {
-      const page = await get(`/runs?before=${last.seq}`);
+      const page = await get(`/runs?before=${this.floor}`);
       this.more = page.more;
       this.merge(page);
       this.tell("change");
@@ -57,6 +63,7 @@ class Store extends EventTarget {
 
   merge(page) {
     for (const run of page.runs) this.runs.set(run.id, run);
+    this.floor = page.more ? Math.min(this.floor, page.runs.at(-1).seq) : 0;
   }
 
   /** One change: the fields that differ. A run that this page never saw whole is fetched with its page. */
@@ -67,7 +74,7 @@ class Store extends EventTarget {
     const run = { ...before, ...data };
     if (!before && run.prompt === undefined) return;
     this.runs.set(run.id, run);
-    if (run.state === "done" && before?.state !== "done") this.countVisit();
+    if (run.state === "done" && before?.state !== "done" && Date.parse(run.created_at) >= visitStart()) this.countVisit();
     this.tell("change");
   }
 
@@ -117,7 +124,7 @@ class Store extends EventTarget {
 function visitStart() {
   const now = String(Date.now());
   if (!sessionStorage.getItem("playground-visit")) sessionStorage.setItem("playground-visit", now);
-  return sessionStorage.getItem("playground-visit");
+  return Number(sessionStorage.getItem("playground-visit"));
 }
 
 export const store = new Store();

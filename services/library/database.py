@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sqlite3
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
@@ -14,8 +15,11 @@ from services.errors import StartupError
 log = logging.getLogger(__name__)
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-NEWEST_SCHEMA = "0001"
+NEWEST_SCHEMA = "0002"
 """The newest file in migrations/versions; a test compares them. Known here so that a start need not import Alembic."""
+
+OLDER_SCHEMAS = ("0001",)
+"""Schemas from which this program can go on."""
 
 
 def open_database(folder: Path) -> Engine:
@@ -61,9 +65,15 @@ def _prepare(connection: object, _record: object) -> None:
 
 
 def upgrade(connection: Connection) -> None:
-    """Bring the schema up to date; does nothing, and imports nothing, where it is. Raises StartupError."""
-    if schema_of(connection) == NEWEST_SCHEMA:
+    """Bring the schema up to date; does nothing, and imports nothing, where it is. Raises StartupError.
+
+    An older history is copied first, to `history.sqlite3.before-` and the newest schema's name.
+    """
+    found = schema_of(connection)
+    if found == NEWEST_SCHEMA:
         return
+    if found in OLDER_SCHEMAS:
+        back_up(connection, Path(f"{connection.engine.url.database}.before-{NEWEST_SCHEMA}"))
     from alembic import command
     from alembic.config import Config
     from alembic.util import CommandError
@@ -80,6 +90,25 @@ def upgrade(connection: Connection) -> None:
             "version, or set PLAYGROUND_DATA_DIR to another folder."
         ) from error
     connection.commit()
+
+
+def back_up(connection: Connection, copy: Path) -> None:
+    """Copy the whole database, what stands in its write-ahead log too. Raises StartupError."""
+    part = copy.with_name(f"{copy.name}.part")
+    part.unlink(missing_ok=True)
+    try:
+        target = sqlite3.connect(part)
+        try:
+            connection.connection.driver_connection.backup(target)  # type: ignore[union-attr]
+        finally:
+            target.close()
+        os.replace(part, copy)
+    except (OSError, sqlite3.Error) as error:
+        part.unlink(missing_ok=True)
+        raise StartupError(
+            f"The history has to be brought up to date, and the copy {copy} that is made first cannot be written "
+            f"({error}). Make room in that folder and start again; nothing was changed."
+        ) from error
 
 
 def schema_of(connection: Connection) -> str | None:

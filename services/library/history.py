@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
-from sqlalchemy import ColumnElement, Connection, Row, false, func, insert, select, true, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, false, func, insert, literal_column, select, true, update
 
 from services.errors import NotFound
 from services.library.database import open_database
 from services.library.tables import counters, runs
+from services.request import GenerationRequest
 from services.run import AT_FAL_STATES, FINAL_STATES, Run, RunState
 
 NESTED = ("request", "ticket", "failure", "picture")
@@ -34,10 +35,10 @@ class Scope:
     visitor: str | None
     everyone: bool = False
 
-    def clause(self) -> ColumnElement[bool]:
+    def clause(self, visitor: ColumnElement[Any] = runs.c.visitor) -> ColumnElement[bool]:
         if self.everyone:
             return true()
-        return runs.c.visitor == self.visitor if self.visitor else false()
+        return visitor == self.visitor if self.visitor else false()
 
 
 EVERYONE = Scope(None, everyone=True)
@@ -70,8 +71,10 @@ class History:
 
     def add(self, new: Iterable[Run]) -> list[Run]:
         """Write new runs in one transaction and return them with their revisions."""
+        asked = list(new)
         with self._writing, self._engine.begin() as connection:
-            added = [run.model_copy(update={"revision": _next_revision(connection)}) for run in new]
+            first = _next_revision(connection, len(asked)) - len(asked) + 1
+            added = [run.model_copy(update={"revision": first + place}) for place, run in enumerate(asked)]
             connection.execute(insert(runs), [_row(run) for run in added])
         return added
 
@@ -89,12 +92,24 @@ class History:
     def _update(self, rule: ColumnElement[bool], fields: dict[str, Any]) -> Run | None:
         with self._writing, self._engine.begin() as connection:
             values = {**_columns(fields), "revision": _next_revision(connection)}
+            if "finished_at" in fields:
+                values["seconds"] = _seconds_until(values["finished_at"])
             found = connection.execute(update(runs).where(rule).values(values).returning(runs)).first()
             return _entry(found).run if found else None
 
+    def change_all(self, rule: ColumnElement[bool], /, **fields: Any) -> list[str]:
+        """Change some fields of all runs of a rule in one transaction. Returns their ids."""
+        chosen = select(runs.c.seq, func.row_number().over(order_by=runs.c.seq).label("place")).where(rule).subquery()
+        with self._writing, self._engine.begin() as connection:
+            count = connection.execute(select(func.count()).select_from(chosen)).scalar_one()
+            before = _next_revision(connection, count) - count
+            values = {**_columns(fields), "revision": before + chosen.c.place}
+            change = update(runs).where(runs.c.seq == chosen.c.seq).values(values)
+            return list(connection.execute(change.returning(runs.c.id)).scalars())
+
     def get(self, run_id: str, scope: Scope) -> Run:
         """One run, deleted ones too while they can be restored. Raises NotFound."""
-        found = self._rows(select(runs).where(runs.c.id == run_id, scope.clause()))
+        found = self.rows(select(runs).where(runs.c.id == run_id, scope.clause()))
         if not found:
             raise NotFound("picture")
         return found[0].run
@@ -104,12 +119,14 @@ class History:
         query = select(runs).where(scope.clause(), runs.c.deleted_at.is_(None))
         if before is not None:
             query = query.where(runs.c.seq < before)
-        return self._rows(query.order_by(runs.c.seq.desc()).limit(limit))
+        return self.rows(query.order_by(runs.c.seq.desc()).limit(limit))
 
     def changed_since(self, scope: Scope, revision: int, *, limit: int = 200) -> list[Entry]:
         """Runs changed after `revision`, deleted ones too, in the order of their changes."""
-        query = select(runs).where(scope.clause(), runs.c.revision > revision)
-        return self._rows(query.order_by(runs.c.revision).limit(limit))
+        # "+" hides the column from SQLite's planner, which would read all runs of a visitor to find the few changes.
+        mine = scope.clause(literal_column("+runs.visitor"))
+        query = select(runs).where(mine, runs.c.revision > revision)
+        return self.rows(query.order_by(runs.c.revision).limit(limit))
 
     def revision(self) -> int:
         """The number of the newest change of any run."""
@@ -119,17 +136,17 @@ class History:
     def unfinished(self) -> list[Run]:
         """Runs that were under way when the server stopped, oldest first."""
         final = [state.value for state in FINAL_STATES]
-        return [entry.run for entry in self._rows(select(runs).where(runs.c.state.not_in(final)).order_by(runs.c.seq))]
+        return [entry.run for entry in self.rows(select(runs).where(runs.c.state.not_in(final)).order_by(runs.c.seq))]
 
     def waiting_for_key(self, visitor: str) -> list[Run]:
         """Unfinished runs that only this visitor's own key can take further."""
         states = [state.value for state in (RunState.PENDING, *AT_FAL_STATES)]
         query = select(runs).where(runs.c.visitor == visitor, runs.c.key_of == "visitor", runs.c.state.in_(states))
-        return [entry.run for entry in self._rows(query.order_by(runs.c.seq))]
+        return [entry.run for entry in self.rows(query.order_by(runs.c.seq))]
 
     def media_run(self, name: str) -> Run | None:
         """The run whose original is called `name`."""
-        found = self._rows(select(runs).where(runs.c.media_name == name))
+        found = self.rows(select(runs).where(runs.c.media_name == name))
         return found[0].run if found else None
 
     def count(self, scope: Scope) -> int:
@@ -139,7 +156,7 @@ class History:
 
     def totals(self, scope: Scope, since: datetime) -> Totals:
         """Pictures finished by runs asked for since then."""
-        return self._totals(scope.clause(), runs.c.state == RunState.DONE.value, runs.c.created_at >= _stamp(since))
+        return self._totals(scope.clause(), runs.c.state == RunState.DONE.value, runs.c.created_at >= stamp(since))
 
     def owners_spending(self, since: datetime, visitor: str | None = None, *, everyone: bool = False) -> float:
         """US dollars of the owner's key since then, work under way and unanswered submits included."""
@@ -147,7 +164,7 @@ class History:
         rules = (
             runs.c.key_of == "owner",
             runs.c.state.not_in(NOT_CHARGED_STATES) | (func.json_extract(runs.c.failure, "$.charged") == 1),
-            runs.c.created_at >= _stamp(since),
+            runs.c.created_at >= stamp(since),
         )
         return self._totals(mine, *rules).cost_usd
 
@@ -162,24 +179,36 @@ class History:
 
         Those asked for since `asked_before` stay where they cost something: it still counts.
         """
-        counts = (runs.c.created_at >= _stamp(asked_before)) & (runs.c.cost_usd > 0)
-        rule = (runs.c.deleted_at < _stamp(deleted_before)) & ~counts
+        counts = (runs.c.created_at >= stamp(asked_before)) & (runs.c.cost_usd > 0)
+        rule = (runs.c.deleted_at < stamp(deleted_before)) & ~counts
         with self._writing, self._engine.begin() as connection:
             gone = [_entry(row).run for row in connection.execute(select(runs).where(rule))]
             connection.execute(runs.delete().where(rule))
         return gone
 
-    def _rows(self, query: Any) -> list[Entry]:
+    def rows(self, query: Select[Any]) -> list[Entry]:
+        """The runs of a query that selects whole rows."""
         with self._engine.connect() as connection:
             return [_entry(row) for row in connection.execute(query)]
 
+    def values(self, query: Select[Any]) -> list[Any]:
+        """The first column of a query's rows."""
+        with self._engine.connect() as connection:
+            return list(connection.execute(query).scalars())
 
-def _next_revision(connection: Connection) -> int:
-    step = update(counters).where(counters.c.name == "revision").values(value=counters.c.value + 1)
+
+def _next_revision(connection: Connection, count: int = 1) -> int:
+    """Take `count` revisions; the last of them."""
+    step = update(counters).where(counters.c.name == "revision").values(value=counters.c.value + count)
     return connection.execute(step.returning(counters.c.value)).scalar_one()
 
 
-def _stamp(moment: datetime) -> str:
+def _seconds_until(finished_at: str | None) -> ColumnElement[float]:
+    return (func.julianday(finished_at) - func.julianday(runs.c.submitted_at)) * 86400
+
+
+def stamp(moment: datetime) -> str:
+    """A moment as the database keeps it."""
     return moment.astimezone(timezone.utc).isoformat(timespec="microseconds")
 
 
@@ -188,26 +217,36 @@ def _columns(fields: dict[str, Any]) -> dict[str, Any]:
     values = {name: _plain(value) for name, value in fields.items()}
     if "picture" in fields:
         values["media_name"] = fields["picture"].name if fields["picture"] else None
+    if "request" in fields:
+        values |= _searchable(fields["request"])
+    if fields.get("seed_used") is not None:
+        values["seed"] = fields["seed_used"]
     return values
+
+
+def _searchable(request: GenerationRequest) -> dict[str, Any]:
+    """The parameters that have a column of their own. One that has none is searched in the JSON, only slower."""
+    width, height = request.pixels
+    return {"width": width, "height": height} | {
+        name: getattr(request, name) for name in GenerationRequest.model_fields if name in runs.c
+    }
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return value.model_dump_json()
     if isinstance(value, datetime):
-        return _stamp(value)
+        return stamp(value)
     return value.value if isinstance(value, RunState) else value
 
 
 def _row(run: Run) -> dict[str, Any]:
-    return _columns({name: getattr(run, name) for name in Run.model_fields})
+    return {**_columns({name: getattr(run, name) for name in Run.model_fields}), "seconds": run.seconds}
 
 
 def _entry(row: Row[Any]) -> Entry:
-    values = dict(row._mapping)
-    seq = values.pop("seq")
-    values.pop("media_name")
+    values = {name: row._mapping[name] for name in Run.model_fields}
     for name in NESTED:
         if values[name] is not None:
             values[name] = json.loads(values[name])
-    return Entry(seq, Run.model_validate(values))
+    return Entry(row._mapping["seq"], Run.model_validate(values))

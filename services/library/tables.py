@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Float, Index, Integer, MetaData, String, Table
+from sqlalchemy import Boolean, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table
+from sqlalchemy.types import NullType
 
 metadata = MetaData()
+
+SEARCHED = ("state", "key_of", "favourite", "engine", "created_at", "cost_usd", "seconds", "seed", "width", "height",
+            "num_inference_steps", "guidance_scale", "enable_prompt_expansion", "safety_tolerance",
+            "enable_safety_checker", "output_format", "sync_mode")  # fmt: skip
+"""What the history is filtered, sorted and added up by. Both indexes hold all of it, so that no whole row is read.
+There is no index on one of them alone: SQLite would prefer it, and read the rows that it leads to."""
 
 runs = Table(
     "runs",
@@ -34,8 +41,20 @@ runs = Table(
     Column("cost_usd", Float, nullable=False),
     Column("favourite", Boolean, nullable=False),
     Column("deleted_at", String(32)),
-    Index("runs_by_visitor", "visitor", "seq"),
-    Index("runs_by_state", "state"),
+    # Drawn from the fields above, for searching; history.py writes them.
+    Column("seconds", Float),  # from submitted_at to finished_at
+    Column("seed", Integer),  # seed_used, else the request's
+    Column("width", Integer),
+    Column("height", Integer),
+    Column("num_inference_steps", Integer),
+    Column("guidance_scale", Float),
+    Column("enable_prompt_expansion", Boolean),
+    Column("safety_tolerance", String(1)),
+    Column("enable_safety_checker", Boolean),
+    Column("output_format", String(8)),
+    Column("sync_mode", Boolean),
+    Index("runs_of_everyone", "deleted_at", "seq", *SEARCHED),
+    Index("runs_of_visitor", "visitor", "deleted_at", "seq", *SEARCHED),
     sqlite_autoincrement=True,
 )
 
@@ -46,3 +65,13 @@ counters = Table(
     Column("value", Integer, nullable=False),
 )
 """One row, `revision`: the number of the newest change."""
+
+prompts = Table("prompts", metadata, Column("prompt", NullType))
+"""FTS5's index of the prompts: its rowid is a run's seq. Triggers keep it in step; only a migration can make it."""
+
+# The tables in which FTS5 keeps that index. Nobody reads them; they stand here so that the schema can be compared.
+Table("prompts_data", metadata, Column("id", Integer, primary_key=True, nullable=True), Column("block", LargeBinary))
+Table("prompts_docsize", metadata, Column("id", Integer, primary_key=True, nullable=True), Column("sz", LargeBinary))
+Table("prompts_config", metadata, Column("k", NullType, primary_key=True), Column("v", NullType))
+Table("prompts_idx", metadata, Column("segid", NullType, primary_key=True), Column("term", NullType, primary_key=True),
+      Column("pgno", NullType))  # fmt: skip

@@ -78,7 +78,7 @@ def test_arguments_have_the_order_and_the_defaults_of_the_endpoint(client: Clien
 def test_nothing_else_is_offered(client: Client) -> None:
     told = client.view_api(return_format="dict", print_info=False)
 
-    assert set(told["named_endpoints"]) == {"/generate", "/snippet"}
+    assert set(told["named_endpoints"]) == {"/generate", "/history", "/snippet"}
     assert told["unnamed_endpoints"] == {}
 
 

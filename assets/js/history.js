@@ -1,0 +1,209 @@
+// The History tab: everything that was made, found again. Only what is near the window is in the document.
+
+import { get } from "./api.js";
+import { comparison } from "./comparison.js";
+import { button, el, redraw } from "./dom.js";
+import { mountBar } from "./history-bar.js";
+import { columnsOf, drawCard, drawRow } from "./history-card.js";
+import { drawDetails } from "./history-details.js";
+import { VirtualList } from "./history-list.js";
+import { mountPicksBar, Picks } from "./history-picks.js";
+import { Results } from "./history-results.js";
+import { keepPlace } from "./history-place.js";
+import { toast } from "./toast.js";
+
+const GAP = 12;
+const CARD_MIN = 186;
+const FOOT = 52;
+const HEADING = 38;
+const ROW = 44;
+const VIEW = "playground-history-view";
+const FIRST = 96; // runs that decide whether headings are days or months
+const year = new Intl.DateTimeFormat(undefined, { year: "numeric" });
+const month = new Intl.DateTimeFormat(undefined, { month: "long", year: "numeric" });
+const day = new Intl.DateTimeFormat(undefined, { weekday: "short", day: "numeric", month: "long", year: "numeric" });
+
+export async function mountHistory(element, { trigger }) {
+  const { fields, parameters } = await get("/history/fields").catch((error) => {
+    toast(error.message);
+    return { fields: [], parameters: [] };
+  });
+  const [bar, head, body, empty, panel, picksBar, pill] = ["pg-h-bar", "pg-h-thead", "pg-h-list", "pg-h-empty", "pg-h-panel", "pg-h-picks", "pg-h-pill"].map((name) => el(name === "pg-h-panel" ? "aside" : "div", { class: name }));
+  panel.setAttribute("aria-label", "Chosen picture");
+  panel.hidden = true;
+  const sheet = el("div", { class: "pg-h-sheet", "aria-label": "Results" }, head, body);
+  const main = el("div", { class: "pg-h-main" }, sheet, empty, picksBar);
+  element.append(bar, pill, el("div", { class: "pg-h-body" }, main, panel));
+
+  const results = new Results({ isAtTop: () => body.offsetParent && scrollY < 40 });
+  const picks = new Picks();
+  const columns = columnsOf(parameters);
+  const cards = new Map(); // id → node, for those in the document
+  element.style.setProperty("--tail", columns.map((column) => column.width).join(" "));
+  let view = sessionStorage.getItem(VIEW) ?? "cards";
+  let openId = null;
+
+  const desk = {
+    picks,
+    get open() {
+      return results.runs.find((run) => run.id === openId) ?? null;
+    },
+    beside: (run, step) => results.runs[results.runs.findIndex(({ id }) => id === run.id) + step] ?? null,
+    click(run, event) {
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return desk.pick(run, event);
+      desk.show(run);
+    },
+    pick: (run, event) => picks.toggle(run.id, results.runs, event.shiftKey),
+    show(run) {
+      const left = desk.open;
+      openId = run?.id ?? null;
+      place.around((run ?? left)?.id, layOut);
+      // The lines were laid out anew, which takes the focus from a card that moved.
+      if (run ?? left) focusRun(run ?? left);
+    },
+    /** Hand a run over to the Create tab. */
+    toCreate(event, run) {
+      if (event) trigger(event, { id: run.id });
+      [...document.querySelectorAll("#tabs button[role=tab]")].find((tab) => tab.textContent.trim() === "Create")?.click();
+    },
+  };
+
+  const list = new VirtualList(body, { draw: drawLine, nearEnd: () => results.next() });
+  const place = keepPlace(body, list, () => Math.max(0, bar.getBoundingClientRect().bottom + head.offsetHeight), () => results.news && scrollY < 40 && results.again());
+  const perLine = () => (view === "table" ? 1 : Math.max(2, Math.floor((body.clientWidth + GAP) / (CARD_MIN + GAP))));
+
+  function layOut() {
+    drawDetails(panel, desk.open, desk);
+    element.classList.toggle("pg-h-split", Boolean(desk.open));
+    if (!body.offsetParent) return;
+    const count = perLine();
+    const height = view === "table" ? ROW : Math.round(((body.clientWidth - GAP * (count - 1)) / count) * 0.75) + FOOT + GAP;
+    body.style.setProperty("--columns", count);
+    list.set(linesOf(results, count, height, view));
+    for (const [id, node] of cards) if (!node.isConnected) cards.delete(id);
+  }
+
+  function drawLine(line, node) {
+    if (line.heading) {
+      return node ?? (view === "table" ? el("div", { class: "pg-h-day", role: "row" }, el("span", { role: "rowheader" }, line.heading)) : el("h3", { class: "pg-h-day" }, line.heading));
+    }
+    node ??= el("div", { class: view === "table" ? "pg-h-row" : "pg-h-row pg-h-cards", role: "presentation" });
+    node.style.height = `${line.height}px`;
+    const drawn = line.runs.map((run) => {
+      const known = cards.get(run.id);
+      const card = view === "table" ? drawRow(known, run, desk, columns) : drawCard(known, run, desk);
+      cards.set(run.id, card);
+      return card;
+    });
+    if (drawn.length !== node.children.length || drawn.some((card, index) => node.children[index] !== card)) node.replaceChildren(...drawn);
+    return node;
+  }
+
+  function look(chosen) {
+    view = chosen;
+    sessionStorage.setItem(VIEW, view);
+    element.dataset.view = view;
+    sheet.setAttribute("role", view === "table" ? "table" : "group");
+    for (const part of [head, body]) part.setAttribute("role", view === "table" ? "rowgroup" : "presentation");
+    redraw(head, { view }, () => (view === "table" ? [headRow(columns)] : []));
+    cards.clear();
+    list.set([]);
+    place.around(null, layOut);
+  }
+
+  function focusRun(run) {
+    place.reveal(run.id);
+    cards.get(run.id)?.querySelector(".pg-card-open")?.focus({ preventScroll: true });
+  }
+
+  const search = async (query, sort) => {
+    picks.clear();
+    await results.find(query, sort);
+    if (!results.fault && body.offsetParent && scrollY) scrollTo({ top: 0 });
+  };
+  const box = mountBar(bar, { search, look, view, results, fields });
+  mountPicksBar(picksBar, picks, results);
+  picks.addEventListener("change", () => list.update());
+  comparison.addEventListener("change", () => drawDetails(panel, desk.open, desk));
+  results.addEventListener("change", () => {
+    element.classList.toggle("pg-h-stale", Boolean(results.fault));
+    element.classList.toggle("pg-h-none-found", !results.runs.length);
+    layOut();
+    drawPill(pill, results);
+    drawEmpty(empty, results, box);
+  });
+  body.addEventListener("scroll", () => (head.scrollLeft = body.scrollLeft), { passive: true });
+  body.addEventListener("keydown", (event) => moveFocus(event, { results, desk, perLine, focusRun }));
+  element.addEventListener("keydown", (event) => event.key === "Escape" && (desk.open ? desk.show(null) : picks.clear()));
+  let width = 0;
+  new ResizeObserver(() => {
+    if (body.clientWidth === width || !body.clientWidth) return;
+    width = body.clientWidth;
+    place.around(openId, layOut);
+  }).observe(body);
+  await results.find("", "newest");
+}
+
+/** Lines for the list: a heading for each day where the order is by time, and rows of as many runs as fit. */
+function linesOf({ runs, sort }, count, height, view) {
+  const lines = [];
+  const headingOf = headings(runs, sort);
+  let heading = null;
+  let row = null;
+  for (const run of runs) {
+    const words = headingOf(run);
+    if (words !== heading) {
+      heading = words;
+      lines.push({ key: `${view} ${words}`, heading: words, height: HEADING });
+      row = null;
+    }
+    if (!row || row.runs.length === count) lines.push((row = { key: `${view} ${run.id}`, runs: [], height }));
+    row.runs.push(run);
+  }
+  return lines;
+}
+
+/** What a run stands under: its day, or its month or year where those before hold hardly a picture each; else what it is
+ *  sorted by. */
+function headings(runs, sort) {
+  if (sort === "steps") return (run) => `${run.settings.num_inference_steps} steps`;
+  if (sort === "guidance") return (run) => `Guidance ${run.settings.guidance_scale}`;
+  if (sort === "seed" || sort === "longest") return () => null;
+  const dayOf = (run) => new Date(run.created_at).setHours(0, 0, 0, 0);
+  const first = runs.slice(0, FIRST).map(dayOf);
+  const groups = (words) => new Set(first.map((one) => words.format(one))).size;
+  const words = [day, month].find((one) => groups(one) <= Math.max(6, first.length / 4)) ?? year;
+  const today = new Date().setHours(0, 0, 0, 0);
+  return (run) => ({ 0: "Today", 1: "Yesterday" })[Math.round((today - dayOf(run)) / 864e5)] ?? words.format(dayOf(run));
+}
+
+const headRow = (columns) =>
+  el("div", { class: "pg-h-tr pg-h-th", role: "row" }, ...["selected", "picture", "favourite", "prompt", ...columns.map((column) => column.name)].map((name) => el("div", { role: "columnheader" }, el("span", {}, name))));
+
+function drawPill(pill, results) {
+  redraw(pill, { news: results.news }, () =>
+    results.news ? [button(`${results.news.toLocaleString()} new`, () => results.again().then(() => scrollTo({ top: 0 })), { class: "pg-button pg-primary" })] : [],
+  );
+}
+
+function drawEmpty(place, results, box) {
+  const { loaded, query, total } = results;
+  const none = loaded && !results.runs.length;
+  redraw(place, { none, query, total }, () => {
+    if (!none) return [];
+    if (!query) return [el("div", { class: "pg-empty" }, el("p", { class: "pg-strong" }, "Nothing here yet."), el("p", {}, "Every picture that you make is kept, and can be found here by its prompt and settings."))];
+    return [el("div", { class: "pg-empty" }, el("p", { class: "pg-strong" }, "Nothing matches."), el("p", {}, `None of ${total.toLocaleString()} runs has all of: ${query}`), button("Clear the search", () => { box.put(""); box.focus(); }))];
+  });
+}
+
+/** Arrow keys move between pictures; with the details open, they show the next one. */
+function moveFocus(event, { results, desk, perLine, focusRun }) {
+  const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: perLine(), ArrowUp: -perLine() }[event.key];
+  const id = event.target.closest("[data-run-id]")?.dataset.runId;
+  if (!step || !id || event.target.matches("input")) return;
+  event.preventDefault();
+  const next = results.runs[results.runs.findIndex((run) => run.id === id) + step];
+  if (!next) return;
+  if (desk.open) desk.show(next);
+  focusRun(next);
+}

@@ -1,0 +1,80 @@
+"""What is done to many runs at once: those that are named, or all that a search finds."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, func, select
+
+from services.changes import Changes
+from services.errors import NotFound
+from services.library.history import History, Scope
+from services.library.query import Query
+from services.library.search import LIVE, found_by
+from services.library.tables import runs
+from services.run import Run, now
+
+
+@dataclass(frozen=True)
+class Named:
+    """Runs by their ids."""
+
+    ids: tuple[str, ...]
+
+    def rule(self, scope: Scope) -> ColumnElement[bool]:
+        return and_(scope.clause(), _is_one_of(self.ids))
+
+
+@dataclass(frozen=True)
+class Found:
+    """All that a search finds up to the run of seq `newest`, but for some: what came later was not seen."""
+
+    query: Query
+    newest: int
+    but_for: tuple[str, ...] = ()
+
+    def rule(self, scope: Scope) -> ColumnElement[bool]:
+        return and_(found_by(scope, self.query), runs.c.seq <= self.newest, ~_is_one_of(self.but_for))
+
+
+Chosen = Named | Found
+
+
+def _is_one_of(ids: Iterable[str]) -> ColumnElement[bool]:
+    """One parameter however many there are: SQLite bounds their number."""
+    return runs.c.id.in_(select(func.json_each(json.dumps(list(ids))).table_valued("value").c.value))
+
+
+class Bulk:
+    """Each action returns the ids of the runs that it changed: what undoes it is told the same ids."""
+
+    def __init__(self, history: History, changes: Changes, cancel: Callable[[str | None, str], Awaitable[Run]]) -> None:
+        """`cancel(visitor, run_id)` stops a run that is under way."""
+        self._history, self._changes, self._cancel = history, changes, cancel
+
+    async def favourite(self, visitor: str | None, scope: Scope, chosen: Chosen, on: bool) -> list[str]:
+        rule = and_(chosen.rule(scope), runs.c.deleted_at.is_(None), runs.c.favourite.is_not(on))
+        return await self._change(visitor, rule, favourite=on)
+
+    async def delete(self, visitor: str | None, scope: Scope, chosen: Chosen) -> list[str]:
+        """Hide them; `restore` brings them back while they are kept. Running ones are cancelled first."""
+        rule = and_(chosen.rule(scope), runs.c.deleted_at.is_(None))
+        live = select(runs.c.id).where(rule, runs.c.state.in_(LIVE))
+        for run_id in await asyncio.to_thread(self._history.values, live):
+            try:
+                await self._cancel(visitor, run_id)
+            except NotFound:  # gone meanwhile
+                continue
+        return await self._change(visitor, rule, deleted_at=now())
+
+    async def restore(self, visitor: str | None, scope: Scope, chosen: Named) -> list[str]:
+        return await self._change(visitor, and_(chosen.rule(scope), runs.c.deleted_at.is_not(None)), deleted_at=None)
+
+    async def _change(self, visitor: str | None, rule: ColumnElement[bool], **fields: Any) -> list[str]:
+        changed = await asyncio.to_thread(self._history.change_all, rule, **fields)
+        self._changes.tell(visitor)
+        return changed

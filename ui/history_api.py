@@ -1,0 +1,71 @@
+"""`/history` of the public API, and the MCP tool of the same name."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from services.errors import PlaygroundError
+from services.library.query import parse
+from services.library.search import Search
+from services.playground import Playground
+from services.run import Run, RunState
+from ui.visitors import visitor_of
+
+MAX_RUNS = 200
+
+
+def add_history_api(playground: Playground) -> None:
+    """Register the endpoint in the surrounding gr.Blocks."""
+    gr.api(_history(playground), api_name="history", concurrency_limit=None)
+
+
+def _history(playground: Playground) -> Callable[..., Any]:
+    search = Search(playground.history)
+
+    async def history(query: str = "", limit: int = 20, offset: int = 0, request: gr.Request = None) -> dict[str, Any]:  # type: ignore[assignment]
+        scope = playground.scope(visitor_of(request))
+        try:
+            found = parse(query)
+        except PlaygroundError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+        size, skip = max(1, min(int(limit), MAX_RUNS)), max(0, min(int(offset), 2**31))
+        entries = await asyncio.to_thread(search.page, scope, found, limit=size, skip=skip)
+        total = await asyncio.to_thread(search.count, scope, found)
+        return {"total": total, "runs": [described(entry.run) for entry in entries]}
+
+    history.__doc__ = f"""Find pictures that were made before, newest first.
+
+    Args:
+        query: What to find; empty finds all. Words and "phrases" of the prompt, -word to exclude, and fields such as
+            steps:>30, guidance:3-5, seed:42, size:1024x768, format:png, is:favourite, is:failed, engine:fal,
+            after:2026-01-31, cost:>0.05, took:>10.
+        limit: How many at most, 1 to {MAX_RUNS}.
+        offset: How many of the newest to leave out.
+
+    Returns:
+        total (how many match) and runs, each with run_id, state, request_id, seed, request, media (the picture's path
+        on this server, or null), created_at, cost_usd (an estimate), seconds, engine, favourite, error.
+    """
+    return history
+
+
+def described(run: Run) -> dict[str, Any]:
+    """A run as API callers get it, without its file."""
+    return {
+        "run_id": run.id,
+        "state": run.state.value,
+        "request_id": run.ticket.request_id if run.ticket else None,
+        "seed": run.seed,
+        "request": run.request.vary(seed=run.seed).model_dump(mode="json"),
+        "media": f"/media/{run.picture.name}" if run.picture else None,
+        "created_at": run.created_at.isoformat(),
+        "cost_usd": run.cost_usd if run.state is RunState.DONE else None,
+        "seconds": run.seconds,
+        "engine": run.engine,
+        "favourite": run.favourite,
+        "error": run.failure.message if run.failure else None,
+    }
