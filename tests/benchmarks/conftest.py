@@ -1,0 +1,31 @@
+"""Benchmarks print ratios of two things measured by turns in one run. They fail when work was not done, never for being
+slow. Run them one file at a time on a quiet machine: `pytest tests/benchmarks/test_picture.py -m benchmark -s`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+from support.chromium import ARGUMENTS, find_chromium
+
+HERE = Path(__file__).parent
+ONLY_LOOPBACK = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+"""Other hosts fail at once: no page waits for the network in one run and not in the next."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.benchmark)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=find_chromium(), args=[*ARGUMENTS, ONLY_LOOPBACK])
+        yield running
+        running.close()
