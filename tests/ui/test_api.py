@@ -268,7 +268,7 @@ async def test_mcp_lists_the_tools_with_every_argument_described(server: AppServ
     async with mcp_session(server) as session:
         tools = {tool.name: tool for tool in (await session.list_tools()).tools}
 
-    assert set(tools) == {"generate", "snippet"}
+    assert set(tools) == {"generate", "history", "snippet"}
     assert "Make one picture with FLUX.2 [flex]" in (tools["generate"].description or "")
     arguments = tools["generate"].inputSchema["properties"]
     assert list(arguments) == list(PARAMETERS)
