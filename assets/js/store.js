@@ -74,8 +74,14 @@ class Store extends EventTarget {
     const run = { ...before, ...data };
     if (!before && run.prompt === undefined) return;
     this.runs.set(run.id, run);
-    if (run.state === "done" && before?.state !== "done" && Date.parse(run.created_at) >= visitStart()) this.countVisit();
+    if (run.state === "done" && before?.state !== "done" && Date.parse(run.created_at) >= visitStart()) this.countSoon();
     this.tell("change");
+  }
+
+  /** Once for pictures that arrive together, and after they are drawn. */
+  countSoon() {
+    clearTimeout(this.counting);
+    this.counting = setTimeout(() => this.countVisit(), 300);
   }
 
   async countVisit() {

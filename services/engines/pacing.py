@@ -10,7 +10,7 @@ FIRST_SECONDS = 0.08
 LONGEST_SECONDS = 1.5
 SHARE = 0.125
 """The interval as a share of the time waited so far."""
-NEAREST_SECONDS = 0.03
+NEAREST_SECONDS = 0.01
 
 
 def next_interval(waited: float, fraction: float | None = None) -> float:
@@ -20,5 +20,5 @@ def next_interval(waited: float, fraction: float | None = None) -> float:
         # At a steady rate the rest takes this long. A log line is a step old and time in the queue counts as work, so
         # this is rather too long than too short: go most of the way and look again.
         left = waited * (1 - fraction) / fraction
-        interval = min(interval, max(NEAREST_SECONDS, 0.7 * left))
+        interval = min(interval, max(NEAREST_SECONDS, 0.6 * left))
     return interval
