@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import sys
 
 
@@ -48,6 +49,8 @@ def main() -> int:
         where = f"{settings.host}:{settings.gradio_server_port}"
         print(f"The server cannot listen on {where}. Stop what uses it, or set GRADIO_SERVER_PORT.", file=sys.stderr)
         return 1
+    # asyncio does this for sockets it makes itself; without it a kept-alive connection waits 40 ms for each answer.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     host, port = listening.getsockname()[:2]
     shown = "127.0.0.1" if host == "0.0.0.0" else host
     print(f"FLUX.2 [flex] Playground ({settings.engine} engine) on http://{shown}:{port}", flush=True)

@@ -1,5 +1,7 @@
-"""The demo engine's painter on one processor, beside Pillow encoding the same picture. Processor time is measured, which
-other work on the machine disturbs least."""
+"""The demo engine's painter on one processor, beside Pillow encoding the same picture.
+
+Processor time is measured: other work on the machine disturbs it least.
+"""
 
 from __future__ import annotations
 
