@@ -97,6 +97,7 @@ def test_what_was_made_is_found_by_words_and_settings(tab: HistoryTab) -> None:
 
 def test_a_fault_is_said_at_the_box_and_the_results_stay(tab: HistoryTab) -> None:
     tab.all.allow("422")
+    expect(tab.cards()).to_have_count(3)
     tab.search("steps:many")
     expect(tab.page.get_by_role("alert").get_by_text("“many” is not a number")).to_be_visible()
     expect(tab.box).to_have_attribute("aria-invalid", "true")
