@@ -102,6 +102,8 @@ class Run(BaseModel):
     cost_usd: float = 0.0
     """An estimate, unless `billed_units` is known."""
     favourite: bool = False
+    grid_id: str | None = None
+    """The grid that asked for it; None for a single picture."""
     deleted_at: datetime | None = None
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table
+from sqlalchemy import Boolean, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, text
 from sqlalchemy.types import NullType
 
 metadata = MetaData()
@@ -53,8 +53,10 @@ runs = Table(
     Column("enable_safety_checker", Boolean),
     Column("output_format", String(8)),
     Column("sync_mode", Boolean),
+    Column("grid_id", String(32)),  # the grid that asked for it; None for single pictures
     Index("runs_of_everyone", "deleted_at", "seq", *SEARCHED),
     Index("runs_of_visitor", "visitor", "deleted_at", "seq", *SEARCHED),
+    Index("runs_of_grid", "grid_id", "seq", sqlite_where=text("grid_id IS NOT NULL")),
     sqlite_autoincrement=True,
 )
 
@@ -65,6 +67,41 @@ counters = Table(
     Column("value", Integer, nullable=False),
 )
 """One row, `revision`: the number of the newest change."""
+
+grids = Table(
+    "grids",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("id", String(32), nullable=False, unique=True),
+    Column("visitor", String(64)),
+    Column("plan", String, nullable=False),  # JSON of GridPlan
+    Column("created_at", String(32), nullable=False),
+    Column("paused", Boolean, nullable=False),  # its pending runs are not sent
+    Column("repeat", String),  # JSON of the two run ids of the repeat check
+    Index("grids_of_visitor", "visitor", "seq"),
+    sqlite_autoincrement=True,
+)
+
+grid_cells = Table(
+    "grid_cells",
+    metadata,
+    Column("grid_id", String(32), primary_key=True),
+    Column("key", String(64), primary_key=True),  # names the cell's request, wherever it stands in the table
+    Column("run_id", String(32), nullable=False),  # may be a run that was there before the grid
+    Index("grid_cells_of_run", "run_id"),
+)
+
+ballots = Table(
+    "ballots",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("id", String(32), nullable=False, unique=True),
+    Column("grid_id", String(32), nullable=False),
+    Column("ballot", String, nullable=False),  # JSON of what was judged blind, and how
+    Column("created_at", String(32), nullable=False),
+    Index("ballots_of_grid", "grid_id", "seq"),
+    sqlite_autoincrement=True,
+)
 
 prompts = Table("prompts", metadata, Column("prompt", NullType))
 """FTS5's index of the prompts: its rowid is a run's seq. Triggers keep it in step; only a migration can make it."""

@@ -6,8 +6,9 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from alembic import op
-from sqlalchemy import select
+from alembic import command, op
+from alembic.config import Config
+from sqlalchemy import create_engine, select
 
 from services.errors import StartupError
 from services.library import database
@@ -19,7 +20,7 @@ from services.request import ImageSize
 from services.run import RunState
 
 DUMP = Path(__file__).parents[2] / "data" / "history-0001.sql"
-COPY = "history.sqlite3.before-0002"
+COPY = f"history.sqlite3.before-{database.NEWEST_SCHEMA}"
 
 
 @pytest.fixture
@@ -34,6 +35,20 @@ def old(tmp_path: Path) -> Path:
     for name in ("history.sqlite3", "history.sqlite3-wal"):
         (tmp_path / f"{name}.kept").rename(tmp_path / name)
     return tmp_path
+
+
+def upgraded(folder: Path, schema: str) -> Path:
+    """The same history as that schema's version left it."""
+    engine = create_engine(f"sqlite:///{folder / 'history.sqlite3'}")
+    with engine.connect() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(database.MIGRATIONS))
+        config.set_main_option("path_separator", "os")
+        config.attributes["connection"] = connection
+        command.upgrade(config, schema)
+        connection.commit()
+    engine.dispose()
+    return folder
 
 
 def dump(file: Path) -> list[str]:
@@ -95,6 +110,14 @@ class TestFrom0001:
             history.close()
         assert rows[0] == rows[1]
 
+    @pytest.mark.parametrize("schema", database.OLDER_SCHEMAS)
+    def test_every_schema_in_between_goes_on(self, old, schema):
+        history = History(upgraded(old, schema))
+        found = [int(entry.run.id, 16) for entry in Search(history).page(EVERYONE, parse("seed:7-9|42"), limit=9)]
+        history.close()
+        assert found == [2, 1]
+        assert (old / COPY).exists()
+
     def test_numbers_go_on_where_they_were(self, old):
         history = History(old)
         run = history.get(f"{1:032x}", Scope("ann"))
@@ -119,7 +142,7 @@ class TestFrom0001:
 
         monkeypatch.setattr(database.os, "replace", no_room)
         with pytest.raises(
-            StartupError, match=r"before-0002 .* cannot be written .*No space left.*nothing was changed"
+            StartupError, match=r"before-\d{4} .* cannot be written .*No space left.*nothing was changed"
         ):
             History(old)
         assert "'0001'" in in_words(dump(old / "history.sqlite3"))
