@@ -5,6 +5,7 @@ PlaygroundError
 ├── MetadataError           a file holds no settings that can be read   .reason  (services/library/metadata)
 ├── NotFound                no such run for this visitor       .what
 ├── BudgetExceeded          a limit on spending is reached     .limit_usd .spent_usd .asked_usd
+├── ConfirmNeeded           so much that it needs a second yes .count .cost_usd
 ├── KeyNeeded               fal wants a key and none is known
 ├── StartupError            the server cannot start
 └── EngineError             fal, or the way to it, failed      .failure (a Failure, kept with the run)
@@ -70,6 +71,13 @@ class BudgetExceeded(PlaygroundError):
             f"{whose} ${limit_usd:.2f} a day; ≈ ${spent_usd:.2f} is used and this would add ≈ ${asked_usd:.2f}. "
             "Make fewer or smaller pictures, enter your own fal key, or come back tomorrow."
         )
+
+
+class ConfirmNeeded(PlaygroundError):
+    def __init__(self, count: int, cost_usd: float) -> None:
+        self.count, self.cost_usd = count, cost_usd
+        price = f"about ${cost_usd:.2f}" if cost_usd else "$0"
+        super().__init__(f"This makes {count:,} new pictures for {price}. Confirm it to go on (confirm: true).")
 
 
 class KeyNeeded(PlaygroundError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 from services.changes import Changes
 from services.engines.registry import Engines
 from services.errors import BudgetExceeded, FieldIssue, InvalidRequest, KeyNeeded
+from services.grids import Grids
 from services.library.history import EVERYONE, Entry, History, Scope, Totals
 from services.library.media import open_media
 from services.pricing import Cheaper, Prices
@@ -20,6 +22,9 @@ from services.runner import Runner
 from services.settings import Settings
 
 log = logging.getLogger(__name__)
+
+Keep = Callable[[list[Run]], list[Run]]
+"""Writes new runs to the history and returns them, with their revisions, in the same order."""
 
 IMAGES_MIN, IMAGES_MAX = 1, 8
 """Pictures asked for with one press."""
@@ -58,6 +63,16 @@ class Playground:
             self.changes,
             self.prices,
             settings.playground_max_concurrent,
+        )
+        self.grids = Grids(
+            self.history,
+            self.engines,
+            self.prices,
+            self.changes,
+            self.runner,
+            settings,
+            ask=self._ask,
+            scope=self.scope,
         )
         self._counting = asyncio.Lock()
         self._warming: asyncio.Task[None] | None = None
@@ -132,16 +147,23 @@ class Playground:
         For an unknown run this is the user's own choice to send it a second time.
         """
         run = await self.run(visitor, run_id)
-        if run.state is RunState.FAILED and run.ticket and run.failure and run.failure.refetch:
-            again = {"state": RunState.SUBMITTED, "failure": None, "finished_at": None, "note": None}
-            run = await self._change(run, **again)
-            self.runner.take(run)
-            return [run]
+        if run.can_be_fetched:
+            return [await self.runner.fetch_again(run)]
         if run.state not in (RunState.FAILED, RunState.CANCELLED, RunState.UNKNOWN):
             return [run]
+        if run.grid_id:
+            return await self.grids.retry_run(visitor, run)
         return await self._ask(visitor, [run.request])
 
-    async def _ask(self, visitor: str | None, requests: list[GenerationRequest]) -> list[Run]:
+    async def _ask(
+        self,
+        visitor: str | None,
+        requests: list[GenerationRequest],
+        *,
+        grid_id: str | None = None,
+        keep: Keep | None = None,
+    ) -> list[Run]:
+        """Journal requests as runs and set to work on them. `keep` writes them where a grid writes more with them."""
         engine, key_of = self.engines.choose(visitor)
         if engine == "fal" and key_of == "owner" and self.settings.owner_key is None:
             raise KeyNeeded
@@ -155,18 +177,22 @@ class Playground:
                 request=request,
                 created_at=created,
                 cost_usd=0.0 if engine == "demo" else self.prices.estimate(request),
+                grid_id=grid_id,
             )
             for request in requests
         ]
         async with self._counting:  # count and write in one go, or two presses would spend the same dollar
             if engine == "fal" and key_of == "owner":
                 await self._check_budgets(visitor, sum(run.cost_usd for run in new))
-            # The first of a press is written last, so that newest-first lists show a press in its own order.
-            added = (await asyncio.to_thread(self.history.add, reversed(new)))[::-1]
+            added = await asyncio.to_thread(keep or self._keep, new)
         self.changes.tell(visitor)
         for run in added:
             self.runner.take(run)
         return added
+
+    def _keep(self, new: list[Run]) -> list[Run]:
+        # The first of a press is written last, so that newest-first lists show a press in its own order.
+        return self.history.add(new[::-1])[::-1]
 
     async def _check_budgets(self, visitor: str | None, asked: float) -> None:
         midnight = _midnight()

@@ -111,6 +111,11 @@ class Run(BaseModel):
         return self.seed_used if self.seed_used is not None else self.request.seed
 
     @property
+    def can_be_fetched(self) -> bool:
+        """Whether fal has it, though it failed on the way here: to fetch it again costs nothing."""
+        return bool(self.state is RunState.FAILED and self.ticket and self.failure and self.failure.refetch)
+
+    @property
     def seconds(self) -> float | None:
         """From submit to the picture in place; None while it runs."""
         return _between(self.submitted_at, self.finished_at)

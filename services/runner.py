@@ -76,6 +76,12 @@ class Runner:
         for run in runs:
             self.take(run)
 
+    async def fetch_again(self, run: Run) -> Run:
+        """Follow an accepted run once more that failed on its way here."""
+        again = await self._save(run, state=RunState.SUBMITTED, failure=None, finished_at=None, note=None)
+        self.take(again)
+        return again
+
     async def cancel(self, run: Run) -> Run:
         """Stop a run: at once where it was not sent, else by asking fal, which may still finish it.
 
@@ -107,7 +113,7 @@ class Runner:
     async def _work(self, run: Run) -> None:
         """One run to its end, whatever the end is."""
         try:
-            async with self._slots.one(self._engines.lane(run)):
+            async with self._slots.one(self._engines.lane(run), _rank(run)):
                 accepted = run if run.ticket else await self._submit(run)
                 if accepted and not self._stopping:
                     await self._follow_patiently(accepted)
@@ -124,12 +130,13 @@ class Runner:
             await self._fail_here(run, failures.our_fault())
 
     async def _submit(self, run: Run) -> Run | None:
-        """Send it once; where fal certainly did not take it, offer it again with growing pauses. None: cancelled."""
+        """Send it once; where fal certainly did not take it, offer it again with growing pauses.
+
+        None where it is not to be sent (now): it was cancelled, or its grid is paused.
+        """
         gateway = self._engines.gateway(run)
         start, attempt = time.monotonic(), 0
-        while sending := await self._save_from(
-            RunState.PENDING, run, state=RunState.SUBMITTING, submitted_at=now(), note=None
-        ):
+        while sending := await self._begin(run):
             self._sending.add(run.id)
             try:
                 ticket = await gateway.submit(sending.request)
@@ -152,6 +159,13 @@ class Runner:
             else:
                 await asyncio.sleep(pause)
         return None
+
+    async def _begin(self, run: Run) -> Run | None:
+        """From pending to submitting, committed; None where that must not be."""
+        sending = await asyncio.shield(asyncio.to_thread(self._history.begin, run.id, now()))
+        if sending:
+            self._changes.tell(sending.visitor)
+        return sending
 
     async def _follow_patiently(self, run: Run) -> None:
         """Follow to the picture; calls that fail for a while are repeated, for reading costs nothing."""
@@ -252,3 +266,8 @@ class Runner:
     async def _current(self, run: Run) -> Run:
         """The run as it stands in the history: others may have changed it meanwhile."""
         return await asyncio.to_thread(self._history.get, run.id, EVERYONE)
+
+
+def _rank(run: Run) -> int:
+    """Who goes first: what fal is working on already, then single pictures, then those of grids."""
+    return 0 if run.ticket else 1 if run.grid_id is None else 2

@@ -7,20 +7,22 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 from sqlalchemy import ColumnElement, Connection, Row, Select, false, func, insert, literal_column, select, true, update
 
 from services.errors import NotFound
 from services.library.database import open_database
-from services.library.tables import counters, runs
+from services.library.tables import counters, grids, runs
 from services.request import GenerationRequest
 from services.run import AT_FAL_STATES, FINAL_STATES, Run, RunState
+
+T = TypeVar("T")
 
 NESTED = ("request", "ticket", "failure", "picture")
 """Fields kept as JSON text."""
@@ -69,13 +71,26 @@ class History:
     def close(self) -> None:
         self._engine.dispose()
 
-    def add(self, new: Iterable[Run]) -> list[Run]:
-        """Write new runs in one transaction and return them with their revisions."""
+    def write(self, change: Callable[[Connection], T]) -> T:
+        """What `change` writes, in one transaction."""
+        with self._writing, self._engine.begin() as connection:
+            return change(connection)
+
+    def read(self, look: Callable[[Connection], T]) -> T:
+        """What `look` reads, as of one moment."""
+        with self._engine.connect() as connection:
+            return look(connection)
+
+    def add(self, new: Iterable[Run], also: Callable[[Connection], object] | None = None) -> list[Run]:
+        """Write new runs, and what `also` writes, in one transaction, and return them with their revisions."""
         asked = list(new)
         with self._writing, self._engine.begin() as connection:
             first = _next_revision(connection, len(asked)) - len(asked) + 1
             added = [run.model_copy(update={"revision": first + place}) for place, run in enumerate(asked)]
-            connection.execute(insert(runs), [_row(run) for run in added])
+            if added:
+                connection.execute(insert(runs), [_row(run) for run in added])
+            if also:
+                also(connection)
         return added
 
     def change(self, run_id: str, /, **fields: Any) -> Run:
@@ -88,6 +103,13 @@ class History:
     def change_from(self, before: RunState, run_id: str, /, **fields: Any) -> Run | None:
         """The same for a run that is in the state `before`; None, and no change, where it is in another."""
         return self._update((runs.c.id == run_id) & (runs.c.state == before.value), fields)
+
+    def begin(self, run_id: str, moment: datetime) -> Run | None:
+        """From pending to submitting; None where it is not pending (any more), or where its grid is paused."""
+        paused = select(grids.c.id).where(grids.c.paused.is_(True))
+        may = runs.c.grid_id.is_(None) | runs.c.grid_id.not_in(paused)
+        rule = (runs.c.id == run_id) & (runs.c.state == RunState.PENDING.value) & may
+        return self._update(rule, {"state": RunState.SUBMITTING, "submitted_at": moment, "note": None})
 
     def _update(self, rule: ColumnElement[bool], fields: dict[str, Any]) -> Run | None:
         with self._writing, self._engine.begin() as connection:
@@ -143,6 +165,41 @@ class History:
         states = [state.value for state in (RunState.PENDING, *AT_FAL_STATES)]
         query = select(runs).where(runs.c.visitor == visitor, runs.c.key_of == "visitor", runs.c.state.in_(states))
         return [entry.run for entry in self.rows(query.order_by(runs.c.seq))]
+
+    def many(self, ids: Iterable[str], scope: Scope) -> dict[str, Run]:
+        """Id → run, for those of the ids that are in the scope; deleted ones too while they can be restored."""
+        wanted = select(func.json_each(json.dumps(list(ids))).table_valued("value").c.value)
+        return {
+            entry.run.id: entry.run for entry in self.rows(select(runs).where(scope.clause(), runs.c.id.in_(wanted)))
+        }
+
+    def of_grid(self, grid_id: str, state: RunState | None = None) -> list[Run]:
+        """The runs that a grid asked for, oldest first; with `state`, those in it."""
+        rule = (
+            runs.c.grid_id == grid_id if state is None else (runs.c.grid_id == grid_id) & (runs.c.state == state.value)
+        )
+        return [entry.run for entry in self.rows(select(runs).where(rule).order_by(runs.c.seq))]
+
+    def made(self, scope: Scope, engine: str, requests: Iterable[GenerationRequest]) -> dict[GenerationRequest, str]:
+        """Request → the id of a finished picture of exactly that request, where there is one; the newest of several."""
+        texts = {request.model_dump_json(): request for request in requests}
+        seeds = json.dumps(list({request.seed for request in texts.values()}))
+        query = select(runs.c.request, runs.c.id).where(
+            scope.clause(),
+            runs.c.deleted_at.is_(None),
+            runs.c.state == RunState.DONE.value,
+            runs.c.engine == engine,
+            runs.c.seed.in_(select(func.json_each(seeds).table_valued("value").c.value)),
+        )
+        with self._engine.connect() as connection:
+            rows = connection.execute(query.order_by(runs.c.seq)).all()
+        return {texts[text]: run_id for text, run_id in rows if text in texts}
+
+    def lately(self, engine: str, key_of: str, visitor: str | None, limit: int) -> list[Run]:
+        """The runs that one key finished last."""
+        mine = runs.c.visitor == visitor if key_of == "visitor" else true()
+        rules = (runs.c.engine == engine, runs.c.key_of == key_of, runs.c.state == RunState.DONE.value, mine)
+        return [entry.run for entry in self.rows(select(runs).where(*rules).order_by(runs.c.seq.desc()).limit(limit))]
 
     def media_run(self, name: str) -> Run | None:
         """The run whose original is called `name`."""

@@ -1,0 +1,133 @@
+"""A grid's plan: one frozen request, one to three axes, and the cells that follow from them. Pure.
+
+A cell is named by its request, not by its place: to swap axes makes nothing anew, and a value added to an axis adds
+only the cells that were not there. Cells that come out alike share one picture.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from math import prod
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from services.compare.axes import AXIS_LABELS, SEARCH_REPLACE, Axis, check_found, parse_axis
+from services.compare.items import ItemError
+from services.errors import FieldIssue, InvalidRequest
+from services.request import GenerationRequest, parse_request, random_seed
+
+MAX_CELLS = 1000
+ASK_ABOVE = 50
+"""More new pictures than these need a second yes."""
+SLOTS = ("x", "y", "z")
+Place = tuple[int, int, int]
+"""Indexes from 0 on x, y and z; 0 on an axis that is not there."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    place: Place
+    request: GenerationRequest
+    """With the seed set."""
+    key: str
+    """64 hex digits, the same for equal requests."""
+
+
+class GridPlan(BaseModel):
+    """What a grid compares. Written to the history as JSON, and into the files that restore it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    base: GenerationRequest
+    """With the seed set: one for all cells, unless seed is an axis."""
+    axes: tuple[Axis, ...]
+    """x, y, z: one to three."""
+    origin: str | None = None
+    """The id of the run that the base was taken from; None where it was taken from the controls."""
+
+    @property
+    def title(self) -> str:
+        return " × ".join(axis.label for axis in self.axes)
+
+    @property
+    def size(self) -> tuple[int, ...]:
+        """How many values each axis has."""
+        return tuple(len(axis.values) for axis in self.axes)
+
+    @cached_property
+    def cells(self) -> tuple[Cell, ...]:
+        """All cells, row by row: x is the quickest, then y, then z."""
+        found = []
+        lengths = [*self.size, 1, 1][:3]
+        start = self.base.model_dump(mode="json")
+        for z, y, x in product(*(range(length) for length in reversed(lengths))):
+            settings = start
+            for axis, place in sorted(zip(self.axes, (x, y, z), strict=False), key=_prompts_first):
+                settings = axis.apply(settings, place)
+            request = parse_request(settings)
+            found.append(Cell((x, y, z), request, key_of(request)))
+        return tuple(found)
+
+    @cached_property
+    def requests(self) -> dict[str, GenerationRequest]:
+        """Key → request, each once, in the order of the cells."""
+        return {cell.key: cell.request for cell in self.cells}
+
+
+def _prompts_first(axis_and_place: tuple[Axis, int]) -> bool:
+    """What is searched and replaced is searched in the cell's own prompt."""
+    return axis_and_place[0].field == SEARCH_REPLACE
+
+
+def key_of(request: GenerationRequest) -> str:
+    text = json.dumps(request.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def make_plan(
+    base: GenerationRequest, axes: Sequence[tuple[str, str | Sequence[Any]]], origin: str | None = None
+) -> GridPlan:
+    """A plan from axes as (field, values). Raises InvalidRequest: `field` is the axis, or `grid`."""
+    if not axes:
+        raise _fault("Choose an axis and write its values.")
+    if len(axes) > len(SLOTS):
+        raise _fault(f"A grid has {len(SLOTS)} axes at most, not {len(axes)}.")
+    for place, (field, _) in enumerate(axes):
+        if field != SEARCH_REPLACE and field in [other for other, _ in axes[:place]]:
+            raise _fault(
+                f"{AXIS_LABELS.get(field, field)} stands on two axes. Choose another parameter for one of them."
+            )
+    fixed = base if base.seed is not None else base.vary(seed=random_seed())
+    plan = GridPlan(base=fixed, axes=tuple(parse_axis(field, values, fixed) for field, values in axes), origin=origin)
+    return checked(plan)
+
+
+def read_plan(data: Any) -> GridPlan:
+    """A plan from outside, such as a file, each value checked again. Raises InvalidRequest."""
+    try:
+        axes = [(str(axis["field"]), axis["values"]) for axis in data["axes"]]
+        return make_plan(parse_request(dict(data["base"])), axes)
+    except (KeyError, TypeError, ValueError, ValidationError, ItemError) as error:
+        raise _fault("This holds no plan of a grid that can be read.") from error
+
+
+def checked(plan: GridPlan) -> GridPlan:
+    count = prod(plan.size)
+    if count > MAX_CELLS:
+        sizes = " × ".join(map(str, plan.size))
+        raise _fault(f"{sizes} = {count:,} cells are too many; {MAX_CELLS:,} are allowed. Take some values away.")
+    prompts = next((axis.values for axis in plan.axes if axis.field == "prompt"), (plan.base.prompt,))
+    for axis in plan.axes:
+        if axis.field == SEARCH_REPLACE:
+            check_found(axis, prompts)
+    return plan
+
+
+def _fault(message: str) -> InvalidRequest:
+    return InvalidRequest((FieldIssue(field="grid", message=message),))

@@ -1,0 +1,313 @@
+"""The use cases of grids: look at a plan, run it, add to it, pause, cancel, retry, check that a seed repeats.
+
+A grid freezes one request. Its cells are runs like any other: journaled before they are sent, followed outside any
+page, taken up again at start. So a grid goes on through a closed tab and a killed server, and makes only what is
+missing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import and_
+
+from services.changes import Changes
+from services.compare.axes import Axis, parse_axis
+from services.compare.grid import ASK_ABOVE, GridPlan, make_plan
+from services.compare.pace import FAL_AT_ONCE, FAL_SECONDS_A_STEP, Pace, pace_of
+from services.engines.registry import Engines
+from services.errors import ConfirmNeeded, FieldIssue, InvalidRequest
+from services.library.grids import Grid, GridLine, GridStore
+from services.library.history import EVERYONE, History, Scope
+from services.library.tables import runs as runs_table
+from services.pricing import Prices
+from services.request import GenerationRequest
+from services.run import Engine, KeyOf, Run, RunState, new_id, now
+from services.runner import Runner
+from services.settings import Settings
+
+Axes = Sequence[tuple[str, str | Sequence[Any]]]
+LATELY = 60
+"""Pictures from which the pace is read."""
+RETRIED = (RunState.FAILED, RunState.CANCELLED)
+"""Ends after which a cell is made again at no risk; an unanswered one is the user's own choice, one by one."""
+
+Ask = Callable[..., Awaitable[list[Run]]]
+"""Playground.ask: journal requests as runs, within the budgets, and set to work on them."""
+
+
+@dataclass(frozen=True)
+class AxisPreview:
+    """One axis as it is typed: read, or the sentence that says why it cannot be."""
+
+    field: str
+    axis: Axis | None
+    fault: str = ""
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What running a plan would make and cost."""
+
+    plan: GridPlan | None
+    axes: tuple[AxisPreview, ...]
+    fault: str = ""
+    """Why the whole cannot be run; axes have their own."""
+    cells: int = 0
+    made: int = 0
+    """Cells whose picture is there already."""
+    new: int = 0
+    cost_usd: float = 0.0
+    seconds: float = 0.0
+    engine: Engine = "demo"
+    asks: bool = False
+    """Whether it takes a second yes."""
+
+
+@dataclass(frozen=True)
+class GridView:
+    """A grid and the runs in its cells, as one visitor sees them."""
+
+    grid: Grid
+    runs: Mapping[str, Run]
+    """Run id → run: those of the cells and of the repeat check that can be seen and are not deleted."""
+    pace: Pace
+
+    def run_of(self, key: str) -> Run | None:
+        return self.runs.get(self.grid.cells.get(key, ""))
+
+    @property
+    def live(self) -> bool:
+        return any(not run.state.is_final for run in self.runs.values())
+
+
+class Grids:
+    def __init__(
+        self, history: History, engines: Engines, prices: Prices, changes: Changes, runner: Runner, settings: Settings,
+        *, ask: Ask, scope: Callable[[str | None], Scope],
+    ) -> None:  # fmt: skip
+        self.store = GridStore(history)
+        self._history, self._engines, self._prices, self._changes = history, engines, prices, changes
+        self._runner, self._settings, self._ask, self._scope = runner, settings, ask, scope
+
+    # -- before it runs --------------------------------------------------------------------------------------------
+
+    async def preview(
+        self,
+        visitor: str | None,
+        base: GenerationRequest,
+        axes: Axes,
+        *,
+        reuse: bool = True,
+        grid_id: str | None = None,
+    ) -> Preview:
+        """What would be made. Never raises for what is typed: faults are told, axis by axis.
+
+        With `grid_id`, of what that grid does not hold yet.
+        """
+        read = tuple(_preview_axis(field, values, base) for field, values in axes)
+        if not read or any(axis.axis is None for axis in read):
+            return Preview(None, read)
+        try:
+            plan = make_plan(base, [(one.field, one.axis.values) for one in read if one.axis])
+        except InvalidRequest as error:
+            return Preview(None, read, fault=str(error))
+        grid = await self._grid(visitor, grid_id) if grid_id else None
+        there = await self._there(visitor, plan, grid, reuse)
+        engine, key_of = self._engines.choose(visitor)
+        new = [request for key, request in plan.requests.items() if key not in there]
+        pace = await self._pace(engine, key_of, visitor)
+        return Preview(
+            plan=plan,
+            axes=read,
+            cells=len(plan.requests),
+            made=len(there),
+            new=len(new),
+            cost_usd=self._cost(engine, new),
+            seconds=pace.seconds([request.num_inference_steps for request in new]),
+            engine=engine,
+            asks=len(new) > ASK_ABOVE,
+        )
+
+    def _cost(self, engine: Engine, requests: Sequence[GenerationRequest]) -> float:
+        return 0.0 if engine == "demo" else round(sum(self._prices.estimate(request) for request in requests), 6)
+
+    async def _pace(self, engine: Engine, key_of: KeyOf, visitor: str | None) -> Pace:
+        if engine == "demo":
+            unseen = Pace(self._settings.playground_demo_step_seconds, self._settings.playground_max_concurrent)
+        else:
+            unseen = Pace(FAL_SECONDS_A_STEP, FAL_AT_ONCE)
+        return pace_of(await asyncio.to_thread(self._history.lately, engine, key_of, visitor, LATELY), unseen)
+
+    async def _there(self, visitor: str | None, plan: GridPlan, grid: Grid | None, reuse: bool) -> dict[str, str]:
+        """Cell key → run id, for cells that need not be asked for: the grid's own, and pictures made before."""
+        held = {key: run_id for key, run_id in (grid.cells if grid else {}).items() if key in plan.requests}
+        found = await asyncio.to_thread(self._history.many, held.values(), self._scope(visitor))
+        there = {key: run_id for key, run_id in held.items() if run_id in found and found[run_id].deleted_at is None}
+        if reuse:
+            engine, _ = self._engines.choose(visitor)
+            open_ = {request: key for key, request in plan.requests.items() if key not in there}
+            made = await asyncio.to_thread(self._history.made, self._scope(visitor), engine, open_)
+            there |= {open_[request]: run_id for request, run_id in made.items()}
+        return there
+
+    # -- running ---------------------------------------------------------------------------------------------------
+
+    async def make(self, visitor: str | None, plan: GridPlan, *, reuse: bool = True, confirm: bool = False) -> Grid:
+        """Start a grid. Returns at once. Raises ConfirmNeeded, InvalidRequest, KeyNeeded or BudgetExceeded."""
+        there = await self._there(visitor, plan, None, reuse)
+        grid_id = new_id()
+
+        def write(new: list[Run], cells: Mapping[str, str]) -> list[Run]:
+            grid = Grid(grid_id, visitor, plan, now(), paused=False, repeat=None, cells={**there, **cells})
+            return self.store.add(grid, new)
+
+        await self._ask_for(visitor, plan, there, grid_id, write, confirm)
+        return await self._as_it_is(grid_id)
+
+    async def extend(
+        self, visitor: str | None, grid_id: str, axes: Axes, *, reuse: bool = True, confirm: bool = False
+    ) -> Grid:
+        """Give a grid other axes: values added, or axes swapped. Only cells that it does not hold are made."""
+        grid = await self._grid(visitor, grid_id)
+        plan = make_plan(grid.plan.base, axes, grid.plan.origin)
+        there = await self._there(visitor, plan, grid, reuse)
+
+        def write(new: list[Run], cells: Mapping[str, str]) -> list[Run]:
+            return self.store.extend(grid_id, plan, {**there, **cells}, new)
+
+        await self._ask_for(visitor, plan, there, grid_id, write, confirm)
+        return await self._as_it_is(grid_id)
+
+    async def _ask_for(
+        self, visitor: str | None, plan: GridPlan, there: Mapping[str, str], grid_id: str,
+        write: Callable[[list[Run], Mapping[str, str]], list[Run]], confirm: bool,
+    ) -> None:  # fmt: skip
+        new = {key: request for key, request in plan.requests.items() if key not in there}
+        engine, _ = self._engines.choose(visitor)
+        if len(new) > ASK_ABOVE and not confirm:
+            raise ConfirmNeeded(len(new), self._cost(engine, list(new.values())))
+        await self._ask_cells(visitor, grid_id, new, write)
+
+    async def _ask_cells(
+        self, visitor: str | None, grid_id: str, requests: Mapping[str, GenerationRequest],
+        write: Callable[[list[Run], Mapping[str, str]], list[Run]],
+    ) -> list[Run]:  # fmt: skip
+        """Ask for the pictures of some cells; `write` gets the new runs, and which cell each is for."""
+
+        def keep(new: list[Run]) -> list[Run]:
+            cells = {key: run.id for key, run in zip(requests, new, strict=True)}
+            return write(new[::-1], cells)[::-1]  # newest-first lists show a grid in its own order
+
+        return await self._ask(visitor, list(requests.values()), grid_id=grid_id, keep=keep)
+
+    # -- while it runs ---------------------------------------------------------------------------------------------
+
+    async def pause(self, visitor: str | None, grid_id: str) -> Grid:
+        """Send no more of its pictures. What fal has taken comes."""
+        return await self._set_paused(visitor, grid_id, True)
+
+    async def resume(self, visitor: str | None, grid_id: str) -> Grid:
+        grid = await self._set_paused(visitor, grid_id, False)
+        waiting = await asyncio.to_thread(self._history.of_grid, grid_id, RunState.PENDING)
+        await self._runner.take_again(waiting)
+        return grid
+
+    async def _set_paused(self, visitor: str | None, grid_id: str, paused: bool) -> Grid:
+        await self._grid(visitor, grid_id)
+        await asyncio.to_thread(self.store.pause, grid_id, paused)
+        self._changes.tell(visitor)
+        return await self._as_it_is(grid_id)
+
+    async def cancel(self, visitor: str | None, grid_id: str) -> Grid:
+        """Cancel what is not done: first all that was not sent, then what fal has taken, which may still come."""
+        grid = await self._grid(visitor, grid_id)
+        pending = and_(runs_table.c.grid_id == grid_id, runs_table.c.state == RunState.PENDING.value)
+        ended = {"state": RunState.CANCELLED, "cancel_asked": True, "finished_at": now(), "note": None}
+        await asyncio.to_thread(self._history.change_all, pending, **ended)
+        self._changes.tell(grid.visitor)
+        taken = [run for run in await asyncio.to_thread(self._history.of_grid, grid_id) if not run.state.is_final]
+        await asyncio.gather(*(self._runner.cancel(run) for run in taken))
+        return await self._grid(visitor, grid_id)
+
+    async def retry(self, visitor: str | None, grid_id: str) -> Grid:
+        """Make all cells again that failed, were cancelled or deleted."""
+        view = await self.view(visitor, grid_id)
+        lost = {}
+        for key, request in view.grid.plan.requests.items():
+            run = view.run_of(key)
+            if run and run.can_be_fetched:
+                await self._runner.fetch_again(run)
+            elif run is None or run.state in RETRIED:
+                lost[key] = request
+        if lost:
+            await self._ask_cells(visitor, grid_id, lost, lambda new, cells: self.store.fill(grid_id, cells, new))
+        return await self._grid(visitor, grid_id)
+
+    async def retry_run(self, visitor: str | None, run: Run) -> list[Run]:
+        """Ask once more for a run of a grid: the new one takes its place in every cell that it filled."""
+
+        def keep(new: list[Run]) -> list[Run]:
+            return self.store.replace(run.id, new)
+
+        return await self._ask(visitor, [run.request], grid_id=run.grid_id, keep=keep)
+
+    async def repeat_check(self, visitor: str | None, grid_id: str) -> Grid:
+        """Make one finished cell a second time, to see whether the seed repeats here."""
+        view = await self.view(visitor, grid_id)
+        first = next((run for cell in view.grid.plan.cells if (run := view.run_of(cell.key)) and run.picture), None)
+        if first is None:
+            message = "No picture of this grid is finished yet. Wait for one, then check whether it repeats."
+            raise InvalidRequest((FieldIssue(field="grid", message=message),))
+
+        def keep(new: list[Run]) -> list[Run]:
+            return self.store.check(grid_id, (first.id, new[0].id), new)
+
+        await self._ask(visitor, [first.request.vary(seed=first.seed)], grid_id=grid_id, keep=keep)
+        return await self._grid(visitor, grid_id)
+
+    # -- looking at it ---------------------------------------------------------------------------------------------
+
+    async def view(self, visitor: str | None, grid_id: str) -> GridView:
+        """Raises NotFound."""
+        return await self._view(visitor, grid_id, self._scope(visitor))
+
+    async def _view(self, visitor: str | None, grid_id: str, scope: Scope) -> GridView:
+        grid = await asyncio.to_thread(self.store.get, grid_id, scope)
+        ids = [*grid.cells.values(), *(grid.repeat or ())]
+        found = await asyncio.to_thread(self._history.many, ids, scope)
+        seen = {run_id: run for run_id, run in found.items() if run.deleted_at is None}
+        engine, key_of = self._engines.choose(visitor)
+        return GridView(grid, seen, await self._pace(engine, key_of, visitor))
+
+    async def newest(self, visitor: str | None, *, limit: int, before: int | None = None) -> list[GridLine]:
+        return await asyncio.to_thread(self.store.newest, self._scope(visitor), limit=limit, before=before)
+
+    async def finished(self, visitor: str | None, grid_id: str) -> GridView:
+        """Wait until no cell is under way. For callers that are no page; those without a token see what they made."""
+        scope = self._scope(visitor) if visitor else EVERYONE
+        with self._changes.listen(EVERYONE) as wake:
+            while True:
+                wake.clear()
+                view = await self._view(visitor, grid_id, scope)
+                if not view.live or view.grid.paused:
+                    return view
+                await wake.wait()
+
+    async def _grid(self, visitor: str | None, grid_id: str) -> Grid:
+        """Raises NotFound where it is not this visitor's to see."""
+        return await asyncio.to_thread(self.store.get, grid_id, self._scope(visitor))
+
+    async def _as_it_is(self, grid_id: str) -> Grid:
+        """A grid of which it was checked already whose it is; a caller without a token has none to see."""
+        return await asyncio.to_thread(self.store.get, grid_id, EVERYONE)
+
+
+def _preview_axis(field: str, values: str | Sequence[Any], base: GenerationRequest) -> AxisPreview:
+    try:
+        return AxisPreview(field, parse_axis(field, values, base))
+    except InvalidRequest as error:
+        return AxisPreview(field, None, str(error))

@@ -1,0 +1,162 @@
+"""Grids in the history: their plans, which run fills which cell, and what was judged of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, func, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from services.compare.grid import GridPlan
+from services.errors import NotFound
+from services.library.history import History, Scope, stamp
+from services.library.tables import ballots, grid_cells, grids
+from services.run import Run
+
+
+@dataclass(frozen=True)
+class Grid:
+    id: str
+    visitor: str | None
+    plan: GridPlan
+    created_at: datetime
+    paused: bool
+    repeat: tuple[str, str] | None
+    """The ids of two runs of the same request: the repeat check."""
+    cells: Mapping[str, str]
+    """Cell key → run id. A cell that was never asked for is missing."""
+
+
+@dataclass(frozen=True)
+class GridLine:
+    """A grid in a list."""
+
+    id: str
+    seq: int
+    title: str
+    prompt: str
+    cells: int
+    created_at: datetime
+
+
+class GridStore:
+    """Methods block for about a millisecond; async callers use `asyncio.to_thread`."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+
+    def add(self, grid: Grid, runs: Iterable[Run]) -> list[Run]:
+        """A new grid and its new runs, in one transaction."""
+
+        def write(connection: Connection) -> None:
+            row = {"id": grid.id, "visitor": grid.visitor, "created_at": stamp(grid.created_at), "paused": grid.paused}
+            connection.execute(grids.insert(), {**row, "plan": grid.plan.model_dump_json()})
+            _fill(connection, grid.id, grid.cells)
+
+        return self._history.add(runs, write)
+
+    def extend(self, grid_id: str, plan: GridPlan, cells: Mapping[str, str], runs: Iterable[Run]) -> list[Run]:
+        """Another plan for a grid, the cells that it adds, and their new runs, in one transaction."""
+
+        def write(connection: Connection) -> None:
+            connection.execute(update(grids).where(grids.c.id == grid_id).values(plan=plan.model_dump_json()))
+            _fill(connection, grid_id, cells)
+
+        return self._history.add(runs, write)
+
+    def fill(self, grid_id: str, cells: Mapping[str, str], runs: Iterable[Run]) -> list[Run]:
+        """Other runs for some cells, written with them in one transaction."""
+        return self._history.add(runs, lambda connection: _fill(connection, grid_id, cells))
+
+    def replace(self, run_id: str, runs: Iterable[Run]) -> list[Run]:
+        """One new run for every cell that the run `run_id` fills, written with it in one transaction."""
+        [new] = runs
+        rule = grid_cells.c.run_id == run_id
+        return self._history.add([new], lambda c: c.execute(update(grid_cells).where(rule).values(run_id=new.id)))
+
+    def check(self, grid_id: str, repeat: tuple[str, str], runs: Iterable[Run]) -> list[Run]:
+        """The two runs of the repeat check, the new one of them written with it."""
+        values = {"repeat": json.dumps(repeat)}
+        return self._history.add(
+            runs, lambda connection: connection.execute(update(grids).where(grids.c.id == grid_id).values(values))
+        )
+
+    def pause(self, grid_id: str, paused: bool) -> None:
+        self._history.write(
+            lambda connection: connection.execute(update(grids).where(grids.c.id == grid_id).values(paused=paused))
+        )
+
+    def get(self, grid_id: str, scope: Scope) -> Grid:
+        """Raises NotFound."""
+        query = select(grids).where(grids.c.id == grid_id, scope.clause(grids.c.visitor))
+        cells = select(grid_cells.c.key, grid_cells.c.run_id).where(grid_cells.c.grid_id == grid_id)
+        row = next(iter(self._rows(query)), None)
+        if row is None:
+            raise NotFound("grid")
+        return _grid(row, {cell.key: cell.run_id for cell in self._rows(cells)})
+
+    def newest(self, scope: Scope, *, limit: int, before: int | None = None) -> list[GridLine]:
+        counted = select(func.count()).where(grid_cells.c.grid_id == grids.c.id).scalar_subquery()
+        query = select(grids.c.id, grids.c.seq, grids.c.plan, grids.c.created_at, counted.label("filled")).where(
+            scope.clause(grids.c.visitor)
+        )
+        if before is not None:
+            query = query.where(grids.c.seq < before)
+        return [_line(row) for row in self._rows(query.order_by(grids.c.seq.desc()).limit(limit))]
+
+    def _rows(self, query: Select[Any]) -> list[Row[Any]]:
+        return self._history.read(lambda connection: list(connection.execute(query)))
+
+    # -- what was judged blind -------------------------------------------------------------------------------------
+
+    def keep_ballot(self, ballot_id: str, grid_id: str, ballot: str, moment: datetime) -> None:
+        """Write a ballot (JSON), anew or as it stands now."""
+        row = {"id": ballot_id, "grid_id": grid_id, "ballot": ballot, "created_at": stamp(moment)}
+        write = insert(ballots).values(row).on_conflict_do_update(index_elements=["id"], set_={"ballot": ballot})
+        self._history.write(lambda connection: connection.execute(write))
+
+    def ballot(self, grid_id: str, ballot_id: str) -> str:
+        """Raises NotFound."""
+        query = select(ballots.c.ballot).where(ballots.c.id == ballot_id, ballots.c.grid_id == grid_id)
+        found = self._history.values(query)
+        if not found:
+            raise NotFound("blind pick")
+        return str(found[0])
+
+    def ballots_of(self, grid_id: str) -> list[tuple[str, str]]:
+        """(id, JSON) of a grid's ballots, the newest first."""
+        query = select(ballots.c.id, ballots.c.ballot).where(ballots.c.grid_id == grid_id)
+        return [(row.id, row.ballot) for row in self._rows(query.order_by(ballots.c.seq.desc()))]
+
+
+def _fill(connection: Connection, grid_id: str, cells: Mapping[str, str]) -> None:
+    if not cells:
+        return
+    rows = [{"grid_id": grid_id, "key": key, "run_id": run_id} for key, run_id in cells.items()]
+    write = insert(grid_cells)
+    connection.execute(
+        write.on_conflict_do_update(index_elements=["grid_id", "key"], set_={"run_id": write.excluded.run_id}), rows
+    )
+
+
+def _grid(row: Row[Any], cells: dict[str, str]) -> Grid:
+    first_second = json.loads(row.repeat) if row.repeat else None
+    return Grid(
+        id=row.id,
+        visitor=row.visitor,
+        plan=GridPlan.model_validate_json(row.plan),
+        created_at=datetime.fromisoformat(row.created_at),
+        paused=row.paused,
+        repeat=(first_second[0], first_second[1]) if first_second else None,
+        cells=cells,
+    )
+
+
+def _line(row: Row[Any]) -> GridLine:
+    plan = GridPlan.model_validate_json(row.plan)
+    moment = datetime.fromisoformat(row.created_at)
+    return GridLine(row.id, row.seq, plan.title, plan.base.prompt, row.filled, moment)
