@@ -22,7 +22,7 @@ from services.library.tables import counters, runs
 from services.request import GenerationRequest
 from services.run import AT_FAL_STATES, FINAL_STATES, Run, RunState
 
-NESTED = ("request", "ticket", "failure", "picture")
+NESTED = ("request", "ticket", "failure", "picture", "tags")
 """Fields kept as JSON text."""
 NOT_CHARGED_STATES = (RunState.FAILED.value, RunState.CANCELLED.value)
 """What ended so cost nothing, unless its failure says that it was charged."""
@@ -237,6 +237,8 @@ def _plain(value: Any) -> Any:
         return value.model_dump_json()
     if isinstance(value, datetime):
         return stamp(value)
+    if isinstance(value, tuple):
+        return json.dumps(value, ensure_ascii=False)
     return value.value if isinstance(value, RunState) else value
 
 
