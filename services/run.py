@@ -104,6 +104,15 @@ class Run(BaseModel):
     favourite: bool = False
     grid_id: str | None = None
     """The grid that asked for it; None for a single picture."""
+    project_id: str | None = None
+    """None: the Inbox."""
+    notes: str = ""
+    """What its owner wrote about it."""
+    tags: tuple[str, ...] = ()
+    repeat_of: str | None = None
+    """The run that it does again, to see whether the same comes out."""
+    original_removed_at: datetime | None = None
+    """When the picture's file was let go for want of room; its entry and its thumbnail are kept."""
     deleted_at: datetime | None = None
 
     @property

@@ -24,7 +24,7 @@ from services.run import AT_FAL_STATES, FINAL_STATES, Run, RunState
 
 T = TypeVar("T")
 
-NESTED = ("request", "ticket", "failure", "picture")
+NESTED = ("request", "ticket", "failure", "picture", "tags")
 """Fields kept as JSON text."""
 NOT_CHARGED_STATES = (RunState.FAILED.value, RunState.CANCELLED.value)
 """What ended so cost nothing, unless its failure says that it was charged."""
@@ -187,6 +187,7 @@ class History:
         query = select(runs.c.request, runs.c.id).where(
             scope.clause(),
             runs.c.deleted_at.is_(None),
+            runs.c.original_removed_at.is_(None),
             runs.c.state == RunState.DONE.value,
             runs.c.engine == engine,
             runs.c.seed.in_(select(func.json_each(seeds).table_valued("value").c.value)),
@@ -294,6 +295,8 @@ def _plain(value: Any) -> Any:
         return value.model_dump_json()
     if isinstance(value, datetime):
         return stamp(value)
+    if isinstance(value, tuple):
+        return json.dumps(value, ensure_ascii=False)
     return value.value if isinstance(value, RunState) else value
 
 

@@ -9,9 +9,10 @@ metadata = MetaData()
 
 SEARCHED = ("state", "key_of", "favourite", "engine", "created_at", "cost_usd", "seconds", "seed", "width", "height",
             "num_inference_steps", "guidance_scale", "enable_prompt_expansion", "safety_tolerance",
-            "enable_safety_checker", "output_format", "sync_mode")  # fmt: skip
-"""What the history is filtered, sorted and added up by. Both indexes hold all of it, so that no whole row is read.
-There is no index on one of them alone: SQLite would prefer it, and read the rows that it leads to."""
+            "enable_safety_checker", "output_format", "sync_mode", "project_id", "grid_id")  # fmt: skip
+"""What the history is filtered, sorted and added up by. Each index holds all of it, so that no whole row is read.
+There is no index on one of them alone: SQLite would prefer it, and read the rows that it leads to. What most runs do
+not have (notes, tags, a grid) is in an index of those that have it."""
 
 runs = Table(
     "runs",
@@ -54,11 +55,40 @@ runs = Table(
     Column("output_format", String(8)),
     Column("sync_mode", Boolean),
     Column("grid_id", String(32)),  # the grid that asked for it; None for single pictures
+    Column("project_id", String(32)),  # None: the Inbox
+    Column("notes", String, nullable=False, server_default=""),
+    Column("tags", String, nullable=False, server_default="[]"),  # JSON list of words
+    Column("repeat_of", String(32)),  # the run that it does again, to see whether the same comes out
+    Column("original_removed_at", String(32)),  # its file was let go for want of room; entry and thumbnail stay
     Index("runs_of_everyone", "deleted_at", "seq", *SEARCHED),
     Index("runs_of_visitor", "visitor", "deleted_at", "seq", *SEARCHED),
-    Index("runs_of_grid", "grid_id", "seq", sqlite_where=text("grid_id IS NOT NULL")),
+    Index("runs_of_grid", "grid_id", "deleted_at", "seq", *(name for name in SEARCHED if name != "grid_id"),
+          sqlite_where=text("grid_id IS NOT NULL")),
+    Index("runs_with_notes", "visitor", "deleted_at", "seq", "notes", sqlite_where=text("notes <> ''")),
+    Index("runs_with_tags", "visitor", "deleted_at", "seq", "tags", sqlite_where=text("tags <> '[]'")),
+    sqlite_autoincrement=True,
+)  # fmt: skip
+
+projects = Table(
+    "projects",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("id", String(32), nullable=False, unique=True),
+    Column("visitor", String(64)),
+    Column("name", String, nullable=False),
+    Column("created_at", String(32), nullable=False),
+    Index("projects_of_visitor", "visitor", "seq"),
     sqlite_autoincrement=True,
 )
+"""What runs are sorted into. The Inbox is no row: its runs have no project."""
+
+chosen_projects = Table(
+    "chosen_projects",
+    metadata,
+    Column("visitor", String(64), primary_key=True),
+    Column("project", String(32), nullable=False),  # a project's id, or "all" or "inbox"
+)
+"""The project that a visitor works in. Who has no row works in the Inbox."""
 
 counters = Table(
     "counters",
@@ -78,6 +108,7 @@ grids = Table(
     Column("created_at", String(32), nullable=False),
     Column("paused", Boolean, nullable=False),  # its pending runs are not sent
     Column("repeat", String),  # JSON of the two run ids of the repeat check
+    Column("project_id", String(32)),  # None: the Inbox
     Index("grids_of_visitor", "visitor", "seq"),
     sqlite_autoincrement=True,
 )

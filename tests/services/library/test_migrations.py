@@ -102,7 +102,8 @@ class TestFrom0001:
         """Rows that were migrated and rows that are written now are the same."""
         migrated, fresh = History(old), History(tmp_path_factory.mktemp("fresh"))
         fresh.add(migrated.get(f"{number:032x}", EVERYONE) for number in (1, 2, 3, 4))
-        columns = select(*(runs.c[name] for name in SEARCHED), runs.c.media_name).order_by(runs.c.seq)
+        names = (*SEARCHED, "media_name", "notes", "tags", "repeat_of", "original_removed_at")
+        columns = select(*(runs.c[name] for name in names)).order_by(runs.c.seq)
         rows = []
         for history in (migrated, fresh):
             with history._engine.connect() as connection:

@@ -1,0 +1,45 @@
+"""Whether two picture files are the same: to the byte, to the pixel, or how far apart their pixels are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from PIL import Image, ImageChops, ImageStat
+
+
+@dataclass(frozen=True)
+class Sameness:
+    kind: Literal["bytes", "pixels", "differ"]
+    """The files are equal; or only what they show; or neither."""
+    mean_error: float | None
+    """Mean absolute difference of all channels of all pixels, 0 to 255. None where the sizes differ."""
+
+    @property
+    def words(self) -> str:
+        """`equal to the byte`, `equal to the pixel, …`, `differs …`: goes on from "The picture is" or stands alone."""
+        if self.kind == "bytes":
+            return "equal to the byte"
+        if self.kind == "pixels":
+            return "equal to the pixel, though not to the byte"
+        if self.mean_error is None:
+            return "of another size"
+        return f"different: mean error {self.mean_error:.2f} of 255"
+
+
+def sameness(first: Path, second: Path) -> Sameness:
+    """Compare two picture files. Blocks for about 30 ms at one megapixel, a millisecond where the files are equal.
+
+    Raises OSError where one is missing or is no picture.
+    """
+    if first.read_bytes() == second.read_bytes():
+        return Sameness("bytes", 0.0)
+    with Image.open(first) as one, Image.open(second) as other:
+        if one.size != other.size:
+            return Sameness("differ", None)
+        difference = ImageChops.difference(one.convert("RGBA"), other.convert("RGBA"))
+    # A picture without alpha is opaque everywhere: its alpha counts only where the other one's differs.
+    channels = ImageStat.Stat(difference).mean
+    error = sum(channels if channels[3] else channels[:3]) / (4 if channels[3] else 3)
+    return Sameness("differ" if difference.getbbox(alpha_only=False) else "pixels", error)
