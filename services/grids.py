@@ -73,7 +73,7 @@ class GridView:
 
     grid: Grid
     runs: Mapping[str, Run]
-    """Run id → run: those of the cells and of the repeat check that can be seen and are not deleted."""
+    """Run id → run: those of the cells, of the repeat check and of the base, as far as this visitor can see them."""
     pace: Pace
 
     def run_of(self, key: str) -> Run | None:
@@ -81,7 +81,8 @@ class GridView:
 
     @property
     def live(self) -> bool:
-        return any(not run.state.is_final for run in self.runs.values())
+        mine = [*self.grid.cells.values(), *(self.grid.repeat or ())]
+        return any(not run.state.is_final for run_id in mine if (run := self.runs.get(run_id)))
 
 
 class Grids:
@@ -277,7 +278,7 @@ class Grids:
 
     async def _view(self, visitor: str | None, grid_id: str, scope: Scope) -> GridView:
         grid = await asyncio.to_thread(self.store.get, grid_id, scope)
-        ids = [*grid.cells.values(), *(grid.repeat or ())]
+        ids = [*grid.cells.values(), *(grid.repeat or ()), grid.plan.origin or ""]
         found = await asyncio.to_thread(self._history.many, ids, scope)
         seen = {run_id: run for run_id, run in found.items() if run.deleted_at is None}
         engine, key_of = self._engines.choose(visitor)

@@ -46,7 +46,13 @@ def card(entry: Entry) -> dict[str, Any]:
         "created_at": run.created_at.isoformat(),
         "submitted_at": run.submitted_at.isoformat() if run.submitted_at else None,
         "deleted": run.deleted_at is not None,
+        "grid_id": run.grid_id,
     }
+
+
+def loose_card(run: Run) -> dict[str, Any]:
+    """A card whose place in the history's order is not told."""
+    return {name: value for name, value in card(Entry(0, run)).items() if name != "seq"}
 
 
 def _facts(run: Run) -> list[tuple[str, str]]:

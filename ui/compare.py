@@ -1,4 +1,4 @@
-"""The Compare tab: the viewer for two to eight pictures, and what it asks the server."""
+"""The Compare tab: the viewer for two to eight pictures and what it asks the server; the grid asks ui/grids.py."""
 
 from __future__ import annotations
 
@@ -11,21 +11,23 @@ from fastapi import APIRouter, Request
 
 from services.compare.diff import PICTURES_MAX, PICTURES_MIN, compare, labels, markdown, prompt_diff, summary
 from services.errors import FieldIssue, InvalidRequest, NotFound
-from services.library.history import Entry
 from services.playground import Playground
 from services.run import Run
-from ui.cards import card
+from ui.cards import loose_card
 from ui.visitors import visitor_of
 from ui.widgets import widget
 
 
 @dataclass(frozen=True)
 class ComparePanel:
+    views: gr.HTML
+    """Switches between the two below."""
     viewer: gr.HTML
+    grid: gr.HTML
 
 
 def build_compare() -> ComparePanel:
-    return ComparePanel(viewer=widget("viewer"))
+    return ComparePanel(views=widget("views"), viewer=widget("viewer"), grid=widget("grid"))
 
 
 def compare_routes(playground: Playground) -> APIRouter:
@@ -67,15 +69,10 @@ def _compared(runs: list[Run]) -> dict[str, Any]:
     table = compare(runs)
     prompts = [run.request.prompt for run in runs]
     return {
-        "pictures": [_card(run) for run in runs],
+        "pictures": [loose_card(run) for run in runs],
         "table": asdict(table),
         "labels": labels(runs),
         "prompts": [[asdict(token) for token in prompt_diff(prompts[0], prompt)] for prompt in prompts],
         "summary": summary(table),
         "markdown": markdown(table),
     }
-
-
-def _card(run: Run) -> dict[str, Any]:
-    """As in the gallery; only its place in the history's order is not told here."""
-    return {name: value for name, value in card(Entry(0, run)).items() if name != "seq"}

@@ -78,7 +78,7 @@ def build_create() -> CreatePanel:
         with gr.Column(elem_id="results", min_width=0):
             widget("stage")
             widget("gallery")
-    return CreatePanel(**controls, bridge=bridge("reuse", "reuse_seed", "edit", "use_prompt", "from_file"))
+    return CreatePanel(**controls, bridge=bridge("reuse", "reuse_seed", "edit", "use_prompt", "from_file", "grid_base"))
 
 
 def _build_controls() -> dict[str, Any]:
@@ -150,6 +150,9 @@ def wire_create(panel: CreatePanel, playground: Playground, page: gr.Blocks) -> 
     panel.bridge.edit(handlers.edit, **fill)
     panel.bridge.use_prompt(handlers.use_prompt, **fill)
     panel.bridge.from_file(handlers.from_file, **fill)
+    panel.bridge.grid_base(
+        handlers.grid_base, inputs_kwargs=panel.settings_inputs, outputs=panel.bridge, preprocess=False, **quick
+    )
     page.load(handlers.open_link, **fill).then(handlers.estimate, **estimating, **quick)
 
 
@@ -173,6 +176,13 @@ class CreateHandlers:
         except PlaygroundError as error:
             return self._say(issues=[], refused=str(error)), *shown, gr.skip()
         return self._say(asked=[run.id for run in runs]), *shown, runs[0].seed
+
+    def grid_base(self, **values: Any) -> dict[str, Any]:
+        """The controls as the base of a grid. Inputs: every control. Outputs: the settings, or what is wrong."""
+        try:
+            return self._say(grid_base=request_from(values).model_dump(mode="json"), issues=[])
+        except InvalidRequest as error:
+            return self._say(error=str(error), issues=[issue.model_dump() for issue in error.issues])
 
     def estimate(self, size: Any, width: Any, height: Any, images: Any, request: gr.Request) -> tuple[Any, Any, Any]:
         """Inputs: size, width, height, images. Outputs: the button's words, the hint above it, the size in words."""

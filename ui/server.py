@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from services.playground import Playground
 from ui.app import build_app
 from ui.compare import compare_routes
+from ui.grids import grid_routes
 from ui.history import history_routes
 from ui.routes import ASSETS, add_routes
 from ui.theme import build_theme
@@ -39,6 +40,7 @@ def build_server(playground: Playground) -> FastAPI:
     assets_path = f"/ui-assets/{_version(ASSETS)}"
     add_routes(app, playground, assets_path)
     app.include_router(compare_routes(playground))
+    app.include_router(grid_routes(playground))
     app.include_router(history_routes(playground))
     page = build_app(playground)
     _calm_queue(page)
@@ -77,6 +79,7 @@ def _head(assets_path: str) -> str:
     return f"""
         <link rel="stylesheet" href="{assets_path}/style.css">
         <link rel="stylesheet" href="{assets_path}/compare.css">
+        <link rel="stylesheet" href="{assets_path}/grid.css">
         <link rel="stylesheet" href="{assets_path}/history.css">
         <script>window.playground = import("{assets_path}/js/page.js")</script>
     """

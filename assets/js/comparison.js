@@ -58,6 +58,7 @@ class Comparison extends EventTarget {
   /** Compare these pictures, and show them. */
   open(ids) {
     this.choose(ids);
+    this.dispatchEvent(new Event("open"));
     showTab("Compare");
   }
 
@@ -99,6 +100,6 @@ export function showTab(name) {
 }
 
 /** Gradio builds its tabs when it is ready, and may take a click only a little later. */
-function whenThere(done, tries = 100) {
+export function whenThere(done, tries = 100) {
   if (!done() && tries > 0) setTimeout(() => whenThere(done, tries - 1), 100);
 }

@@ -1,6 +1,7 @@
 // What Gradio's components leave to a script: names of groups, errors at their control, Ctrl/Cmd+Enter.
 
 import { el } from "./dom.js";
+import { gridDesk } from "./grid-desk.js";
 import { toast } from "./toast.js";
 
 const fieldOf = (name) => document.getElementById(`field-${name}`);
@@ -46,7 +47,7 @@ function describe() {
 }
 
 /** A handler's message: errors at their controls, what was asked for, or a sentence. */
-export function showMessage({ issues, checked, error, refused, said, size_note, asked }) {
+export function showMessage({ issues, checked, error, refused, said, size_note, asked, grid_base }) {
   if (issues || asked) {
     for (const field of document.querySelectorAll(".pg-field")) {
       if (!checked || checked.includes(field.id.replace("field-", ""))) clearIssue(field);
@@ -60,6 +61,7 @@ export function showMessage({ issues, checked, error, refused, said, size_note, 
     document.getElementById("controls").scrollIntoView({ block: "nearest" });
   }
   if (size_note) sizeNote(size_note);
+  if (grid_base) gridDesk.fromControls(grid_base);
   if (asked) document.dispatchEvent(new CustomEvent("playground-asked", { detail: asked }));
 }
 

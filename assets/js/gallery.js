@@ -3,6 +3,7 @@
 import { cancel, favourite, retry } from "./actions.js";
 import { comparison } from "./comparison.js";
 import { button, el, icon, redraw, seconds } from "./dom.js";
+import { gridDesk } from "./grid-desk.js";
 import { selection } from "./selection.js";
 import { isLive, store } from "./store.js";
 
@@ -98,7 +99,7 @@ function pictureParts(run, trigger) {
       el("button", { type: "button", class: "pg-card-open", "aria-label": `Show picture with seed ${run.seed}`, onclick: () => selection.choose(run.id) },
         el("img", { src: run.thumb, alt: altText(run), loading: "lazy", decoding: "async", draggable: "false" })),
       button("Favourite", () => favourite(run), { class: "pg-star", "aria-pressed": String(run.favourite) }, icon("star")),
-      el("div", { class: "pg-card-compare" }, ...slotButtons(run, "pg-overlay pg-overlay-slot"), tick(run)),
+      el("div", { class: "pg-card-compare" }, button("Sweep…", () => gridDesk.sweep(run), { class: "pg-overlay pg-overlay-sweep", title: "A grid of this picture with other settings" }), ...slotButtons(run, "pg-overlay pg-overlay-slot"), tick(run)),
     ];
   }
   if (isLive(run)) {

@@ -5,6 +5,7 @@ import { get } from "./api.js";
 import { comparison } from "./comparison.js";
 import { button, el, icon, kilobytes, redraw, seconds } from "./dom.js";
 import { altText, liveWords, slotButtons } from "./gallery.js";
+import { gridDesk } from "./grid-desk.js";
 import { costOf, ENDS } from "./history-card.js";
 import { openMenu } from "./menu.js";
 import { isLive } from "./store.js";
@@ -71,15 +72,16 @@ function buttons(run, desk) {
   ];
   return el("div", { class: "pg-actions pg-h-panel-actions" },
     el("div", { class: "pg-action-row pg-action-make" },
-      button("New seeds", asked(() => newSeeds(run)), { title: "Four pictures with these settings and other seeds", class: "pg-button pg-strong" }),
+      button("Sweep…", () => gridDesk.sweep(run), { title: "A grid of this picture with other settings", class: "pg-button pg-strong" }),
       button("Nearby", (event) => openMenu(event.currentTarget, nearbyItems), { "aria-haspopup": "menu", title: "The same seed with a little more and less" }),
-      button("Reuse all", () => desk.toCreate("reuse", run), { title: "Put all its settings into the controls" }),
-      button("Reuse seed", () => desk.toCreate("reuse_seed", run))),
+      button("New seeds", asked(() => newSeeds(run)), { title: "Four pictures with these settings and other seeds" }),
+      button("Reuse all", () => desk.toCreate("reuse", run), { title: "Put all its settings into the controls" })),
     el("div", { class: "pg-action-row" },
+      button("Reuse seed", () => desk.toCreate("reuse_seed", run)),
       button("Favourite", () => favourite(run), { class: "pg-button pg-favourite", "aria-pressed": String(run.favourite) }, icon("star")),
-      run.state === "done" && slotButtons(run, "pg-button pg-slot"),
-      run.state === "done" && button("Download", () => download(run), { title: "The picture, with its settings in the file" })),
+      run.state === "done" && slotButtons(run, "pg-button pg-slot")),
     el("div", { class: "pg-action-row" },
+      run.state === "done" && button("Download", () => download(run), { title: "The picture, with its settings in the file" }),
       button("Copy code", () => showCode(run), { "aria-haspopup": "dialog" }),
       button("Copy link", () => copyLink(run))),
     el("div", { class: "pg-action-row pg-action-apart" }, button("Delete", () => deleteRun(run), { class: "pg-button pg-danger" })));

@@ -1,8 +1,11 @@
 // The page's scripts. Gradio's widgets call `mount` when they are there; handlers and scripts talk through the bridge.
 
+import { mountViews } from "./compare-views.js";
 import { comparison } from "./comparison.js";
 import { prepareCreate, showMessage } from "./create.js";
 import { mountGallery } from "./gallery.js";
+import { mountGrid } from "./grid.js";
+import { gridDesk } from "./grid-desk.js";
 import { mountHeader } from "./header.js";
 import { mountHistory } from "./history.js";
 import { mountPrompts } from "./prompts.js";
@@ -11,7 +14,7 @@ import { store } from "./store.js";
 import { toast } from "./toast.js";
 import { mountViewer } from "./viewer.js";
 
-const mounts = { header: mountHeader, stage: mountStage, gallery: mountGallery, history: mountHistory, prompts: mountPrompts, viewer: mountViewer };
+const mounts = { header: mountHeader, stage: mountStage, gallery: mountGallery, history: mountHistory, prompts: mountPrompts, viewer: mountViewer, views: mountViews, grid: mountGrid };
 let send = () => toast("The page is still loading. Try again in a moment.");
 
 /** Fill a widget's place. */
@@ -31,4 +34,5 @@ export function hear(message) {
 
 prepareCreate();
 comparison.start(); // opens ?compare=… links: the script of a tab that was never opened has not run
+gridDesk.start();
 store.start().catch((error) => toast(error.message));

@@ -4,6 +4,7 @@ import { copyLink, deleteRun, download, favourite, nearby, newSeeds, showCode } 
 import { get } from "./api.js";
 import { comparison } from "./comparison.js";
 import { button, el, icon, kilobytes, money, redraw, seconds } from "./dom.js";
+import { gridDesk } from "./grid-desk.js";
 import { altText, liveWords, slotButtons } from "./gallery.js";
 import { openMenu } from "./menu.js";
 import { selection } from "./selection.js";
@@ -104,21 +105,22 @@ function buttons(run, trigger) {
     el(
       "div",
       { class: "pg-action-row pg-action-make" },
-      button("New seeds", () => newSeeds(run), { title: "Four pictures with these settings and other seeds", class: "pg-button pg-strong" }),
+      button("Sweep…", () => gridDesk.sweep(run), { title: "A grid of this picture with other settings", class: "pg-button pg-strong" }),
       button("Nearby", (event) => openMenu(event.currentTarget, nearbyItems), { "aria-haspopup": "menu", title: "The same seed with a little more and less" }),
+      button("New seeds", () => newSeeds(run), { title: "Four pictures with these settings and other seeds" }),
       button("Reuse all", () => trigger("reuse", { id: run.id }), { title: "Put all its settings into the controls" }),
-      button("Reuse seed", () => trigger("reuse_seed", { id: run.id })),
     ),
     el(
       "div",
       { class: "pg-action-row" },
+      button("Reuse seed", () => trigger("reuse_seed", { id: run.id })),
       button("Favourite", () => favourite(run), { class: "pg-button pg-favourite", "aria-pressed": String(run.favourite) }, icon("star")),
       done && slotButtons(run, "pg-button pg-slot"),
-      done && button("Download", () => download(run), { title: "The picture, with its settings in the file" }),
     ),
     el(
       "div",
       { class: "pg-action-row" },
+      done && button("Download", () => download(run), { title: "The picture, with its settings in the file" }),
       button("Copy code", () => showCode(run), { "aria-haspopup": "dialog" }),
       button("Copy link", () => copyLink(run)),
     ),

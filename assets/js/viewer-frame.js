@@ -4,6 +4,7 @@ import { download, favourite } from "./actions.js";
 import { comparison, showTab } from "./comparison.js";
 import { button, el, icon } from "./dom.js";
 import { altText } from "./gallery.js";
+import { gridDesk } from "./grid-desk.js";
 import { openMenu } from "./menu.js";
 
 const PIXELATED_ABOVE = 2; // screen pixels per image pixel: beyond it the pixels themselves are what is looked at
@@ -78,6 +79,7 @@ function menuItems(picture, trigger) {
   const items = [
     { name: "Reuse all", run: () => { trigger("reuse", { id: picture.id }); showTab("Create"); } },
     { name: picture.favourite ? "Take from favourites" : "Favourite", run: () => favourite(picture) },
+    { name: "Make this the base of a grid", run: () => gridDesk.sweep(picture) },
     { name: "Download", run: () => download(picture) },
     at > 0 && { name: "Move left", run: () => comparison.move(picture.id, -1) },
     at < comparison.ids.length - 1 && { name: "Move right", run: () => comparison.move(picture.id, 1) },

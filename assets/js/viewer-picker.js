@@ -43,6 +43,24 @@ export function pickPictures(ids, done) {
   dialog.showModal();
 }
 
+/** One finished picture, chosen by a press. */
+export function pickOne(done) {
+  const grid = el("div", { class: "pg-picker-grid", role: "group", "aria-label": "Recent pictures" });
+  const more = button("Load more", () => attempt(() => store.older()));
+  const dialog = el("dialog", { class: "pg-dialog pg-picker", "aria-label": "Choose a picture" }, el("h2", {}, "Choose a picture"), grid, more, el("div", { class: "pg-dialog-buttons" }, button("Cancel", () => dialog.close())));
+  const choose = (id) => { dialog.close(); done(store.runs.get(id)); };
+  const draw = () => {
+    const there = new Set([...grid.children].map((thumb) => thumb.dataset.runId));
+    for (const run of store.newest) if (run.state === "done" && !there.has(run.id)) grid.append(thumbOf(run, choose));
+    more.hidden = !store.more;
+  };
+  dialog.addEventListener("close", () => { store.removeEventListener("change", draw); dialog.remove(); });
+  store.addEventListener("change", draw);
+  document.body.append(dialog);
+  draw();
+  dialog.showModal();
+}
+
 function thumbOf(run, tick) {
   return el("button", { type: "button", class: "pg-picker-thumb", "data-run-id": run.id, "aria-label": `${altText(run)}, ${run.caption}`, title: run.caption, onclick: () => tick(run.id) },
     el("img", { src: run.thumb, alt: "", loading: "lazy", decoding: "async", draggable: "false" }));

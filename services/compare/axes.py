@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from services.compare.diff import value_text
 from services.compare.items import MAX_VALUES, ItemError, join_items, read_numbers, split_items
 from services.errors import FieldIssue, InvalidRequest
+from services.faults import plain
 from services.request import PARAMETERS, PRESET_LABELS, PRESET_PIXELS, GenerationRequest, Parameter, random_seed
 
 SEARCH_REPLACE = "prompt_sr"
@@ -100,7 +101,9 @@ def axis_text(axis: Axis) -> str:
 def _item_text(value: Any) -> str:
     if isinstance(value, dict):
         return f"{value['width']}x{value['height']}"
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return plain(value) if isinstance(value, float) else str(value)
 
 
 def _fault(field: str, message: str) -> InvalidRequest:
