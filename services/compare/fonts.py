@@ -54,7 +54,7 @@ class Fonts:
 
     def __init__(self, folders: Sequence[Path] = FOLDERS) -> None:
         self._folders = tuple(folders)
-        self._files: list[Path] | None = None
+        self._files: dict[bool, list[Path]] = {}
         self._found: dict[tuple[str, bool], Face | None] = {}
 
     def face(self, cluster: str, *, bold: bool = False) -> Face | None:
@@ -66,35 +66,32 @@ class Fonts:
 
     def _faces(self, bold: bool) -> Iterator[Face]:
         yield from _faces_of(OWN[bold])
-        if self._files is None:
+        if bold not in self._files:
             files = (file for folder in self._folders for file in folder.rglob("*") if file.suffix.lower() in ENDINGS)
-            self._files = sorted(files, key=_rank)[:FILES_MAX]
-        for file in self._files:
+            self._files[bold] = sorted(files, key=lambda file: _rank(file, bold))[:FILES_MAX]
+        for file in self._files[bold]:
             yield from _faces_of(file)
 
 
-def _rank(file: Path) -> tuple[int, int, str]:
-    """Plain upright sans faces first: they sit best beside our own."""
+def _rank(file: Path, bold: bool) -> tuple[bool, bool, bool, str]:
+    """Plain upright sans faces of the weight first: they sit best beside our own."""
     name = file.stem.lower()
-    odd = re.search(r"mono|ital|obliq|cond|light|thin|black|serif|display|math|bold|medium|extra", name)
+    odd = re.search(r"mono|ital|obliq|cond|light|thin|black|serif|display|math|medium|extra|semi|demi", name)
     liked = re.match(r"(noto ?sans|dejavu ?sans|segoe|arial|helvetica|liberation ?sans|droid ?sans)", name)
-    return int(odd is not None), int(liked is None), name
+    return odd is not None, liked is None, ("bold" in name) is not bold, name
 
 
 @cache
 def _faces_of(file: Path) -> tuple[Face, ...]:
     """The faces of a file that can be drawn at any size; none where it is no sound font."""
     try:
-        fonts = (
-            TTCollection(file, lazy=True).fonts
-            if file.suffix.lower() in (".ttc", ".otc")
-            else [TTFont(file, lazy=True)]
-        )
-        found = tuple(
-            Face(file, index, frozenset(font.getBestCmap() or ()))
-            for index, font in enumerate(fonts)
-            if any(table in font for table in OUTLINES)
-        )
+        collection = file.suffix.lower() in (".ttc", ".otc")
+        with TTCollection(file, lazy=True) if collection else TTFont(file, lazy=True) as opened:
+            found = tuple(
+                Face(file, index, frozenset(font.getBestCmap() or ()))
+                for index, font in enumerate(opened.fonts if collection else [opened])
+                if any(table in font for table in OUTLINES)
+            )
         for face in found:
             ImageFont.truetype(file, 12, index=face.index)
     except Exception as error:  # a font of this machine may be broken in any way: it is as if it were not there

@@ -10,6 +10,8 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 
 from fpdf.bidi import BidiParagraph, auto_detect_base_direction
 from fpdf.enums import TextDirection
@@ -63,6 +65,8 @@ class Line:
     width: float
     rtl: bool
     """Whether its paragraph runs from right to left."""
+    text: str
+    """In the order in which it is read, □ where no font has a letter."""
 
 
 class Typesetter:
@@ -134,7 +138,8 @@ class Typesetter:
             runs = list(self._runs(part, style.bold))
             for run, face in reversed(runs) if part_rtl else runs:
                 pieces.append(Piece(run, face, part_rtl, self._width(run, face, style.size, part_rtl)))
-        return Line(tuple(pieces), sum(piece.width for piece in pieces), rtl)
+        shown = "".join(run for run, _ in self._runs(text, style.bold))
+        return Line(tuple(pieces), sum(piece.width for piece in pieces), rtl, shown)
 
     def _runs(self, text: str, bold: bool) -> Iterator[tuple[str, Face]]:
         """Stretches of one font, in reading order."""
@@ -168,16 +173,17 @@ class Typesetter:
     def _width(self, text: str, face: Face, size: float, rtl: bool) -> float:
         known = (text, face, size, rtl)
         if known not in self._widths:
-            shown, options = drawing(text, rtl)
-            self._widths[known] = self.font(face, size).getlength(shown, **options) / self.scale
+            shown, direction, figures = drawing(text, rtl)
+            font = self.font(face, size)
+            self._widths[known] = font.getlength(shown, direction=direction, features=figures) / self.scale
         return self._widths[known]
 
 
-def drawing(text: str, rtl: bool) -> tuple[str, dict[str, object]]:
-    """What Pillow's `getlength` and `text` take for a piece. Without Raqm letters are set one by one."""
+def drawing(text: str, rtl: bool) -> tuple[str, str | None, list[str] | None]:
+    """(text, direction, features) as Pillow draws a piece. Without Raqm letters are set one by one."""
     if RAQM:
-        return text, {"direction": "rtl" if rtl else "ltr", "features": FIGURES}
-    return (text[::-1] if rtl else text), {}
+        return text, "rtl" if rtl else "ltr", FIGURES
+    return text[::-1] if rtl else text, None, None
 
 
 def clean(text: str) -> str:
@@ -222,7 +228,18 @@ def _visual(text: str, rtl: bool) -> Iterator[tuple[str, bool]]:
         if text:
             yield text, False
         return
-    base = TextDirection.RTL if rtl else TextDirection.LTR
-    for part, direction in BidiParagraph(text, base, preserve_bn_chars=True).get_bidi_fragments():
-        if part:
-            yield part, direction == TextDirection.RTL
+    paragraph = BidiParagraph(text, TextDirection.RTL if rtl else TextDirection.LTR, preserve_bn_chars=True)
+    levels = [
+        ("".join(letter.character for letter in run), level)
+        for level, run in groupby(paragraph.get_characters_with_embedding_level(), attrgetter("embedding_level"))
+    ]
+    for least in range(max(level for _, level in levels), 0, -1):  # rule L2
+        levels = _turned(levels, least)
+    for part, level in levels:
+        yield part, level % 2 == 1
+
+
+def _turned(parts: list[tuple[str, int]], least: int) -> list[tuple[str, int]]:
+    """With every stretch of parts of the level `least` or above in reverse order."""
+    stretches = [(above, list(run)) for above, run in groupby(parts, lambda part: part[1] >= least)]
+    return [part for above, run in stretches for part in (reversed(run) if above else run)]
