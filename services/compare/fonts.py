@@ -1,0 +1,100 @@
+"""Typefaces for sheets: our own (Inter, in assets/fonts), then whatever this machine has for the letters it lacks."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from fontTools.ttLib import TTCollection, TTFont
+from PIL import ImageFont
+
+logger = logging.getLogger(__name__)
+
+OWN_FOLDER = Path(__file__).parents[2] / "assets" / "fonts"
+OWN = {False: OWN_FOLDER / "Inter-Regular.ttf", True: OWN_FOLDER / "Inter-SemiBold.ttf"}
+"""Bold or not → file."""
+FOLDERS = (
+    Path("/usr/share/fonts"),
+    Path("/usr/local/share/fonts"),
+    Path.home() / ".local/share/fonts",
+    Path.home() / ".fonts",
+    Path("/System/Library/Fonts"),
+    Path("/Library/Fonts"),
+    Path.home() / "Library/Fonts",
+    Path("C:/Windows/Fonts"),
+    Path.home() / "AppData/Local/Microsoft/Windows/Fonts",
+)
+"""Where Linux, macOS and Windows keep their fonts."""
+ENDINGS = {".ttf", ".otf", ".ttc", ".otc"}
+FILES_MAX = 400
+"""More are not opened to look for a letter."""
+OUTLINES = ("glyf", "CFF ", "CFF2")
+"""A font without one of these tables has only bitmaps of one size."""
+
+
+@dataclass(frozen=True)
+class Face:
+    """One face of a font file. `index` is its number in a collection (.ttc)."""
+
+    path: Path
+    index: int = 0
+    letters: frozenset[int] = field(default=frozenset(), compare=False, repr=False)
+    """Code points that it has."""
+
+    def has(self, text: str) -> bool:
+        return all(ord(char) in self.letters for char in text)
+
+
+class Fonts:
+    """The faces to set text with, best first. Files are read when a letter is looked for, and only once a process."""
+
+    def __init__(self, folders: Sequence[Path] = FOLDERS) -> None:
+        self._folders = tuple(folders)
+        self._files: dict[bool, list[Path]] = {}
+        self._found: dict[tuple[str, bool], Face | None] = {}
+
+    def face(self, cluster: str, *, bold: bool = False) -> Face | None:
+        """The first face that has all of `cluster` (a letter and its marks); None where no font has it."""
+        known = (cluster, bold)
+        if known not in self._found:
+            self._found[known] = next((face for face in self._faces(bold) if face.has(cluster)), None)
+        return self._found[known]
+
+    def _faces(self, bold: bool) -> Iterator[Face]:
+        yield from _faces_of(OWN[bold])
+        if bold not in self._files:
+            files = (file for folder in self._folders for file in folder.rglob("*") if file.suffix.lower() in ENDINGS)
+            self._files[bold] = sorted(files, key=lambda file: _rank(file, bold))[:FILES_MAX]
+        for file in self._files[bold]:
+            yield from _faces_of(file)
+
+
+def _rank(file: Path, bold: bool) -> tuple[bool, bool, bool, str]:
+    """Plain upright sans faces of the weight first: they sit best beside our own."""
+    name = file.stem.lower()
+    odd = re.search(r"mono|ital|obliq|cond|light|thin|black|serif|display|math|medium|extra|semi|demi", name)
+    liked = re.match(r"(noto ?sans|dejavu ?sans|segoe|arial|helvetica|liberation ?sans|droid ?sans)", name)
+    return odd is not None, liked is None, ("bold" in name) is not bold, name
+
+
+@cache
+def _faces_of(file: Path) -> tuple[Face, ...]:
+    """The faces of a file that can be drawn at any size; none where it is no sound font."""
+    try:
+        collection = file.suffix.lower() in (".ttc", ".otc")
+        with TTCollection(file, lazy=True) if collection else TTFont(file, lazy=True) as opened:
+            found = tuple(
+                Face(file, index, frozenset(font.getBestCmap() or ()))
+                for index, font in enumerate(opened.fonts if collection else [opened])
+                if any(table in font for table in OUTLINES)
+            )
+        for face in found:
+            ImageFont.truetype(file, 12, index=face.index)
+    except Exception as error:  # a font of this machine may be broken in any way: it is as if it were not there
+        logger.warning("The font %s cannot be read and is not used: %s", file, error)
+        return ()
+    return found

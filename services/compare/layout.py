@@ -1,0 +1,64 @@
+"""A finished (or half-finished) grid as its exports see it: labels, cells and where their pictures lie. Frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from services.request import GenerationRequest
+from services.run import Run
+
+Place = tuple[int, int, int]
+"""(x, y, z), from 0; y and z are 0 where there is no such axis."""
+
+
+@dataclass(frozen=True)
+class AxisLabels:
+    title: str
+    """`Steps`."""
+    values: tuple[str, ...]
+    """One label a value: `10`, `20`; a whole prompt may be long."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    run: Run | None
+    """None where it was not made."""
+    original: Path | None
+    """The picture's file; None where there is none: failed, removed, not made."""
+    thumb: Path | None
+    words: str
+    """What stands in place of the picture: `timed out · not charged`, `not made`."""
+
+
+NO_CELL = Cell(None, None, None, "not made")
+
+
+@dataclass(frozen=True)
+class GridLayout:
+    title: str
+    base: GenerationRequest
+    x: AxisLabels
+    y: AxisLabels | None
+    z: AxisLabels | None
+    cells: Mapping[Place, Cell]
+    plan: dict[str, Any]
+    """JSON that restores the grid's plan. Exports carry it along as it is and do not look into it."""
+    made_at: datetime
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """How many values each axis has; 1 where there is no axis."""
+        axes = (self.x, self.y, self.z)
+        return tuple(len(axis.values) if axis else 1 for axis in axes)  # type: ignore[return-value]
+
+    def cell(self, place: Place) -> Cell:
+        return self.cells.get(place, NO_CELL)
+
+    def places(self) -> list[Place]:
+        """Every place, table by table and row by row."""
+        width, height, depth = self.counts
+        return [(x, y, z) for z in range(depth) for y in range(height) for x in range(width)]
