@@ -1,0 +1,92 @@
+"""A grid for the blind pick, with pictures that the demo engine painted: a store in memory that remembers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from itertools import product
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from services.compare.blind import Cell, Judging
+from services.engines.demo.painter import paint
+from services.errors import NotFound, PlaygroundError
+from ui.blind import blind_routes
+from ui.routes import _say
+
+STEPS = (4, 12, 28, 50)
+SEEDS = (7, 1234567)
+GRID = "grid-1"
+
+
+class GridInMemory:
+    """Steps × seeds, one picture each; the third axis has one value. `owner` is the one visitor who sees it."""
+
+    def __init__(self, folder: Path, *, owner: str | None, steps: Sequence[int] = STEPS, size: int = 64) -> None:
+        self.owner, self.folder, self.size = owner, folder, size
+        self.steps = tuple(steps)
+        self.kept: dict[str, Judging] = {}
+        self.runs = {
+            (x, y, 0): hashlib.sha256(f"{x}/{y}".encode()).hexdigest()[:32]
+            for x, y in product(range(len(steps)), range(len(SEEDS)))
+        }
+        self.gone: set[str] = set()
+        """Runs whose picture was deleted."""
+
+    def place(self, run_id: str) -> tuple[int, int]:
+        """Index of the steps and of the seed."""
+        return next((x, y) for (x, y, _), known in self.runs.items() if known == run_id)
+
+    def cells(self, visitor: str | None, grid_id: str) -> list[Cell]:
+        self._check(visitor, grid_id)
+        return [Cell(at, run_id) for at, run_id in self.runs.items()]
+
+    def axis(self, visitor: str | None, grid_id: str, axis: int) -> tuple[str, Sequence[str]]:
+        self._check(visitor, grid_id)
+        names = [("Steps", [f"{steps} steps" for steps in self.steps]), ("Seed", [f"seed {seed}" for seed in SEEDS])]
+        return [*names, ("Guidance scale", ["guidance 3.5"])][axis]
+
+    def judgings(self, visitor: str | None, grid_id: str) -> list[Judging]:
+        self._check(visitor, grid_id)
+        return list(reversed(self.kept.values()))
+
+    def add(self, visitor: str | None, grid_id: str, judging: Judging) -> None:
+        self._check(visitor, grid_id)
+        self.kept[judging.ballot.id] = judging
+
+    def load(self, visitor: str | None, grid_id: str, ballot_id: str) -> Judging:
+        self._check(visitor, grid_id)
+        if ballot_id not in self.kept:
+            raise NotFound("such ballot")
+        return self.kept[ballot_id]
+
+    def change(
+        self, visitor: str | None, grid_id: str, ballot_id: str, change: Callable[[Judging], Judging]
+    ) -> Judging:
+        self.kept[ballot_id] = change(self.load(visitor, grid_id, ballot_id))
+        return self.kept[ballot_id]
+
+    def picture(self, run_id: str) -> Path | None:
+        """Painted when it is first asked for. PNG and JPEG by turns, so that a format could tell."""
+        if run_id in self.gone:
+            return None
+        x, y = self.place(run_id)
+        ending = "png" if (x + y) % 2 else "jpeg"
+        file = self.folder / f"{run_id}.{ending}"
+        if not file.exists():
+            data = paint(prompt="A red fox in the snow", width=self.size * 4 // 3, height=self.size, seed=SEEDS[y],
+                         num_inference_steps=self.steps[x], guidance_scale=3.5, output_format=ending)  # fmt: skip
+            file.write_bytes(data)
+        return file
+
+    def app(self) -> FastAPI:
+        """The blind pick's routes on this grid, with the app's own way to tell errors."""
+        app = FastAPI(openapi_url=None)
+        app.include_router(blind_routes(self))
+        app.add_exception_handler(PlaygroundError, _say)
+        return app
+
+    def _check(self, visitor: str | None, grid_id: str) -> None:
+        if grid_id != GRID or visitor != self.owner:
+            raise NotFound("such grid")
