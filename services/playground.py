@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from services.ballots import Ballots
 from services.changes import Changes
 from services.engines.registry import Engines
 from services.errors import BudgetExceeded, FieldIssue, InvalidRequest, KeyNeeded
@@ -74,6 +75,7 @@ class Playground:
             ask=self._ask,
             scope=self.scope,
         )
+        self.ballots = Ballots(self.history, self.grids.store, self.media, self.scope)
         self._counting = asyncio.Lock()
         self._warming: asyncio.Task[None] | None = None
         self._tidying: asyncio.Task[None] | None = None

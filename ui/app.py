@@ -9,6 +9,7 @@ from services.request import MODEL_NAME
 from ui.api import add_api
 from ui.compare import build_compare
 from ui.create import build_create, wire_create
+from ui.grid_api import add_grid_api
 from ui.history import build_history
 from ui.history_api import add_history_api
 from ui.widgets import widget
@@ -27,5 +28,6 @@ def build_app(playground: Playground) -> gr.Blocks:
                 build_history()
         wire_create(create, playground, page)
         add_api(playground)
+        add_grid_api(playground)
         add_history_api(playground)
     return page

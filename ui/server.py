@@ -13,7 +13,9 @@ from fastapi import FastAPI
 
 from services.playground import Playground
 from ui.app import build_app
+from ui.blind import blind_routes
 from ui.compare import compare_routes
+from ui.grid_files import grid_file_routes
 from ui.grids import grid_routes
 from ui.history import history_routes
 from ui.routes import ASSETS, add_routes
@@ -41,6 +43,8 @@ def build_server(playground: Playground) -> FastAPI:
     add_routes(app, playground, assets_path)
     app.include_router(compare_routes(playground))
     app.include_router(grid_routes(playground))
+    app.include_router(grid_file_routes(playground))
+    app.include_router(blind_routes(playground.ballots))
     app.include_router(history_routes(playground))
     page = build_app(playground)
     _calm_queue(page)

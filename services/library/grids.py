@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -114,10 +114,23 @@ class GridStore:
     # -- what was judged blind -------------------------------------------------------------------------------------
 
     def keep_ballot(self, ballot_id: str, grid_id: str, ballot: str, moment: datetime) -> None:
-        """Write a ballot (JSON), anew or as it stands now."""
+        """Write a new ballot, as JSON."""
         row = {"id": ballot_id, "grid_id": grid_id, "ballot": ballot, "created_at": stamp(moment)}
-        write = insert(ballots).values(row).on_conflict_do_update(index_elements=["id"], set_={"ballot": ballot})
-        self._history.write(lambda connection: connection.execute(write))
+        self._history.write(lambda connection: connection.execute(insert(ballots).values(row)))
+
+    def change_ballot(self, grid_id: str, ballot_id: str, change: Callable[[str], str]) -> str:
+        """Replace a ballot by what `change` makes of it, in one transaction, and return it. Raises NotFound."""
+        rule = (ballots.c.id == ballot_id) & (ballots.c.grid_id == grid_id)
+
+        def write(connection: Connection) -> str:
+            before = connection.execute(select(ballots.c.ballot).where(rule)).scalar()
+            if before is None:
+                raise NotFound("blind pick")
+            after = change(before)
+            connection.execute(update(ballots).where(rule).values(ballot=after))
+            return after
+
+        return self._history.write(write)
 
     def ballot(self, grid_id: str, ballot_id: str) -> str:
         """Raises NotFound."""

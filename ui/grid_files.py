@@ -1,0 +1,81 @@
+"""A grid as a file: contact sheets, and one page that opens offline.
+
+What writes them is imported with the first file: fonts and PDF are nothing that a start should wait for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from fastapi import APIRouter, Request
+from fastapi.responses import FileResponse
+from starlette.background import BackgroundTask
+
+from services.compare.layout import GridLayout
+from services.grid_layout import layout_of
+from services.grids import GridView
+from services.playground import Playground
+from ui.visitors import visitor_of
+
+Preset = Literal["client", "technical"]
+Write = Callable[[GridLayout, Path], object]
+
+
+def grid_file_routes(playground: Playground) -> APIRouter:
+    router = APIRouter(prefix="/grids/{grid_id}")
+
+    async def file(request: Request, grid_id: str, ending: str, write: Write) -> FileResponse:
+        view = await playground.grids.view(visitor_of(request), grid_id)
+        written = await asyncio.to_thread(_written, view, playground, ending, write)
+        name = file_name(view.grid.created_at, ending)
+        return FileResponse(written, filename=name, background=BackgroundTask(written.unlink, missing_ok=True))
+
+    @router.get("/sheet.png")
+    async def sheet_png(request: Request, grid_id: str, preset: Preset = "technical") -> FileResponse:
+        def write(grid: GridLayout, file: Path) -> None:
+            from services.compare.sheet import contact_sheet
+
+            contact_sheet(grid, preset, file)
+
+        return await file(request, grid_id, "png", write)
+
+    @router.get("/sheet.pdf")
+    async def sheet_pdf(request: Request, grid_id: str, preset: Preset = "technical") -> FileResponse:
+        def write(grid: GridLayout, file: Path) -> None:
+            from services.compare.sheet_pdf import contact_sheet_pdf
+
+            contact_sheet_pdf(grid, preset, file)
+
+        return await file(request, grid_id, "pdf", write)
+
+    @router.get("/page.html")
+    async def page_html(request: Request, grid_id: str) -> FileResponse:
+        def write(grid: GridLayout, file: Path) -> None:
+            from services.compare.page_export import write_page
+
+            write_page(grid, file)
+
+        return await file(request, grid_id, "html", write)
+
+    return router
+
+
+def _written(view: GridView, playground: Playground, ending: str, write: Write) -> Path:
+    """A temporary file; whoever sent it removes it."""
+    with tempfile.NamedTemporaryFile(prefix="grid-", suffix=f".{ending}", delete=False) as handle:
+        file = Path(handle.name)
+    try:
+        write(layout_of(view, playground.media), file)
+    except BaseException:
+        file.unlink(missing_ok=True)
+        raise
+    return file
+
+
+def file_name(moment: datetime, ending: str) -> str:
+    return f"flux-2-flex_grid_{moment:%Y%m%d-%H%M%S}.{ending}"
