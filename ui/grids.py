@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
@@ -14,6 +15,7 @@ from services.compare.items import ItemError
 from services.compare.sameness import sameness
 from services.errors import FieldIssue, InvalidRequest
 from services.grids import AxisPreview, GridView, Preview
+from services.library.grids import Grid
 from services.playground import Playground
 from services.request import GenerationRequest, caption, parse_request
 from services.run import Run
@@ -105,19 +107,18 @@ def _add_actions(router: APIRouter, playground: Playground) -> None:
     async def one(request: Request, grid_id: str) -> dict[str, Any]:
         return await _shown(playground, await grids.view(visitor_of(request), grid_id))
 
-    for name, do in {
-        "pause": grids.pause,
-        "resume": grids.resume,
-        "cancel": grids.cancel,
-        "retry": grids.retry,
-        "repeat": grids.repeat_check,
-    }.items():
-
-        @router.post(f"/{{grid_id}}/{name}", name=name)
-        async def act(request: Request, grid_id: str, do: Any = do) -> dict[str, Any]:
+    def action(name: str, do: Callable[[str | None, str], Awaitable[Grid]]) -> None:
+        @router.post(f"/{{grid_id}}/{name}", name=f"grid {name}")
+        async def post(request: Request, grid_id: str) -> dict[str, Any]:
             visitor = visitor_of(request)
             await do(visitor, grid_id)
             return await _shown(playground, await grids.view(visitor, grid_id))
+
+    action("pause", grids.pause)
+    action("resume", grids.resume)
+    action("cancel", grids.cancel)
+    action("retry", grids.retry)
+    action("repeat", grids.repeat_check)
 
 
 def _ordered() -> list[str]:

@@ -29,6 +29,7 @@ class GridDesk extends EventTarget {
   cards = new Map(); // run id → card, as they were when the grid was read
   busy = false;
   fields = []; // what can be an axis
+  #previewed = ""; // what was typed when the preview was asked for
   #asked = 0;
   #typing = 0;
   #again = 0;
@@ -117,7 +118,8 @@ class GridDesk extends EventTarget {
   swapAxes() {
     const [x, y, z] = this.axes;
     this.axes = [y, x, z];
-    this.#look(0).then(() => this.grid && this.preview?.ready && this.preview.new === 0 && this.run());
+    this.settled().then((preview) => this.grid && preview?.ready && preview.new === 0 && this.run());
+    this.tell();
   }
 
   setReuse(on) {
@@ -146,17 +148,35 @@ class GridDesk extends EventTarget {
   }
 
   async #ask() {
+    clearTimeout(this.#typing);
     if (!this.base) return;
     const asked = ++this.#asked;
+    const typed = this.#typed();
     const preview = await attempt(() => post("/grids/preview", { ...this.#what(), axes: this.used.map(({ field, text }) => ({ field, values: text })) }));
     if (asked !== this.#asked || !preview) return;
     this.preview = preview;
+    this.#previewed = typed;
     this.tell();
+  }
+
+  #typed() {
+    return JSON.stringify([this.#what(), this.axes]);
+  }
+
+  /** Whether something was typed that the preview does not speak of yet. */
+  get stale() {
+    return this.#previewed !== this.#typed();
+  }
+
+  /** The preview of what stands there now: a quick hand presses Run before the server has answered. */
+  async settled() {
+    if (this.stale) await this.#ask();
+    return this.preview;
   }
 
   #what() {
     const changes = this.expansion === null ? {} : { enable_prompt_expansion: this.expansion };
-    const base = this.grid ? { grid_id: this.grid.id } : this.base.run_id ? { run_id: this.base.run_id } : { request: this.base.request };
+    const base = this.grid ? { grid_id: this.grid.id } : this.base?.run_id ? { run_id: this.base.run_id } : { request: this.base?.request };
     return { ...base, changes, reuse: this.reuse };
   }
 
@@ -197,6 +217,7 @@ class GridDesk extends EventTarget {
     for (const run of grid.runs) this.cards.set(run.id, run);
     this.axes = emptyAxes().map((axis, at) => (grid.axes[at] ? { field: grid.axes[at].field, text: grid.axes[at].text } : axis));
     this.preview = { base: grid.base, axes: grid.axes.map((axis) => ({ ...axis, fault: "", duplicates: [] })), ready: true, fault: "", size: grid.axes.map((axis) => axis.labels.length), cells: new Set(grid.cells).size, made: grid.cells.length, new: 0, cost_usd: 0, seconds: 0, engine: store.engine, asks: false };
+    this.#previewed = this.#typed();
     this.#remember();
     this.tell();
   }

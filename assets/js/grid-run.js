@@ -22,9 +22,10 @@ export function newRunLine() {
   };
 }
 
-function press() {
-  const { act } = stateOf();
-  act?.();
+async function press() {
+  if (desk.edited && desk.stale) await desk.settled();
+  const { act, off } = stateOf();
+  if (!off) act?.();
 }
 
 /** What the button says and does now. */
@@ -32,6 +33,7 @@ function stateOf() {
   const { grid, preview, edited, busy } = desk;
   if (edited) {
     const { new: count = 0, ready, asks } = preview ?? {};
+    if (desk.stale && preview) return { name: grid ? "Add" : "Run", figures: "…", primary: true, off: busy };
     const name = !ready ? "Run" : grid ? (count ? `Add ${count}` : "Show") : count ? `Run ${count}` : "Show";
     return { name, figures: ready && count ? priceAndTime(preview) : "", off: busy || !ready, primary: true, act: () => (asks ? confirmRun(preview) : desk.run()) };
   }
@@ -67,12 +69,12 @@ function drawWords(element) {
   const sweeps = desk.used.map(({ field }) => field);
   const { reuse } = desk;
   const { ready, fault, size, cells, made } = preview ?? {};
-  redraw(element, { ready, fault, size, cells, made, new: preview?.new, cost: preview?.cost_usd, expansion, sweeps, edited, reuse, grid: grid?.id, repeat: grid?.repeat }, () => {
+  redraw(element, { stale: desk.stale, ready, fault, size, cells, made, new: preview?.new, cost: preview?.cost_usd, expansion, sweeps, edited, reuse, grid: grid?.id, repeat: grid?.repeat }, () => {
     if (!preview) return [];
     if (fault) return [el("p", { class: "pg-issue", role: "alert" }, fault)];
     const fair = [!sweeps.includes("seed") && "one seed", expansion === false && !sweeps.includes("enable_prompt_expansion") && "prompt expansion off, for a fair comparison"].filter(Boolean);
     return [
-      ready && edited && el("p", {}, el("strong", { class: "pg-figures" }, `${size.join(" × ")} = ${cells} ${cells === 1 ? "picture" : "pictures"}`), made > 0 && ` · ${made} already made, not paid for again`, fair.length > 0 && el("span", { class: "pg-muted" }, ` · ${fair.join(" · ")}`)),
+      ready && edited && !desk.stale && el("p", {}, el("strong", { class: "pg-figures" }, `${size.join(" × ")} = ${cells} ${cells === 1 ? "picture" : "pictures"}`), made > 0 && ` · ${made} already made, not paid for again`, fair.length > 0 && el("span", { class: "pg-muted" }, ` · ${fair.join(" · ")}`)),
       ready && !edited && fair.length > 0 && el("p", { class: "pg-muted" }, fair.join(" · ")),
       expansion && !sweeps.includes("enable_prompt_expansion") && el("p", { class: "pg-grid-warning" }, "Prompt expansion is on, as in this picture: the model may add different words to each cell. ", button("Switch it off", () => desk.setExpansion(false), { class: "pg-button" })),
       edited && reuseTick(reuse),
