@@ -86,7 +86,8 @@ def _faces_of(file: Path) -> tuple[Face, ...]:
     """The faces of a file that can be drawn at any size; none where it is no sound font."""
     try:
         collection = file.suffix.lower() in (".ttc", ".otc")
-        with TTCollection(file, lazy=True) if collection else TTFont(file, lazy=True) as opened:
+        with file.open("rb") as data:
+            opened = TTCollection(data, lazy=True) if collection else TTFont(data, lazy=True)
             found = tuple(
                 Face(file, index, frozenset(font.getBestCmap() or ()))
                 for index, font in enumerate(opened.fonts if collection else [opened])

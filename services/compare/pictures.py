@@ -5,15 +5,17 @@ from __future__ import annotations
 import logging
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 from PIL import Image
 
 from services.compare.layout import Cell, Place
 from services.library.media import FORMATS
 
+T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 THREADS = min(4, os.cpu_count() or 1)
@@ -30,15 +32,20 @@ class Wanted:
     """The box in pixels that the picture must fit."""
 
 
-def fitted(wanted: Iterable[Wanted]) -> Iterator[tuple[Wanted, Image.Image | None]]:
-    """Each with its picture as RGB, in the order asked for; None where neither file can be read.
+def fitted(wanted: Iterable[Wanted], finish: Callable[[Image.Image], T]) -> Iterator[tuple[Wanted, T | None]]:
+    """Each with what `finish` makes of its picture (RGB), in the order asked for; None where no file can be read.
 
-    At most `AHEAD` pictures are held besides the one given out.
+    `finish` runs in a thread of its own. At most `AHEAD` results are held besides the one given out.
     """
+
+    def work(each: Wanted) -> T | None:
+        picture = _fit(each)
+        return finish(picture) if picture else None
+
     with ThreadPoolExecutor(THREADS, thread_name_prefix="export") as pool:
-        waiting: deque[tuple[Wanted, Future[Image.Image | None]]] = deque()
+        waiting: deque[tuple[Wanted, Future[T | None]]] = deque()
         for each in wanted:
-            waiting.append((each, pool.submit(_fit, each)))
+            waiting.append((each, pool.submit(work, each)))
             if len(waiting) > AHEAD:
                 first, future = waiting.popleft()
                 yield first, future.result()

@@ -7,7 +7,8 @@ restores the grid. Blocks for a few seconds at most; call it in a thread.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -19,8 +20,8 @@ from services.compare.fonts import Fonts
 from services.compare.layout import GridLayout, Place
 from services.compare.pictures import Wanted, fitted
 from services.compare.restore import PLAN_KEY, plan_text
-from services.compare.sheet_blocks import Composer, Frame, Item, Panel, Words, natural_size, shape_of
-from services.compare.sheet_look import PAGE, SCREEN, SUNKEN
+from services.compare.sheet_blocks import Composer, Frame, Item, Panel, Words, absence, natural_size, shape_of
+from services.compare.sheet_look import PAGE, SCREEN
 from services.compare.sheet_words import Preset, words_of
 from services.compare.typeset import Typesetter, drawing
 
@@ -32,7 +33,6 @@ SCALE = 2.0
 """Pixels a unit, where the sheet is not too large for it."""
 WIDTH_MIN = 480
 """Units between the margins: a title needs some room, however small the table."""
-UNREADABLE = "The picture's file cannot be read."
 
 
 Box = tuple[int, int, int, int]
@@ -68,19 +68,14 @@ def contact_sheet(layout: GridLayout, preset: Preset, out: Path | IO[bytes], *, 
     plan = _planned(layout, preset, fonts or Fonts())
     scale = plan.setter.scale
     image = Image.new("RGB", (math.ceil(plan.width * scale), math.ceil(plan.height * scale)), PAGE)
-    pen = ImageDraw.Draw(image)
-    for item in plan.items:
-        if isinstance(item, Panel):
-            left, top, width, height = _pixels(item, scale)
-            pen.rectangle((left, top, left + width - 1, top + height - 1), fill=item.colour)
-        elif isinstance(item, Words):  # after the panel that it stands on
-            _paint_words(pen, item, plan.setter)
-    cells = _paint_pictures(image, layout, plan)
+    _paint(image, plan.items, plan.setter)
+    cells, absent = _paint_pictures(image, layout, plan)
+    _paint(image, absent, plan.setter)
     info = PngInfo()
     info.add_text(PLAN_KEY, plan_text(layout.plan))
-    # quick: photographs hardly get smaller by more searching
-    image.save(out, "PNG", compress_level=1, pnginfo=info, dpi=(72 * scale, 72 * scale))
-    return Sheet(image.size, plan.shown_at, cells, _told(plan))
+    # quick: photographs hardly get smaller by searching for repetitions beyond runs of a colour
+    image.save(out, "PNG", compress_level=1, compress_type=zlib.Z_RLE, pnginfo=info, dpi=(72 * scale, 72 * scale))
+    return Sheet(image.size, plan.shown_at, cells, _told([*plan.items, *absent], scale))
 
 
 def _planned(layout: GridLayout, preset: Preset, fonts: Fonts) -> Plan:
@@ -120,6 +115,16 @@ def _at_scale(layout: GridLayout, preset: Preset, fonts: Fonts, scale: float) ->
 # -- painting --------------------------------------------------------------------------------------------------------
 
 
+def _paint(image: Image.Image, items: Sequence[Item], setter: Typesetter) -> None:
+    pen = ImageDraw.Draw(image)
+    for item in items:
+        if isinstance(item, Panel):
+            left, top, width, height = _pixels(item, setter.scale)
+            pen.rectangle((left, top, left + width - 1, top + height - 1), fill=item.colour)
+        elif isinstance(item, Words):  # after the panel that it stands on
+            _paint_words(pen, item, setter)
+
+
 def _paint_words(pen: ImageDraw.ImageDraw, words: Words, setter: Typesetter) -> None:
     left = words.left
     for piece in words.line.pieces:
@@ -130,30 +135,22 @@ def _paint_words(pen: ImageDraw.ImageDraw, words: Words, setter: Typesetter) -> 
         left += piece.width
 
 
-def _paint_pictures(image: Image.Image, layout: GridLayout, plan: Plan) -> dict[Place, Box]:
-    frames = {item.place: _pixels(item, plan.setter.scale) for item in plan.items if isinstance(item, Frame)}
-    wanted = (Wanted(place, layout.cell(place), box[2], box[3]) for place, box in frames.items())
+def _paint_pictures(image: Image.Image, layout: GridLayout, plan: Plan) -> tuple[dict[Place, Box], list[Item]]:
+    """(where each picture stands, what is to be painted for those that cannot be read)."""
+    frames = {item.place: item for item in plan.items if isinstance(item, Frame)}
+    boxes = {place: _pixels(frame, plan.setter.scale) for place, frame in frames.items()}
+    wanted = (Wanted(place, layout.cell(place), box[2], box[3]) for place, box in boxes.items())
     shown: dict[Place, Box] = {}
-    for each, picture in fitted(wanted):
-        left, top, width, height = frames[each.place]
+    absent: list[Item] = []
+    for each, picture in fitted(wanted, lambda picture: picture):
         if picture is None:
-            _paint_absence(image, frames[each.place], plan.setter)
+            absent += absence(frames[each.place], SCREEN, plan.setter)
             continue
+        left, top, width, height = boxes[each.place]
         left, top = left + (width - picture.width) // 2, top + (height - picture.height) // 2
         image.paste(picture, (left, top))
         shown[each.place] = (left, top, *picture.size)
-    return shown
-
-
-def _paint_absence(image: Image.Image, box: Box, setter: Typesetter) -> None:
-    """The file was there when the sheet was planned, and cannot be read."""
-    left, top, width, height = box
-    pen, style = ImageDraw.Draw(image), SCREEN.warning
-    pen.rectangle((left, top, left + width - 1, top + height - 1), fill=SUNKEN)
-    for at, line in enumerate(setter.wrap(UNREADABLE, style, width / setter.scale)):
-        start = (left + width / 2) / setter.scale - line.width / 2
-        middle = (top + height / 2) / setter.scale + at * style.line_height
-        _paint_words(pen, Words(start, middle, line, style), setter)
+    return shown, absent
 
 
 def _pixels(item: Panel | Frame, scale: float) -> Box:
@@ -163,12 +160,11 @@ def _pixels(item: Panel | Frame, scale: float) -> Box:
     return left, top, max(1, right - left), max(1, bottom - top)
 
 
-def _told(plan: Plan) -> tuple[tuple[str, Box], ...]:
-    scale = plan.setter.scale
+def _told(items: Sequence[Item], scale: float) -> tuple[tuple[str, Box], ...]:
     found = []
-    for item in plan.items:
+    for item in items:
         if isinstance(item, Words):
-            top, style = item.baseline - item.style.ascent, item.style
-            box = _pixels(Panel(item.left, top, item.line.width, style.line_height, ""), scale)
-            found.append((item.line.text, box))
+            style = item.style
+            line = Panel(item.left, item.baseline - style.ascent, item.line.width, style.line_height, style.colour)
+            found.append((item.line.text, _pixels(line, scale)))
     return tuple(found)

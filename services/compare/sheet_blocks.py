@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from services.compare.layout import AxisLabels, GridLayout, Place
 from services.compare.sheet_look import LINE, SUNKEN, Look
-from services.compare.sheet_words import SheetWords
+from services.compare.sheet_words import UNREADABLE, SheetWords
 from services.compare.typeset import Line, Style, Typesetter
 from services.run import RunState
 
@@ -149,7 +149,7 @@ class Composer:
             replace(block, items=tuple(item.moved(indent, 0) for item in block.items))
             for block in self.lines(value, style, width - indent)
         ]
-        return [replace(blocks[0], items=blocks[0].items + mark.items), *blocks[1:], Block(self._look.gap / 2)]
+        return [replace(blocks[0], items=mark.items + blocks[0].items), *blocks[1:], Block(self._look.gap / 2)]
 
     def foot(self, notes: Sequence[str], width: float) -> list[Block]:
         told = [*self._words.foot, *notes]
@@ -174,9 +174,14 @@ class Composer:
 
     def _shown(self, axis: AxisLabels, width: float) -> AxisLabels:
         """The axis itself, or with letters for its values where one of them needs too many lines."""
-        if all(len(self._setter.wrap(value, self._look.label, width)) <= KEYED_LINES for value in axis.values):
+        if all(self._fits(value, width) for value in axis.values):
             return axis
         return replace(axis, values=tuple(letter(at) for at in range(len(axis.values))))
+
+    def _fits(self, value: str, width: float) -> bool:
+        style, setter = self._look.label, self._setter
+        short = setter.width(value, style) <= KEYED_LINES * width  # whole prompts need not be broken to know it
+        return short and len(setter.wrap(value, style, width)) <= KEYED_LINES
 
     def table(self, z: int, columns: range, side: float, axes: Axes, width: float) -> Table:
         """One table of some columns, its pictures at most `side` units long, on a page `width` wide."""
@@ -249,6 +254,15 @@ class Composer:
         text = _stack(lines, look.small, left, width, top, "centre")
         below = look.gap / 4 + len(lines) * look.small.line_height if lines else 0.0
         return height + below, [Frame(place, left, 0, width, height), *text]
+
+
+def absence(frame: Frame, look: Look, setter: Typesetter) -> list[Item]:
+    """What stands where a picture should, whose file turns out to be gone or damaged."""
+    style = look.warning
+    lines = setter.wrap(UNREADABLE, style, frame.width)
+    top = frame.top + (frame.height - len(lines) * style.line_height) / 2
+    ground = Panel(frame.left, frame.top, frame.width, frame.height, SUNKEN)
+    return [ground, *_stack(lines, style, frame.left, frame.width, top, "centre")]
 
 
 def letter(at: int) -> str:

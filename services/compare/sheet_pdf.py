@@ -7,7 +7,7 @@ repeated, and columns that do not fit stand in tables of their own. The grid's p
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -19,10 +19,10 @@ from services.compare.fonts import Face, Fonts
 from services.compare.layout import GridLayout
 from services.compare.pictures import Wanted, fitted
 from services.compare.restore import PDF_FILE, plan_text
-from services.compare.sheet_blocks import Axes, Block, Composer, Frame, Item, Panel, Shape, Table, Words, shape_of
-from services.compare.sheet_look import A4, PAPER, SUNKEN
+from services.compare.sheet_blocks import Block, Composer, Frame, Item, Panel, Shape, Table, Words, absence, shape_of
+from services.compare.sheet_look import A4, PAPER
 from services.compare.sheet_words import Preset, words_of
-from services.compare.typeset import Line, Typesetter
+from services.compare.typeset import Typesetter
 
 PIXELS_A_POINT = 200 / 72
 """Pictures are placed with 200 pixels an inch."""
@@ -30,9 +30,10 @@ QUALITY = 88
 """Of the JPEG in which a picture is placed."""
 MEASURE = 8.0
 """Pixels a point at which text is measured: fine enough for paper."""
+SIZES, SMALLER = 12, 0.05
+"""How many sizes for the pictures are tried, each this share of the largest smaller."""
 FOOT = 16.0
 """Points that the page number takes."""
-UNREADABLE = "The picture's file cannot be read."
 
 
 @dataclass(frozen=True)
@@ -45,17 +46,9 @@ class Paper:
 
 def contact_sheet_pdf(layout: GridLayout, preset: Preset, out: Path | IO[bytes], *, fonts: Fonts | None = None) -> int:
     """Write the sheet as a PDF to a path or an open file. Returns the number of pages."""
-    words = words_of(layout, preset)
     setter = Typesetter(fonts or Fonts(), MEASURE)
-    composer = Composer(layout, words, PAPER, setter)
-    shape = shape_of(layout)
-    paper = _paper(shape)
-    side, groups, axes = _fit(composer, shape, paper, heading=bool(words.z))
-    blocks: list[Block | Table] = [*composer.heading(paper.width, axes.keyed)]
-    for z in range(layout.counts[2]):
-        blocks += [composer.table(z, columns, side, axes, paper.width) for columns in groups]
-    blocks += composer.foot([], paper.width)
-    pages = list(_pages(blocks, paper.height))
+    composer = Composer(layout, words_of(layout, preset), PAPER, setter)
+    paper, pages = _paginated(composer, layout)
     pdf = _Writer(layout, setter, paper)
     for number, items in enumerate(pages, 1):
         pdf.page(items, f"{number} / {len(pages)}" if len(pages) > 1 else "")
@@ -66,70 +59,85 @@ def contact_sheet_pdf(layout: GridLayout, preset: Preset, out: Path | IO[bytes],
 # -- how large, how many a page --------------------------------------------------------------------------------------
 
 
-def _paper(shape: Shape) -> Paper:
-    """A4 upright for tables that are clearly taller than wide, else lying."""
+def _paginated(composer: Composer, layout: GridLayout) -> tuple[Paper, list[list[Item]]]:
+    """The items of each page, on A4 that lies, or stands for tables clearly taller than wide.
+
+    Of some sizes for the pictures, from as wide as the page down to `cell_min`, the one that wastes least: fewer pages
+    and whole tables are worth smaller pictures, but not much smaller ones.
+    """
+    shape = shape_of(layout)
     short, long = A4
     wide, tall = (short, long) if sum(shape.heights) > 1.2 * sum(shape.widths) else (long, short)
-    return Paper(wide - 2 * PAPER.margin, tall - 2 * PAPER.margin - FOOT)
+    paper = Paper(wide - 2 * PAPER.margin, tall - 2 * PAPER.margin - FOOT)
+    best: list[list[Item]] = []
+    most = 0.0
+    groups, largest = _columns(composer, shape, paper)
+    for step in range(SIZES):
+        side = max(largest * (1 - step * SMALLER), PAPER.cell_min)
+        pages, divided = _pages(_blocks(composer, layout, paper, groups, side), paper.height)
+        worth = side**1.5 / (len(pages) + divided / 2)
+        if worth > most:
+            best, most = pages, worth
+        if side == PAPER.cell_min:
+            break
+    return paper, best
 
 
-def _fit(composer: Composer, shape: Shape, paper: Paper, *, heading: bool) -> tuple[float, list[range], Axes]:
-    """(long side of a picture in points, the columns of each table, the labels).
-
-    As large as lets all columns stand side by side and the rows of a table on one page, but never smaller than
-    `cell_min`: then columns are divided, and rows go on over the page.
-    """
-    axes = composer.axes(PAPER.cell_min)
-    room = paper.width - axes.label_width + PAPER.gap
-    columns = len(shape.widths)
+def _columns(composer: Composer, shape: Shape, paper: Paper) -> tuple[list[range], float]:
+    """(the columns of each table side by side, long side of a picture when they fill the page's width)."""
+    labels = composer.axes(PAPER.cell_min).label_width
+    room, count = paper.width - labels + PAPER.gap, len(shape.widths)
     most = max(1, int(room / (max(shape.widths) * PAPER.cell_min + PAPER.gap)))
-    tables = -(-columns // most)
-    each = -(-columns // tables)
-    groups = [range(start, min(start + each, columns)) for start in range(0, columns, each)]
+    each = -(-count // -(-count // most))
+    groups = [range(start, min(start + each, count)) for start in range(0, count, each)]
     widest = max(sum(shape.widths[column] for column in group) for group in groups)
-    side = min((room - PAPER.gap * each) / widest, PAPER.cell_max)
-    overhead = 3 * PAPER.title.line_height + (3 * PAPER.heading.line_height if heading else 0)
-    row_extra = PAPER.gap + 1.5 * PAPER.small.line_height
-    whole = (paper.height - overhead - len(shape.heights) * row_extra) / sum(shape.heights)
-    if whole >= max(PAPER.cell_min, 0.5 * side):
-        side = min(side, whole)
-    else:  # several rows a page: as many as leave little of it empty
-        one = (paper.height - overhead - row_extra) / max(shape.heights)
-        rows = max(1, round(one / (side + row_extra)))
-        side = min(side, (paper.height - overhead - rows * row_extra) / rows / max(shape.heights))
-    return side, groups, composer.axes(side)
+    by_height = (paper.height - 8 * PAPER.title.line_height) / max(shape.heights)
+    return groups, min((room - PAPER.gap * each) / widest, by_height, PAPER.cell_max)
 
 
-def _pages(blocks: Sequence[Block | Table], height: float) -> Iterator[list[Item]]:
-    """The items of each page, from the corner between its margins."""
-    items: list[Item] = []
-    top = 0.0
+def _blocks(
+    composer: Composer, layout: GridLayout, paper: Paper, groups: Sequence[range], side: float
+) -> list[Block | Table]:
+    axes = composer.axes(side)
+    blocks: list[Block | Table] = [*composer.heading(paper.width, axes.keyed)]
+    for z in range(layout.counts[2]):
+        blocks += [composer.table(z, columns, side, axes, paper.width) for columns in groups]
+    return [*blocks, *composer.foot([], paper.width)]
+
+
+def _pages(blocks: Sequence[Block | Table], height: float) -> tuple[list[list[Item]], int]:
+    """(the items of each page, from the corner between its margins; how often a table goes on over the page)."""
+    pages: list[list[Item]] = [[]]
+    divided, top = 0, 0.0
+
+    def turn_unless_fits(needed: float) -> bool:
+        nonlocal top
+        if not top or top + needed <= height:
+            return False
+        pages.append([])
+        top = 0.0
+        return True
 
     def place(block: Block) -> None:
         nonlocal top
-        items.extend(item.moved(0, top) for item in block.items)
+        pages[-1].extend(item.moved(0, top) for item in block.items)
         top += block.height
 
     for block in blocks:
         if isinstance(block, Block):
-            if top and top + block.height > height:
-                yield items
-                items, top = [], 0.0
+            turn_unless_fits(block.height)
             place(block)
             continue
-        begin = sum(each.height for each in (*block.heading, block.head, *block.rows[:1]))
-        if top and top + begin > height:
-            yield items
-            items, top = [], 0.0
-        for each in (*block.heading, block.head):
+        begun = [*block.heading, block.head]
+        turn_unless_fits(sum(each.height for each in (*begun, *block.rows[:1])))
+        for each in begun:
             place(each)
-        for row in block.rows:
-            if top > block.head.height and top + row.height > height:
-                yield items
-                items, top = [], 0.0
+        for at, row in enumerate(block.rows):
+            if at and turn_unless_fits(row.height):
+                divided += 1
                 place(block.head)
             place(row)
-    yield items
+    return pages, divided
 
 
 # -- writing ---------------------------------------------------------------------------------------------------------
@@ -154,12 +162,7 @@ class _Writer:
     def page(self, items: Sequence[Item], number: str) -> None:
         self._pdf.add_page()
         placed = [item.moved(PAPER.margin, PAPER.margin) for item in items]
-        for item in placed:
-            if isinstance(item, Panel):
-                self._panel(item)
-        for item in placed:
-            if isinstance(item, Words):
-                self._words(item)
+        self._draw(placed)
         self._pictures([item for item in placed if isinstance(item, Frame)])
         [line] = self._setter.wrap(number, PAPER.small, self._paper.width)
         right, bottom = PAPER.margin + self._paper.width, PAPER.margin + self._paper.height + FOOT
@@ -171,6 +174,13 @@ class _Writer:
             out.write_bytes(data)
         else:
             out.write(data)
+
+    def _draw(self, items: Sequence[Item]) -> None:
+        for item in items:
+            if isinstance(item, Panel):
+                self._panel(item)
+            elif isinstance(item, Words):  # after the panel that it stands on
+                self._words(item)
 
     def _panel(self, panel: Panel) -> None:
         self._pdf.set_fill_color(panel.colour)
@@ -203,31 +213,26 @@ class _Writer:
             )
             for frame in frames
         )
-        for each, picture in fitted(wanted):
+        for each, found in fitted(wanted, _jpeg):
             frame = by_place[each.place]
-            if picture is None:
-                self._absence(frame)
+            if found is None:
+                self._draw(absence(frame, PAPER, self._setter))
             else:
-                self._picture(frame, picture)
+                self._picture(frame, *found)
 
-    def _picture(self, frame: Frame, picture: Image.Image) -> None:
-        encoded = io.BytesIO()
-        picture.save(encoded, "JPEG", quality=QUALITY)
-        scale = min(frame.width / picture.width, frame.height / picture.height)
-        scale = min(scale, 1.0)  # a small picture is not blown up: a pixel is a point at most
-        width, height = picture.width * scale, picture.height * scale
+    def _picture(self, frame: Frame, encoded: io.BytesIO, size: tuple[int, int]) -> None:
+        # a small picture is not blown up: a pixel is a point at most
+        scale = min(1.0, frame.width / size[0], frame.height / size[1])
+        width, height = size[0] * scale, size[1] * scale
         left, top = frame.left + (frame.width - width) / 2, frame.top + (frame.height - height) / 2
         self._pdf.image(encoded, left, top, width, height)
 
-    def _absence(self, frame: Frame) -> None:
-        """The file was there when the sheet was planned, and cannot be read."""
-        self._panel(Panel(frame.left, frame.top, frame.width, frame.height, SUNKEN))
-        style = PAPER.warning
-        lines: Sequence[Line] = self._setter.wrap(UNREADABLE, style, frame.width)
-        top = frame.top + (frame.height - len(lines) * style.line_height) / 2
-        for at, line in enumerate(lines):
-            left = frame.left + (frame.width - line.width) / 2
-            self._words(Words(left, top + at * style.line_height + style.ascent, line, style))
+
+def _jpeg(picture: Image.Image) -> tuple[io.BytesIO, tuple[int, int]]:
+    """(the file, its size in pixels)."""
+    encoded = io.BytesIO()
+    picture.save(encoded, "JPEG", quality=QUALITY)
+    return encoded, picture.size
 
 
 def _sound(text: str) -> str:

@@ -17,6 +17,7 @@ Preset = Literal["client", "technical"]
 
 DEMO_NOTE = "Painted by the demo engine, which is no AI model."
 NOTHING_SAID = "no picture"
+UNREADABLE = "The picture's file cannot be read."
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,9 @@ def _facts(layout: GridLayout, runs: list[Run], technical: bool) -> str:
     count = f"{pictures} of {places} pictures" if pictures < places else f"{places} picture{'s' * (places > 1)}"
     words = [f"{layout.made_at.day} {layout.made_at:%B %Y}", count]
     if technical:
-        words.append(MODEL_NAME)
+        engines = {run.engine for run in runs}
+        words += [MODEL_NAME] if engines != {"demo"} else []
+        words += ["demo engine"] if "demo" in engines else []
         words += _costs(runs)
     return " · ".join(words)
 
@@ -88,7 +91,7 @@ def _costs(runs: list[Run]) -> list[str]:
     each = {RESULTS["cost"][1](run) for run in runs}
     total = sum(run.cost_usd for run in runs)
     if not total:
-        return sorted(each)
+        return ["$0"]
     return [*(f"{cost} each" for cost in each if len(each) == 1), f"{dollars(total)} in all"]
 
 

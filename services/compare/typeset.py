@@ -80,6 +80,7 @@ class Typesetter:
         self._sized: dict[tuple[Face, float], ImageFont.FreeTypeFont] = {}
         self._widths: dict[tuple[str, Face, float, bool], float] = {}
         self._measures: dict[tuple[str, Style], float] = {}
+        self._wrapped: dict[tuple[str, Style, float], tuple[Line, ...]] = {}
 
     def font(self, face: Face, size: float) -> ImageFont.FreeTypeFont:
         known = (face, size)
@@ -89,15 +90,18 @@ class Typesetter:
 
     def width(self, text: str, style: Style) -> float:
         """Of the longest of its lines, unbroken."""
-        return max((self._line(line, style, False).width for line in clean(text).split("\n")), default=0.0)
+        return max(self._measured(line, style) for line in clean(text).split("\n"))
 
     def wrap(self, text: str, style: Style, width: float) -> tuple[Line, ...]:
         """Lines of at most `width` units, unless a single letter is wider. Every letter of the text is in them."""
-        return tuple(
-            self._line(line, style, _is_rtl(paragraph))
-            for paragraph in clean(text).split("\n")
-            for line in self._broken(paragraph, style, width)
-        )
+        known = (text, style, width)
+        if known not in self._wrapped:
+            self._wrapped[known] = tuple(
+                self._line(line, style, _is_rtl(paragraph))
+                for paragraph in clean(text).split("\n")
+                for line in self._broken(paragraph, style, width)
+            )
+        return self._wrapped[known]
 
     def _broken(self, paragraph: str, style: Style, width: float) -> Iterator[str]:
         line, used = "", 0.0
@@ -143,6 +147,10 @@ class Typesetter:
 
     def _runs(self, text: str, bold: bool) -> Iterator[tuple[str, Face]]:
         """Stretches of one font, in reading order."""
+        own = self._fonts.face(REPLACEMENT, bold=bold)
+        if own and text.isascii() and text.isprintable():  # which our own typeface has
+            yield text, own
+            return
         run, face = "", None
         for cluster in _clusters(text):
             blank = cluster == " " and face is not None and face.has(" ")

@@ -1,0 +1,99 @@
+"""Grids for the tests of exports: every cell a picture of one colour of its own, so that it is known again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+from hypothesis import strategies as st
+from PIL import Image
+
+from services.compare.fonts import Fonts
+from services.compare.layout import AxisLabels, Cell, GridLayout, Place
+from services.request import parse_request
+from services.run import Picture, Run, RunState, new_id
+
+START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
+OURS = Fonts([])
+"""Our own typeface alone, whatever the machine has."""
+ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=60)
+"""Half characters, controls and letters of every script among it."""
+NOT_MADE = Cell(None, None, None, "not made")
+
+
+def colour_of(place: Place) -> tuple[int, int, int]:
+    x, y, z = place
+    return 40 + 40 * (x % 5), 40 + 40 * (y % 5), 60 + 60 * (z % 3)
+
+
+def picture_file(folder: Path, place: Place, size: tuple[int, int] = (256, 192), ending: str = "png") -> Path:
+    file = folder / f"{'-'.join(map(str, place))}.{ending}"
+    Image.new("RGB", size, colour_of(place)).save(file, quality=95)
+    return file
+
+
+def made(file: Path, *, size: tuple[int, int] = (256, 192), **changes: Any) -> Cell:
+    """A cell whose run ended well; `changes` are settings, but for `took`, `cost` and `engine`."""
+    took, cost, engine = changes.pop("took", 4.0), changes.pop("cost", 0.05), changes.pop("engine", "fal")
+    settings = {"prompt": "A red fox", "seed": 42, "image_size": {"width": size[0], "height": size[1]}, **changes}
+    run = Run(
+        id=new_id(),
+        visitor="v",
+        engine=engine,
+        key_of="owner",
+        request=parse_request(settings),
+        state=RunState.DONE,
+        created_at=START,
+        submitted_at=START,
+        started_at=START,
+        finished_at=START + timedelta(seconds=took),
+        picture=Picture(
+            name="p.png", thumb="p.webp", content_type="image/png", bytes=99_000, width=size[0], height=size[1]
+        ),
+        cost_usd=cost,
+    )
+    return Cell(run, file, None, "")
+
+
+def failed(words: str, **settings: Any) -> Cell:
+    run = made(Path("none"), cost=0.0, **settings).run
+    assert run is not None
+    return Cell(run.model_copy(update={"state": RunState.FAILED, "picture": None}), None, None, words)
+
+
+def axis(title: str, values: Sequence[object]) -> AxisLabels:
+    return AxisLabels(title, tuple(str(value) for value in values))
+
+
+def grid(
+    folder: Path,
+    *,
+    title: str = "How many steps?",
+    x: AxisLabels | None = None,
+    y: AxisLabels | None = None,
+    z: AxisLabels | None = None,
+    instead: dict[Place, Cell] | None = None,
+    size: tuple[int, int] = (256, 192),
+    plan: dict[str, Any] | None = None,
+    **settings: Any,
+) -> GridLayout:
+    """Steps on X where nothing else is said; `instead` replaces cells; `settings` are those of every cell."""
+    x = x or axis("Steps", [10, 20, 30])
+    base = parse_request({"prompt": "A red fox", "seed": 42, "image_size": {"width": size[0], "height": size[1]}})
+    base = base.vary(**{name: value for name, value in settings.items() if name in base.model_fields_set | {"prompt"}})
+    layout = GridLayout(title, base, x, y, z, {}, plan if plan is not None else {"axes": 1}, START)
+    cells = {place: (instead or {}).get(place) for place in layout.places()}
+    return GridLayout(
+        title, base, x, y, z,
+        {
+            place: cell or made(picture_file(folder, place, size), size=size, **_on_x(x, place), **settings)
+            for place, cell in cells.items()
+        },
+        layout.plan, START,
+    )  # fmt: skip
+
+
+def _on_x(x: AxisLabels, place: Place) -> dict[str, Any]:
+    return {"num_inference_steps": int(x.values[place[0]])} if x.title == "Steps" else {}
