@@ -1,6 +1,6 @@
 // Calls of our own routes. An error becomes an Error with the server's sentence.
 
-async function call(method, path, body) {
+async function ask(method, path, body) {
   let response;
   try {
     response = await fetch(path, {
@@ -11,14 +11,17 @@ async function call(method, path, body) {
   } catch {
     throw new Error("The playground's server cannot be reached. What is running goes on there; try again in a moment.");
   }
+  if (response.ok) return response;
   const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error(answer.message ?? answer.detail ?? `The server answered ${response.status}.`);
-  return answer;
+  throw new Error(answer.message ?? answer.detail ?? `The server answered ${response.status}.`);
 }
 
-export const get = (path) => call("GET", path);
-export const post = (path, body = {}) => call("POST", path, body);
-export const remove = (path) => call("DELETE", path);
+const json = (response) => response.json().catch(() => ({}));
+
+export const get = async (path) => json(await ask("GET", path));
+export const getBytes = async (path) => (await ask("GET", path)).arrayBuffer();
+export const post = async (path, body = {}) => json(await ask("POST", path, body));
+export const remove = async (path) => json(await ask("DELETE", path));
 
 /** Read server-sent events with fetch until the stream ends or `signal` aborts. */
 export async function readEvents(path, lastId, onEvent, signal) {

@@ -150,11 +150,11 @@ def _sentence(standings: Sequence[Standing]) -> str:
         return "Nothing is judged yet."
     first = standings[0]
     level = [each for each in standings if _level(each, first)]
-    rest = [each for each in standings if each.place == "undecided" and each not in level]
     if first.place == "leads":
         if len(level) > 1:
             return f"Undecided: {_listed(level)} are level ({first.score})."
-        return f"Undecided: {first.label} leads ({first.score}), too narrowly to tell it from {_listed(rest)}."
+        return f"Undecided: {first.label} leads ({first.score}), but too narrowly to be sure."
+    rest = [each for each in standings if each.place == "undecided" and each not in level]
     undecided = f"; {_listed(rest)} {_are(rest)} undecided" if rest else ""
     return f"{_listed(level)} {_are(level)} preferred ({first.score}){undecided}."
 

@@ -3,21 +3,49 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
+from typing import Literal
 
+import uvicorn
 from fastapi import FastAPI
+from fastapi.responses import HTMLResponse
+from fastapi.staticfiles import StaticFiles
 
 from services.compare.blind import Cell, Judging
 from services.engines.demo.painter import paint
 from services.errors import NotFound, PlaygroundError
 from ui.blind import blind_routes
-from ui.routes import _say
+from ui.routes import ASSETS, _say
 
 STEPS = (4, 12, 28, 50)
 SEEDS = (7, 1234567)
 GRID = "grid-1"
+START_SECONDS = 10.0
+
+PAGE = """<!doctype html><html lang="en"><head><title>A grid</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">
+<link rel="stylesheet" href="/assets/style.css"><link rel="stylesheet" href="/assets/compare.css">
+<link rel="stylesheet" href="/assets/blind.css"></head>
+<body><button id="open" type="button">Blind pick</button><script type="module">
+    import { openBlind } from "/assets/js/blind.js";
+    const axes = [
+        { axis: 0, name: "Steps", count: 4 },
+        { axis: 1, name: "Seed", count: 2 },
+        { axis: 2, name: "Guidance scale", count: 1 },
+    ];
+    document.body.classList.toggle("dark", matchMedia("(prefers-color-scheme: dark)").matches);
+    document.querySelector("#open").onclick = async () => {
+        await openBlind({ gridId: "grid-1", axes });
+        document.body.dataset.closed = "yes";
+    };
+</script></body></html>"""
+"""A page with nothing on it but the button that opens the blind pick of this grid."""
 
 
 class GridInMemory:
@@ -68,14 +96,15 @@ class GridInMemory:
         return self.kept[ballot_id]
 
     def picture(self, run_id: str) -> Path | None:
-        """Painted when it is first asked for. PNG and JPEG by turns, so that a format could tell."""
+        """Painted when it is first asked for: PNG or JPEG, small or large by turns, so that these could tell."""
         if run_id in self.gone:
             return None
         x, y = self.place(run_id)
-        ending = "png" if (x + y) % 2 else "jpeg"
+        ending: Literal["png", "jpeg"] = "png" if (x + y) % 2 else "jpeg"
         file = self.folder / f"{run_id}.{ending}"
         if not file.exists():
-            data = paint(prompt="A red fox in the snow", width=self.size * 4 // 3, height=self.size, seed=SEEDS[y],
+            height = self.size // (1 + x % 2)
+            data = paint(prompt="A red fox in the snow", width=height * 4 // 3, height=height, seed=SEEDS[y],
                          num_inference_steps=self.steps[x], guidance_scale=3.5, output_format=ending)  # fmt: skip
             file.write_bytes(data)
         return file
@@ -90,3 +119,26 @@ class GridInMemory:
     def _check(self, visitor: str | None, grid_id: str) -> None:
         if grid_id != GRID or visitor != self.owner:
             raise NotFound("such grid")
+
+
+@contextmanager
+def serve_grid(grid: GridInMemory) -> Iterator[str]:
+    """PAGE and all it needs, from a thread; yields its address."""
+    app = grid.app()
+    app.mount("/assets", StaticFiles(directory=ASSETS))
+    app.add_api_route("/", lambda: HTMLResponse(PAGE))
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none", timeout_graceful_shutdown=1))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="grid", daemon=True)
+    thread.start()
+    deadline = time.monotonic() + START_SECONDS
+    while not server.started:
+        if not thread.is_alive() or time.monotonic() > deadline:
+            raise RuntimeError("The grid's server did not start; its log says why.")
+        time.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(START_SECONDS)
+        listener.close()

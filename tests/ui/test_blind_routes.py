@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any
 
 import httpx
 import pytest
-from PIL import Image
 from support.blind import GRID, SEEDS, STEPS, GridInMemory
 
 from services.compare.blind import Judging
@@ -86,7 +84,7 @@ async def test_a_ballot_from_its_first_round_to_its_result(desk: Desk) -> None:
     result = await desk.get(f"/{ballot}/result")
 
     assert result.items() >= {"axis": "Steps", "judged": 2, "of": 2}.items()
-    assert result["sentence"].startswith("Undecided: 50 steps leads (6 of 6), too narrowly")
+    assert result["sentence"].startswith("Undecided: 50 steps leads (6 of 6), but too narrowly")
     best_of_all = result["standings"][0]
     assert best_of_all["label"] == "50 steps"
     assert best_of_all.keys() >= {"wins", "of", "low", "high", "strength", "place"}
@@ -130,7 +128,6 @@ async def test_a_side_shows_the_picture_that_the_verdict_is_about(desk: Desk) ->
         file = desk.store.picture(side.run_id)
         assert file is not None
         assert answer.content == file.read_bytes()
-        assert Image.open(io.BytesIO(answer.content)).size == (85, 64)
 
 
 async def test_what_was_kept_stays_when_the_grid_changes(desk: Desk) -> None:
