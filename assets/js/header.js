@@ -6,22 +6,29 @@ import { store } from "./store.js";
 import { attempt, toast } from "./toast.js";
 
 export function mountHeader(element) {
+  const [offline, visited, badge] = [0, 1, 2].map(() => el("span", { class: "pg-chip-place" }));
+  const key = button("Key", openKeys, { "aria-haspopup": "dialog" });
+  element.append(el("h1", { class: "pg-brand" }, "FLUX.2 [flex]"), el("div", { class: "pg-chips" }, offline, visited, badge, key));
+  // Each part is drawn anew only when it changes: the focus stays on a button while pictures arrive.
   const draw = () => {
-    const { visit, engine, ownKey, online, loaded } = store;
-    redraw(element, { visit, engine, ownKey, online, loaded }, () => [
-      el("h1", { class: "pg-brand" }, "FLUX.2 [flex]"),
-      el(
-        "div",
-        { class: "pg-chips" },
-        !online && el("span", { class: "pg-chip pg-offline", role: "status" }, "Reconnecting…"),
-        loaded && el("span", { class: "pg-chip pg-figures pg-visit", title: "Pictures of this visit, and what they are estimated to cost" }, `${engine === "demo" ? "$0" : money(visit.cost_usd)} · ${visit.pictures} ${visit.pictures === 1 ? "picture" : "pictures"}`),
-        loaded && el("span", { class: `pg-chip pg-engine pg-engine-${engine}`, title: engine === "demo" ? "Procedural pictures painted on this machine, for free. Enter a fal key for the real model." : "Pictures come from fal" }, engine === "demo" ? "Demo engine" : "fal"),
-        button("Key", openKeys, { "aria-haspopup": "dialog" }),
-      ),
-    ]);
+    const { visit, engine, online, loaded } = store;
+    redraw(offline, { online }, () => (online ? [] : [el("span", { class: "pg-chip pg-offline", role: "status" }, "Reconnecting…")]));
+    redraw(visited, { visit, engine, loaded }, () => (loaded ? [visitChip(visit, engine)] : []));
+    redraw(badge, { engine, loaded }, () => (loaded ? [engineBadge(engine)] : []));
   };
   store.addEventListener("change", draw);
   draw();
+}
+
+function visitChip({ cost_usd, pictures }, engine) {
+  const words = `${engine === "demo" ? "$0" : money(cost_usd)} · ${pictures} ${pictures === 1 ? "picture" : "pictures"}`;
+  return el("span", { class: "pg-chip pg-figures pg-visit", title: "Pictures of this visit, and what they are estimated to cost" }, words);
+}
+
+function engineBadge(engine) {
+  const demo = engine === "demo";
+  const title = demo ? "Procedural pictures painted on this machine, for free. Enter a fal key for the real model." : "Pictures come from fal";
+  return el("span", { class: `pg-chip pg-engine pg-engine-${engine}`, title }, demo ? "Demo engine" : "fal");
 }
 
 function openKeys() {

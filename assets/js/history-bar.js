@@ -58,14 +58,19 @@ export function mountBar(element, { search, look, view, results, fields }) {
   choose(view);
 
   let faultTimer = 0;
+  let heard = "";
+  const showFault = () => {
+    fault.textContent = heard;
+    input.setAttribute("aria-invalid", String(Boolean(heard)));
+  };
   results.addEventListener("change", () => {
-    clearTimeout(faultTimer);
-    const show = () => {
-      fault.textContent = results.fault;
-      input.setAttribute("aria-invalid", String(Boolean(results.fault)));
-    };
-    if (results.fault && !fault.textContent) faultTimer = setTimeout(show, FAULT_PATIENCE_MS);
-    else show();
+    if (results.fault !== heard) {
+      clearTimeout(faultTimer);
+      const first = !fault.textContent && results.fault;
+      heard = results.fault;
+      if (first) faultTimer = setTimeout(showFault, FAULT_PATIENCE_MS);
+      else showFault();
+    }
     redraw(status, { count: results.count, total: results.total, query: results.query }, () => [told(results)]);
   });
   return { put, focus: () => input.focus() };

@@ -17,7 +17,12 @@ export class Results extends EventTarget {
   total = null; // of how many
   news = 0; // matching runs that are newer than what is shown
   fault = ""; // why the search could not be read
+  #asked = { query: "", sort: "newest" }; // what the box asks for; what is shown may still be of the search before
   #search = 0; // the number of the newest search: answers to older ones are dropped
+  #shown = 0; // the number of the search whose results are shown
+  #answer = Promise.resolve(); // settles when the newest search is answered
+  #waits = false; // whether a look again waits for that
+  #fetching = 0; // the number of the search whose next page is on its way
   #known = new Map(); // id → the store's card when it was last looked at
   #newest = 0; // the largest seq that is known of
   #timer = 0;
@@ -32,13 +37,25 @@ export class Results extends EventTarget {
     this.dispatchEvent(new Event(name));
   }
 
-  /** Search anew. A fault leaves what was found before. */
-  async find(query, sort) {
+  /** Search for something else. A fault leaves what was found before. */
+  find(query, sort) {
+    this.#asked = { query, sort };
+    return this.again();
+  }
+
+  /** Search anew for what the box asks for. */
+  again() {
+    return (this.#answer = this.#ask());
+  }
+
+  async #ask() {
     const search = ++this.#search;
+    const { query, sort } = this.#asked;
     try {
       const page = await get(`/history?${this.#words({ query, sort, limit: PAGE })}`);
       if (search !== this.#search) return;
       Object.assign(this, { query, sort, more: page.more, news: 0, fault: "", loaded: true });
+      this.#shown = search;
       this.#known.clear();
       this.runs = page.runs.map((run) => this.#fresh(run));
       this.#newest = Math.max(this.#newest, newestSeq(), ...page.runs.map((run) => run.seq));
@@ -53,26 +70,22 @@ export class Results extends EventTarget {
     this.tell();
   }
 
-  again() {
-    return this.find(this.query, this.sort);
-  }
-
   async next() {
-    if (!this.more || this.fetching) return;
-    this.fetching = true;
-    const search = this.#search;
+    if (!this.more || this.#fetching === this.#shown) return;
+    const shown = (this.#fetching = this.#shown);
     try {
       const page = await get(`/history?${this.#words({ query: this.query, sort: this.sort, limit: PAGE, after: this.runs.at(-1)?.seq ?? 0 })}`);
-      if (search !== this.#search) return;
+      if (shown !== this.#shown) return;
       const known = new Set(this.runs.map((run) => run.id));
       this.runs.push(...page.runs.filter((run) => !known.has(run.id)).map((run) => this.#fresh(run)));
       this.more = page.more;
       this.tell();
-    } catch (error) {
+    } catch {
+      if (shown !== this.#shown) return;
       this.more = false;
       this.tell();
     } finally {
-      this.fetching = false;
+      if (shown === this.#fetching) this.#fetching = 0;
     }
   }
 
@@ -111,10 +124,14 @@ export class Results extends EventTarget {
   }
 
   async #lookAgain() {
+    if (this.#waits) return;
+    this.#waits = true;
+    await this.#answer; // a search on its way is not overtaken, however often things change
+    this.#waits = false;
     if (this.isAtTop()) return this.again();
-    const search = this.#search;
+    const shown = this.#shown;
     const [counts, newer] = await Promise.all([get(`/history/count?${this.#words({ query: this.query })}`), get(`/history/count?${this.#words({ query: this.query, newer_than: this.#newest })}`)]).catch(() => []);
-    if (!counts || search !== this.#search) return;
+    if (!counts || shown !== this.#shown) return;
     Object.assign(this, { count: counts.count, total: counts.total, news: newer.count });
     this.tell();
   }

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from benchmarks.make_history import fill, runs
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Route, expect
 from support.page import NewVisitor, PlaygroundPage, Visit
 from support.server import AppServer, serve_app
 
@@ -105,6 +105,36 @@ def test_a_fault_is_said_at_the_box_and_the_results_stay(tab: HistoryTab) -> Non
     tab.search("steps:40")
     expect(tab.count).to_have_text("2 of 3")
     expect(tab.box).to_have_attribute("aria-invalid", "false")
+
+
+def test_a_search_on_its_way_is_not_overtaken_by_a_change(tab: HistoryTab) -> None:
+    tab.search("red fo")
+    expect(tab.count).to_have_text("1 of 3")
+    held: list[Route] = []
+    search = re.compile(r"/history\?query=steps")
+    tab.page.route(search, lambda route: route.continue_() if held else held.append(route))
+    tab.page.clock.install()
+    with tab.page.expect_request(search):
+        tab.search("steps:>30")
+    star = tab.cards().get_by_role("button", name="Favourite")
+    star.click()
+    expect(star).to_have_attribute("aria-pressed", "true")
+    tab.page.clock.run_for(2_000)  # now a look again would have been sent
+    held[0].continue_()
+    expect(tab.count).to_have_text("2 of 3")
+
+
+def test_a_fault_is_still_said_after_a_change(tab: HistoryTab) -> None:
+    tab.all.allow("422")
+    tab.search("steps:many")
+    fault = tab.page.get_by_role("alert").get_by_text("“many” is not a number")
+    expect(fault).to_be_visible()
+    star = tab.cards().first.get_by_role("button", name="Favourite")
+    with tab.page.expect_response(re.compile(r"/history\?query=")):
+        star.click()
+    expect(star).to_have_attribute("aria-pressed", "true")
+    expect(fault).to_be_visible()
+    expect(tab.cards()).to_have_count(3)
 
 
 def test_the_help_lists_the_fields_and_an_example_can_be_pressed(tab: HistoryTab) -> None:

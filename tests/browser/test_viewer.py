@@ -220,9 +220,10 @@ def test_pictures_are_added_moved_starred_and_removed(viewer: Viewer) -> None:
     viewer.app.button("Favourite B").click()
     expect(viewer.page.locator(".pg-compare-table thead")).not_to_contain_text("★")
 
-    for _ in range(2):
+    for left in (["A · 50 steps", "B · 28 steps"], []):
         viewer.app.button("More for A").click()
         viewer.page.get_by_role("menuitem", name="Remove").click()
+        expect(viewer.page.locator(".pg-frame-label:visible")).to_have_text(left)
     expect(viewer.empty).to_contain_text("One picture is chosen.")
     viewer.page.wait_for_function("!location.search.includes('compare')")
 
