@@ -41,7 +41,9 @@ def main() -> int:
         port=settings.gradio_server_port,
         log_level="warning",
         timeout_graceful_shutdown=1,
+        server_header=False,
         ws="none",
+        proxy_headers=False,  # ui/guard.py decides whose are believed
     )
     try:
         listening = config.bind_socket()

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from services.playground import Playground
 from ui.app import build_app
 from ui.compare import compare_routes
+from ui.guard import Guard, KnownProxies
 from ui.history import history_routes
 from ui.routes import ASSETS, add_routes
 from ui.theme import build_theme
@@ -58,6 +59,8 @@ def build_server(playground: Playground) -> FastAPI:
         mcp_server=True,
     )
     app.add_middleware(VisitorCookie)
+    app.add_middleware(Guard, on_spaces=playground.settings.on_spaces)
+    app.add_middleware(KnownProxies, trusted=playground.settings.trusted_proxies)
     return app
 
 
