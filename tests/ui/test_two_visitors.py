@@ -32,8 +32,8 @@ MARK = "anns-own-words"
 REQUEST = GenerationRequest(prompt=f"a fox {MARK}", seed=7, num_inference_steps=2,
                             image_size=ImageSize(width=64, height=64))  # fmt: skip
 NOBODYS_BUSINESS = ("/healthz", "/static/", "/assets/", "/favicon.ico", "/theme.css", "/robots.txt", "/pwa_icon",
-                    "/manifest.json", "/openapi.json", "/gradio_api/file=", "/gradio_api/mcp/sse", "/gradio_api/heartbeat/",
-                    "/gradio_api/queue/data")  # fmt: skip
+                    "/manifest.json", "/openapi.json", "/gradio_api/file=", "/gradio_api/mcp/sse",
+                    "/gradio_api/heartbeat/", "/gradio_api/queue/data")  # fmt: skip
 """Files of the program; `file=`, which tests/ui/test_guard.py tries; endless streams of Gradio's for who knows the
 secret of a session: MCP's old form, heartbeats, and a session's own results."""
 CAPABILITIES = ("/media/{name}", "/thumbs/{name}")
