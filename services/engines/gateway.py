@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 QUEUE_HOSTS = frozenset({FAL_QUEUE_RUN_HOST, "queue.falrun.com"})
 """The queue, and the backup domain that fal_client itself turns to. The key goes to no other host."""
 
+SECRET_MIN = 8
+"""Shorter parts of a key are no secret, and may be words."""
 SUBMIT_SECONDS = 60.0
 READ_SECONDS = 30.0
 STATUS_SECONDS = 45.0
@@ -90,6 +92,7 @@ class FalGateway:
 
     def __init__(self, key: str, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
         """`transport` replaces the network, for the demo engine and for tests."""
+        self._secrets = tuple(part for part in (key, *key.split(":")) if len(part) >= SECRET_MIN)
         headers = {"Authorization": f"Key {key}", "User-Agent": USER_AGENT}
         self._http = httpx.AsyncClient(
             transport=SubmitOnceTransport(transport or AsyncBackupDomainTransport()),
@@ -104,7 +107,7 @@ class FalGateway:
         try:
             return self._safe_ticket(await self._client.submit(ENDPOINT, request.payload()))
         except fal_client.FalClientHTTPError as error:
-            raise RequestFailed(_failure(error)) from error
+            raise RequestFailed(self._without_key(_failure(error))) from error
         except (ValueError, KeyError, TypeError) as error:
             # An answer of 2xx that cannot be read: the request is in, and its id is not known.
             raise no_answer("an unreadable reply") from error
@@ -136,7 +139,7 @@ class FalGateway:
                 return await handle.status(with_logs=True)
         except fal_client.FalClientHTTPError as error:
             if error.status_code in (401, 403, 404):
-                raise RequestFailed(_failure(error)) from error
+                raise RequestFailed(self._without_key(_failure(error))) from error
             raise reading_failed(f"HTTP {error.status_code}") from error
         except (httpx.HTTPError, TimeoutError, ValueError, KeyError, TypeError) as error:
             raise reading_failed(type(error).__name__) from error
@@ -149,7 +152,8 @@ class FalGateway:
         except httpx.HTTPError as error:
             raise reading_failed(type(error).__name__) from error
         if response.is_error:
-            raise _result_error(response)
+            error = _result_error(response)
+            raise type(error)(self._without_key(error.failure))
         return _result(response)
 
     async def cancel(self, ticket: Ticket) -> bool:
@@ -171,6 +175,13 @@ class FalGateway:
     async def aclose(self) -> None:
         await self._http.aclose()
         await self._downloader.aclose()
+
+    def _without_key(self, failure: Failure) -> Failure:
+        """fal's own words are kept and shown; should they repeat the key, it is taken out."""
+        said = failure.message
+        for secret in self._secrets:
+            said = said.replace(secret, "…")
+        return failure.model_copy(update={"message": said})
 
     def _handle(self, ticket: Ticket) -> _Handle:
         for url in (ticket.status_url, ticket.response_url, ticket.cancel_url):

@@ -118,8 +118,12 @@ class TestPagesOfOtherSites:
 
 
 class TestProxies:
-    FORWARDED: ClassVar = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "1.2.3.4", "X-Forwarded-Host": "page.example",
-                 "Forwarded": "proto=https"}  # fmt: skip
+    FORWARDED: ClassVar = {
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-For": "1.2.3.4",
+        "X-Forwarded-Host": "page.example",
+        "Forwarded": "proto=https",
+    }
 
     async def seen(self, trusted: str) -> dict[str, Any]:
         told: dict[str, Any] = (await ask(KnownProxies(echo, trusted=trusted), **self.FORWARDED)).json()
