@@ -106,6 +106,10 @@ class Settings(BaseSettings):
         return self.gradio_server_name or ("0.0.0.0" if self.on_spaces else "127.0.0.1")
 
     @property
+    def data_dir(self) -> Path:
+        return self.playground_data_dir.expanduser()
+
+    @property
     def trusted_proxies(self) -> str:
         return self.forwarded_allow_ips or ("*" if self.on_spaces else "127.0.0.1")
 

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -152,8 +152,7 @@ class FalGateway:
         except httpx.HTTPError as error:
             raise reading_failed(type(error).__name__) from error
         if response.is_error:
-            error = _result_error(response)
-            raise type(error)(self._without_key(error.failure))
+            raise _result_error(response, self._without_key)
         return _result(response)
 
     async def cancel(self, ticket: Ticket) -> bool:
@@ -235,7 +234,7 @@ def _fraction(line: str) -> float | None:
     return None
 
 
-def _result_error(response: httpx.Response) -> RequestFailed | Unreachable:
+def _result_error(response: httpx.Response, shown: Callable[[Failure], Failure]) -> RequestFailed | Unreachable:
     """fal replays the model's error as the result; an error of a proxy on the way is no such word."""
     try:
         body = response.json()
@@ -247,7 +246,7 @@ def _result_error(response: httpx.Response) -> RequestFailed | Unreachable:
     if not_yet or response.status_code in (408, 429):
         return reading_failed(f"HTTP {response.status_code}")
     error_type = body.get("error_type") or response.headers.get("x-fal-error-type")
-    return RequestFailed(failure_of(response.status_code, body.get("detail", ""), error_type, response.headers))
+    return RequestFailed(shown(failure_of(response.status_code, body.get("detail", ""), error_type, response.headers)))
 
 
 def _result(response: httpx.Response) -> Result:

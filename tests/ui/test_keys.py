@@ -93,7 +93,11 @@ async def test_no_key_comes_to_light(
     assert not [secret for secret in SECRETS if secret in logged.text]
     for run in whole.playground.history.unfinished():
         await asyncio.wait_for(whole.playground.finished(None, run.id), 10)
-    files = [file for file in tmp_path.rglob("*") if file.is_file()]
+    search_files(tmp_path)
+
+
+def search_files(folder: Path) -> None:
+    files = [file for file in folder.rglob("*") if file.is_file()]
     assert {file.name for file in files} >= {"history.sqlite3"}
     for file in files:
         content = file.read_bytes()
