@@ -13,6 +13,7 @@ def main() -> int:
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
     from services.errors import StartupError
+    from services.library.folder import claim
     from services.playground import Playground
     from services.settings import load_settings
 
@@ -21,6 +22,7 @@ def main() -> int:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         settings = load_settings()
+        claimed = claim(settings.data_dir)
         playground = Playground(settings)
     except StartupError as error:
         print(error, file=sys.stderr)
@@ -41,7 +43,9 @@ def main() -> int:
         port=settings.gradio_server_port,
         log_level="warning",
         timeout_graceful_shutdown=1,
+        server_header=False,
         ws="none",
+        proxy_headers=False,  # ui/guard.py decides whose are believed
     )
     try:
         listening = config.bind_socket()
@@ -55,6 +59,7 @@ def main() -> int:
     shown = "127.0.0.1" if host == "0.0.0.0" else host
     print(f"FLUX.2 [flex] Playground ({settings.engine} engine) on http://{shown}:{port}", flush=True)
     uvicorn.Server(config).run(sockets=[listening])
+    claimed.release()
     return 0
 
 

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from services.ballots import Ballots
 from services.changes import Changes
@@ -50,7 +49,7 @@ class Estimate:
 class Playground:
     def __init__(self, settings: Settings) -> None:
         """Opens the history in the data folder. Raises StartupError. Call `start` inside the event loop."""
-        folder = Path(settings.playground_data_dir).expanduser()
+        folder = settings.data_dir
         self.settings = settings
         self.prices = Prices(settings.playground_price_per_megapixel)
         self.history = History(folder)

@@ -37,6 +37,11 @@ class Settings(BaseSettings):
         default=None, description="Address to listen on. Default: 127.0.0.1, and 0.0.0.0 on Spaces."
     )
     gradio_server_port: int = Field(default=7860, ge=0, le=65535, description="Port to listen on.")
+    forwarded_allow_ips: str | None = Field(
+        default=None,
+        description="Proxies whose X-Forwarded headers are believed: addresses or networks, separated by commas. "
+        "Default: 127.0.0.1, and all (*) on Spaces.",
+    )
     space_id: str | None = Field(
         default=None,
         description="Set by Hugging Face Spaces: visitor history, budgets and 0.0.0.0 become the defaults.",
@@ -99,6 +104,14 @@ class Settings(BaseSettings):
     @property
     def host(self) -> str:
         return self.gradio_server_name or ("0.0.0.0" if self.on_spaces else "127.0.0.1")
+
+    @property
+    def data_dir(self) -> Path:
+        return self.playground_data_dir.expanduser()
+
+    @property
+    def trusted_proxies(self) -> str:
+        return self.forwarded_allow_ips or ("*" if self.on_spaces else "127.0.0.1")
 
     @property
     def visitor_budget_usd(self) -> float | None:

@@ -17,6 +17,7 @@ from ui.blind import blind_routes
 from ui.compare import compare_routes
 from ui.grid_files import grid_file_routes
 from ui.grids import grid_routes
+from ui.guard import Guard, KnownProxies
 from ui.history import history_routes
 from ui.routes import ASSETS, add_routes
 from ui.theme import build_theme
@@ -64,6 +65,8 @@ def build_server(playground: Playground) -> FastAPI:
         mcp_server=True,
     )
     app.add_middleware(VisitorCookie)
+    app.add_middleware(Guard, on_spaces=playground.settings.on_spaces)
+    app.add_middleware(KnownProxies, trusted=playground.settings.trusted_proxies)
     return app
 
 

@@ -49,6 +49,11 @@ def _cookie(header: str | None) -> str | None:
     return found.value if found else None
 
 
+def has_cookie(headers: Mapping[str, str]) -> bool:
+    """Whether a browser sent our cookie, whatever is in it."""
+    return _cookie(headers.get("cookie")) is not None
+
+
 class VisitorCookie:
     """ASGI middleware: gives a browser that opens the page without a token a new one."""
 

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 QUEUE_HOSTS = frozenset({FAL_QUEUE_RUN_HOST, "queue.falrun.com"})
 """The queue, and the backup domain that fal_client itself turns to. The key goes to no other host."""
 
+SECRET_MIN = 8
+"""Shorter parts of a key are no secret, and may be words."""
 SUBMIT_SECONDS = 60.0
 READ_SECONDS = 30.0
 STATUS_SECONDS = 45.0
@@ -90,6 +92,7 @@ class FalGateway:
 
     def __init__(self, key: str, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
         """`transport` replaces the network, for the demo engine and for tests."""
+        self._secrets = tuple(part for part in (key, *key.split(":")) if len(part) >= SECRET_MIN)
         headers = {"Authorization": f"Key {key}", "User-Agent": USER_AGENT}
         self._http = httpx.AsyncClient(
             transport=SubmitOnceTransport(transport or AsyncBackupDomainTransport()),
@@ -104,7 +107,7 @@ class FalGateway:
         try:
             return self._safe_ticket(await self._client.submit(ENDPOINT, request.payload()))
         except fal_client.FalClientHTTPError as error:
-            raise RequestFailed(_failure(error)) from error
+            raise RequestFailed(self._without_key(_failure(error))) from error
         except (ValueError, KeyError, TypeError) as error:
             # An answer of 2xx that cannot be read: the request is in, and its id is not known.
             raise no_answer("an unreadable reply") from error
@@ -136,7 +139,7 @@ class FalGateway:
                 return await handle.status(with_logs=True)
         except fal_client.FalClientHTTPError as error:
             if error.status_code in (401, 403, 404):
-                raise RequestFailed(_failure(error)) from error
+                raise RequestFailed(self._without_key(_failure(error))) from error
             raise reading_failed(f"HTTP {error.status_code}") from error
         except (httpx.HTTPError, TimeoutError, ValueError, KeyError, TypeError) as error:
             raise reading_failed(type(error).__name__) from error
@@ -149,7 +152,7 @@ class FalGateway:
         except httpx.HTTPError as error:
             raise reading_failed(type(error).__name__) from error
         if response.is_error:
-            raise _result_error(response)
+            raise _result_error(response, self._without_key)
         return _result(response)
 
     async def cancel(self, ticket: Ticket) -> bool:
@@ -171,6 +174,13 @@ class FalGateway:
     async def aclose(self) -> None:
         await self._http.aclose()
         await self._downloader.aclose()
+
+    def _without_key(self, failure: Failure) -> Failure:
+        """fal's own words are kept and shown; should they repeat the key, it is taken out."""
+        said = failure.message
+        for secret in self._secrets:
+            said = said.replace(secret, "…")
+        return failure.model_copy(update={"message": said})
 
     def _handle(self, ticket: Ticket) -> _Handle:
         for url in (ticket.status_url, ticket.response_url, ticket.cancel_url):
@@ -224,7 +234,7 @@ def _fraction(line: str) -> float | None:
     return None
 
 
-def _result_error(response: httpx.Response) -> RequestFailed | Unreachable:
+def _result_error(response: httpx.Response, shown: Callable[[Failure], Failure]) -> RequestFailed | Unreachable:
     """fal replays the model's error as the result; an error of a proxy on the way is no such word."""
     try:
         body = response.json()
@@ -236,7 +246,7 @@ def _result_error(response: httpx.Response) -> RequestFailed | Unreachable:
     if not_yet or response.status_code in (408, 429):
         return reading_failed(f"HTTP {response.status_code}")
     error_type = body.get("error_type") or response.headers.get("x-fal-error-type")
-    return RequestFailed(failure_of(response.status_code, body.get("detail", ""), error_type, response.headers))
+    return RequestFailed(shown(failure_of(response.status_code, body.get("detail", ""), error_type, response.headers)))
 
 
 def _result(response: httpx.Response) -> Result:

@@ -8,9 +8,10 @@ import sqlite3
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import OperationalError
 
 from services.errors import StartupError
+from services.library.folder import prepare
 
 log = logging.getLogger(__name__)
 
@@ -25,15 +26,7 @@ OLDER_SCHEMAS = ("0001", "0002", "0003")
 def open_database(folder: Path) -> Engine:
     """The engine on `folder`/history.sqlite3, with the newest schema. Raises StartupError that says what to do."""
     file = folder / "history.sqlite3"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if not os.access(folder, os.W_OK):
-            raise PermissionError(13, "not writable")
-    except OSError as error:
-        raise StartupError(
-            f"The data folder {folder} cannot be written ({error.strerror}). Make it writable, or set "
-            "PLAYGROUND_DATA_DIR to another folder."
-        ) from error
+    prepare(folder)
     engine = create_engine(f"sqlite:///{file}", connect_args={"timeout": 30})
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
@@ -44,12 +37,6 @@ def open_database(folder: Path) -> Engine:
         raise StartupError(
             f"The history {file} cannot be opened ({error.orig}). Is another program using it?"
         ) from error
-    except DatabaseError as error:
-        engine.dispose()
-        raise StartupError(
-            f"{file} is not a history of this program, or it is damaged ({error.orig}). Move it away and start again: "
-            "a new one is begun, and the pictures in the folder stay where they are."
-        ) from error
     return engine
 
 
@@ -57,10 +44,10 @@ def _prepare(connection: object, _record: object) -> None:
     """Settings that SQLite keeps for each connection.
 
     synchronous=FULL: a commit is on the disk before the request it speaks of is sent, so that not even a power cut
-    makes us forget a picture that is being paid for.
+    makes us forget a picture that is being paid for. secure_delete=ON: what is deleted is overwritten in the file.
     """
     connection.isolation_level = None  # type: ignore[attr-defined]  # SQLAlchemy's recipe: we say BEGIN ourselves
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}")  # type: ignore[attr-defined]
 
 

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from sqlalchemy import ColumnElement, Connection, Row, Select, false, func, insert, literal_column, select, true, update
 
 from services.errors import NotFound
+from services.library.damage import set_aside_if_damaged
 from services.library.database import open_database
 from services.library.tables import counters, grids, runs
 from services.request import GenerationRequest
@@ -65,6 +66,7 @@ class Totals:
 class History:
     def __init__(self, folder: Path) -> None:
         """Opens the database in `folder`. Raises StartupError."""
+        self.set_aside = set_aside_if_damaged(folder / "history.sqlite3")
         self._engine = open_database(folder)
         self._writing = threading.Lock()
 

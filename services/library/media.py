@@ -125,6 +125,7 @@ def _thumbnail(image: Image.Image) -> bytes:
 
 def _write(file: Path, data: bytes, *, sync: bool = True) -> None:
     """All of it or nothing: written beside, synced where it must outlive a power cut, then moved into place."""
+    file.parent.mkdir(parents=True, exist_ok=True)  # it may have been deleted under the server
     handle, name = tempfile.mkstemp(dir=file.parent, prefix=".part-")
     try:
         with os.fdopen(handle, "wb") as part:

@@ -79,9 +79,18 @@ def test_a_refusal_is_told_on_the_card(page: PlaygroundPage) -> None:
     expect(page.cards("failed").get_by_role("button", name="Edit settings")).to_be_visible()
 
 
-def test_the_key_is_nowhere_on_the_page(page: PlaygroundPage) -> None:
+def test_no_key_is_anywhere_on_the_page(page: PlaygroundPage) -> None:
+    own = "their-own-id:their-own-secret-key"
+    page.button("Key").click()
+    page.page.get_by_label("Key", exact=True).fill(own)
+    page.button("Use this key").click()
+    expect(page.toast).to_contain_text("Your key is in use.")
     page.make()
 
-    assert SECRET not in page.page.content()
-    for path in ("/", "/config", "/runs", "/healthz"):
-        assert SECRET not in page.page.request.get(page.url + path).text()
+    stored = page.page.evaluate("JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie])")
+    seen = [page.page.content(), stored, page.page.url]
+    seen += [
+        page.page.request.get(page.url + path).text() for path in ("/", "/config", "/runs", "/history", "/healthz")
+    ]
+    for secret in (SECRET, "their-own-id", "their-own-secret-key"):
+        assert not [text for text in seen if secret in text]

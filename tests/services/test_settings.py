@@ -89,6 +89,17 @@ class TestHistoryAndBudgets:
         assert settings(SPACE_ID="me/space").host == "0.0.0.0"
         assert settings(GRADIO_SERVER_NAME="192.168.0.7").host == "192.168.0.7"
 
+    @pytest.mark.parametrize(
+        ("environ", "trusted"),
+        [
+            ({}, "127.0.0.1"),
+            ({"SPACE_ID": "me/space"}, "*"),
+            ({"SPACE_ID": "me/space", "FORWARDED_ALLOW_IPS": "10.0.0.0/8"}, "10.0.0.0/8"),
+        ],
+    )
+    def test_whose_forwarded_headers_are_believed(self, settings, environ, trusted):
+        assert settings(**environ).trusted_proxies == trusted
+
 
 class TestWarnings:
     KEY, OPEN = {"FAL_KEY": "id:secret"}, {"GRADIO_SERVER_NAME": "0.0.0.0"}

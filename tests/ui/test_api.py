@@ -220,9 +220,12 @@ def test_snippet_names_what_is_wrong(client: Client) -> None:
 # -- plain HTTP ------------------------------------------------------------------------------------------------------
 
 
-def call(server: AppServer, name: str, arguments: dict[str, Any]) -> tuple[str, Any]:
+def call(
+    server: AppServer, name: str, arguments: dict[str, Any], headers: dict[str, str] | None = None
+) -> tuple[str, Any]:
     """What the README's cURL lines do: (kind of the last event, its data)."""
-    asked = httpx.post(f"{server.url}/gradio_api/call/v2/{name}", json=arguments).raise_for_status().json()
+    posted = httpx.post(f"{server.url}/gradio_api/call/v2/{name}", json=arguments, headers=headers)
+    asked = posted.raise_for_status().json()
     told = httpx.get(f"{server.url}/gradio_api/call/{name}/{asked['event_id']}", timeout=PATIENCE_SECONDS).text
     event, data = told.strip().splitlines()[-2:]
     return event.removeprefix("event: "), json.loads(data.removeprefix("data: "))
@@ -302,3 +305,25 @@ async def test_mcp_writes_snippets(server: AppServer) -> None:
         code = await session.call_tool("snippet", {"language": "curl", "request": {"prompt": "A fox"}})
 
     assert code.content[0].text == snippet("curl", parse_request({"prompt": "A fox"}))
+
+
+PROBES: dict[str, dict[str, Any]] = {
+    "generate": {"prompt": "Another's", **FAST},
+    "history": {"query": "", "limit": 200},
+    "snippet": {"language": "python", "request": {"prompt": "Another's"}},
+}
+"""How someone else would ask each tool for what is not theirs."""
+
+
+async def test_no_mcp_tool_tells_what_is_anothers(server: AppServer, visitor: dict[str, str]) -> None:
+    _, [made] = call(server, "generate", {"prompt": "Only mine", **FAST}, visitor)
+    other = {"X-Playground-Visitor": secrets.token_urlsafe(32)}
+
+    for headers in (other, None):
+        async with mcp_session(server, headers) as session:
+            tools = {tool.name for tool in (await session.list_tools()).tools}
+            assert tools == set(PROBES), "Say in PROBES how one would ask a new tool for another's picture."
+            for name in tools:
+                told = str(await session.call_tool(name, PROBES[name]))
+                assert not [secret for secret in ("Only mine", made["run_id"], made["request_id"]) if secret in told]
+    assert [run["id"] for run in runs_of(server, visitor)] == [made["run_id"]]

@@ -56,7 +56,14 @@ class TestSchema:
 
 class TestDurability:
     @pytest.mark.parametrize(
-        ("pragma", "value"), [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1), ("busy_timeout", 30000)]
+        ("pragma", "value"),
+        [
+            ("journal_mode", "wal"),
+            ("synchronous", 2),
+            ("foreign_keys", 1),
+            ("busy_timeout", 30000),
+            ("secure_delete", 1),
+        ],
     )
     def test_every_connection_is_prepared(self, engine, pragma, value):
         with engine.connect() as first, engine.connect() as second:
@@ -89,13 +96,6 @@ class TestStartup:
         monkeypatch.setattr(os, "access", lambda path, mode: False)
         with pytest.raises(StartupError, match=r"cannot be written \(not writable\)\. Make it writable"):
             open_database(tmp_path)
-
-    def test_a_file_that_is_no_database(self, tmp_path):
-        file = tmp_path / "history.sqlite3"
-        file.write_bytes(b"These are my memoirs. " * 400)
-        with pytest.raises(StartupError, match=r"history\.sqlite3 is not a history of this program, or it is damaged"):
-            open_database(tmp_path)
-        assert file.read_bytes().startswith(b"These are my memoirs.")
 
     def test_a_folder_in_the_files_place(self, tmp_path):
         (tmp_path / "history.sqlite3").mkdir()

@@ -1,0 +1,48 @@
+"""The data folder: it can be written, and it is one server's alone."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+from filelock import BaseFileLock, FileLock, Timeout
+
+from services.errors import StartupError
+
+log = logging.getLogger(__name__)
+
+LOCK = "in-use.lock"
+
+
+def prepare(folder: Path) -> None:
+    """Make the folder where it is missing. Raises StartupError where nothing can be written there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(13, "not writable")
+    except OSError as error:
+        raise StartupError(
+            f"The data folder {folder} cannot be written ({error.strerror}). Make it writable, or set "
+            "PLAYGROUND_DATA_DIR to another folder."
+        ) from error
+
+
+def claim(folder: Path) -> BaseFileLock:
+    """Take the folder for this process. Raises StartupError where another one has it.
+
+    Two servers on one history would both follow, and both send, what is waiting there. The operating system lets go of
+    the lock when the process ends, however it ends.
+    """
+    prepare(folder)
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise StartupError(
+            f"Another playground is using the data folder {folder}. Stop it, or set PLAYGROUND_DATA_DIR to another "
+            "folder for this one."
+        ) from error
+    except (OSError, NotImplementedError) as error:
+        log.warning("%s cannot be locked (%s): see to it that no other playground uses it", folder, error)
+    return lock
