@@ -13,10 +13,12 @@ from fastapi import FastAPI
 
 from services.playground import Playground
 from ui.app import build_app
+from ui.archive import archive_routes
 from ui.compare import compare_routes
 from ui.history import history_routes
 from ui.routes import ASSETS, add_routes
 from ui.theme import build_theme
+from ui.usage import usage_routes
 from ui.visitors import VisitorCookie
 
 log = logging.getLogger(__name__)
@@ -40,6 +42,8 @@ def build_server(playground: Playground) -> FastAPI:
     add_routes(app, playground, assets_path)
     app.include_router(compare_routes(playground))
     app.include_router(history_routes(playground))
+    app.include_router(archive_routes(playground))
+    app.include_router(usage_routes(playground))
     page = build_app(playground)
     _calm_queue(page)
     gr.mount_gradio_app(
@@ -78,6 +82,7 @@ def _head(assets_path: str) -> str:
         <link rel="stylesheet" href="{assets_path}/style.css">
         <link rel="stylesheet" href="{assets_path}/compare.css">
         <link rel="stylesheet" href="{assets_path}/history.css">
+        <link rel="stylesheet" href="{assets_path}/usage.css">
         <script>window.playground = import("{assets_path}/js/page.js")</script>
     """
 

@@ -4,6 +4,7 @@ import { post, remove } from "./api.js";
 import { button, el, money, redraw } from "./dom.js";
 import { store } from "./store.js";
 import { attempt, toast } from "./toast.js";
+import { openUsage } from "./usage.js";
 
 export function mountHeader(element) {
   const draw = () => {
@@ -14,7 +15,7 @@ export function mountHeader(element) {
         "div",
         { class: "pg-chips" },
         !online && el("span", { class: "pg-chip pg-offline", role: "status" }, "Reconnecting…"),
-        loaded && el("span", { class: "pg-chip pg-figures pg-visit", title: "Pictures of this visit, and what they are estimated to cost" }, `${engine === "demo" ? "$0" : money(visit.cost_usd)} · ${visit.pictures} ${visit.pictures === 1 ? "picture" : "pictures"}`),
+        loaded && el("button", { type: "button", class: "pg-chip pg-figures pg-visit", "aria-haspopup": "dialog", title: "Pictures of this visit, and what they are estimated to cost. Press for spend and storage.", onclick: openUsage }, `${engine === "demo" ? "$0" : money(visit.cost_usd)} · ${visit.pictures} ${visit.pictures === 1 ? "picture" : "pictures"}`),
         loaded && el("span", { class: `pg-chip pg-engine pg-engine-${engine}`, title: engine === "demo" ? "Procedural pictures painted on this machine, for free. Enter a fal key for the real model." : "Pictures come from fal" }, engine === "demo" ? "Demo engine" : "fal"),
         button("Key", openKeys, { "aria-haspopup": "dialog" }),
       ),

@@ -54,8 +54,9 @@ function drawDetails(panel, run, trigger) {
   const { id, state, favourite: starred, seconds: took, bytes, failure, picture_note, note } = run;
   const prompt = wholePrompts.get(id) ?? run.prompt;
   const letter = comparison.letter(id);
-  redraw(panel, { id, state, starred, took, bytes, failure, picture_note, note, prompt, letter }, () => [
+  redraw(panel, { id, state, starred, took, bytes, failure, picture_note, note, prompt, letter, gone: run.gone }, () => [
     folding(el("dl", { class: "pg-facts" }, ...facts(run).flatMap(([name, value]) => [el("dt", {}, name), el("dd", { class: "pg-figures" }, value)]))),
+    run.gone && el("p", { class: "pg-note" }, run.gone),
     run.picture_note && el("p", { class: "pg-note" }, run.picture_note),
     state === "done" && run.note && el("p", { class: "pg-note" }, run.note),
     run.failure && el("p", { class: "pg-note pg-bad" }, run.failure.message),
@@ -114,7 +115,7 @@ function buttons(run, trigger) {
       { class: "pg-action-row" },
       button("Favourite", () => favourite(run), { class: "pg-button pg-favourite", "aria-pressed": String(run.favourite) }, icon("star")),
       done && slotButtons(run, "pg-button pg-slot"),
-      done && button("Download", () => download(run), { title: "The picture, with its settings in the file" }),
+      done && !run.gone && button("Download", () => download(run), { title: "The picture, with its settings in the file" }),
     ),
     el(
       "div",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -7,13 +8,24 @@ import pytest
 from support.shelf import Shelf
 
 
+@pytest.fixture(scope="session")
+def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty history: copied, it costs less than made anew."""
+    folder = tmp_path_factory.mktemp("blank")
+    Shelf(folder).close()
+    return folder / "history.sqlite3"
+
+
 @pytest.fixture
-def new_shelf(tmp_path: Path) -> Iterator[Callable[[str], Shelf]]:
+def new_shelf(tmp_path: Path, blank: Path) -> Iterator[Callable[[str], Shelf]]:
     """`new_shelf(name)`: a data folder of its own."""
     made: list[Shelf] = []
 
     def make(name: str) -> Shelf:
-        made.append(Shelf(tmp_path / name))
+        folder = tmp_path / name
+        folder.mkdir()
+        shutil.copy(blank, folder)
+        made.append(Shelf(folder))
         return made[-1]
 
     yield make
