@@ -4,6 +4,8 @@ PlaygroundError
 ├── InvalidRequest          the settings break a rule          .issues (field, message)
 ├── MetadataError           a file holds no settings that can be read   .reason  (services/library/metadata)
 ├── NotFound                no such run for this visitor       .what
+├── OriginalRemoved         only the small copy of the picture is kept
+├── ArchiveError            an export cannot be made or restored   .reason  (services/library/archive)
 ├── BudgetExceeded          a limit on spending is reached     .limit_usd .spent_usd .asked_usd
 ├── ConfirmNeeded           so much that it needs a second yes .count .cost_usd
 ├── KeyNeeded               fal wants a key and none is known
@@ -62,6 +64,14 @@ class NotFound(PlaygroundError):
     def __init__(self, what: str) -> None:
         self.what = what
         super().__init__(f"There is no {what} here. It may have been deleted, or belong to another visitor.")
+
+
+class OriginalRemoved(PlaygroundError):
+    def __init__(self) -> None:
+        super().__init__(
+            "The original was removed to save space; its entry and a small copy are kept. Reuse its settings and seed "
+            "to make it again."
+        )
 
 
 class BudgetExceeded(PlaygroundError):

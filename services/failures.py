@@ -43,3 +43,27 @@ def our_fault() -> Failure:
         retryable=True,
         refetch=True,
     )
+
+
+def exported_while_submitting() -> Failure:
+    return Failure(
+        code="unanswered",
+        message="This was just being sent when it was exported: fal may have accepted it; it was not sent again. Look "
+        "at fal.ai/dashboard/requests, or press Send again, which may cost a second picture.",
+        retryable=True,
+    )
+
+
+def exported_while_made(*, refetch: bool) -> Failure:
+    """`refetch`: this server may ask fal for the picture with the key that asked for it."""
+    way = (
+        "Press Retry to fetch it, which costs nothing."
+        if refetch
+        else "It cannot be fetched from here; Retry makes it anew."
+    )
+    return Failure(
+        code="exported",
+        message=f"This was still being made when it was exported. {way}",
+        retryable=True,
+        refetch=refetch,
+    )

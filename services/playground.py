@@ -13,8 +13,10 @@ from services.changes import Changes
 from services.engines.registry import Engines
 from services.errors import BudgetExceeded, FieldIssue, InvalidRequest, KeyNeeded
 from services.grids import Grids
+from services.library.archive.archive import Archive
 from services.library.history import EVERYONE, Entry, History, Scope, Totals
 from services.library.media import open_media
+from services.library.storage import Storage
 from services.pricing import Cheaper, Prices
 from services.request import PARAMETERS, SEED_MAX, GenerationRequest, random_seed
 from services.run import Engine, Run, RunState, new_id, now
@@ -75,19 +77,24 @@ class Playground:
             scope=self.scope,
         )
         self.ballots = Ballots(self.history, self.grids.store, self.media, self.scope)
+        self.archive = Archive(self.history, self.media, self.changes, settings, folder / "incoming")
+        self.storage = Storage(self.history, self.media, self.changes, folder, settings.media_limit_bytes)
         self._counting = asyncio.Lock()
         self._warming: asyncio.Task[None] | None = None
         self._tidying: asyncio.Task[None] | None = None
+        self._making_room: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         await asyncio.to_thread(self._purge)
+        await asyncio.to_thread(self.archive.recover)
         await self.runner.recover()
         self._tidying = asyncio.create_task(self._tidy())
+        self._making_room = asyncio.create_task(self.storage.keep_within())
         self._warming = asyncio.create_task(asyncio.to_thread(self.engines.warm_up))
 
     async def stop(self) -> None:
         self.changes.close()
-        for task in (self._tidying, self._warming):
+        for task in (self._tidying, self._making_room, self._warming):
             if task:
                 task.cancel()
                 await asyncio.wait([task])

@@ -53,7 +53,8 @@ class Ticket(BaseModel):
 
 
 class Picture(BaseModel):
-    """The picture as fal sent it. `name` and `thumb` are file names in the media folder."""
+    """The picture as fal sent it. `name` and `thumb` are file names in the media folder; `thumb` is empty where there
+    is none, since the run was restored without its files."""
 
     model_config = ConfigDict(frozen=True)
 

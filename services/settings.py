@@ -71,6 +71,16 @@ class Settings(BaseSettings):
         default=None,
         description="What all may spend of the owner's key in a day. Unset: no limit ($10 on Spaces).",
     )
+    playground_media_limit_gb: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        default=None,
+        description="GB of original pictures to keep. Above it those of the oldest that are no favourites are removed; "
+        "their entries and small copies stay, and the page says so. Unset: all are kept.",
+    )
+    playground_import_limit_gb: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
+        default=None,
+        description="GB of an export that may be dropped on the page to restore it, packed or unpacked; 0 allows none. "
+        "Default: 4, and 0.25 on Spaces.",
+    )
     playground_demo_step_seconds: float = Field(
         default=0.03, ge=0, le=10, description="Seconds the demo engine takes for each step."
     )
@@ -120,6 +130,16 @@ class Settings(BaseSettings):
     @property
     def daily_budget_usd(self) -> float | None:
         return self._budget(self.playground_daily_budget_usd, 10.0)
+
+    @property
+    def media_limit_bytes(self) -> int | None:
+        limit = self.playground_media_limit_gb
+        return None if limit is None else int(limit * 2**30)
+
+    @property
+    def import_limit_bytes(self) -> int:
+        limit = self.playground_import_limit_gb
+        return int((limit if limit is not None else 0.25 if self.on_spaces else 4.0) * 2**30)
 
     def _budget(self, asked: float | None, on_spaces: float) -> float | None:
         return on_spaces if asked is None and self.on_spaces else asked

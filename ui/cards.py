@@ -8,6 +8,12 @@ from services.library.history import Entry
 from services.request import PARAMETERS, caption, in_words
 from services.run import Run, RunState
 
+REMOVED = "The original was removed to save space; this small copy of it is kept."
+NEVER_HERE = "Restored without its picture. Drop an export that holds it, and it is back."
+NO_PICTURE = (
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 96 64'%3E%3Cpath fill='none' "
+    "stroke='%238d8d9b' d='M30 18h36v28H30zM30 40l10-9 8 7 6-5 12 10M66 14 30 50'/%3E%3C/svg%3E"
+)
 PROMPT_CUT = 280
 """Characters of a prompt that travel with a card; the details fetch the rest."""
 
@@ -33,8 +39,7 @@ def card(entry: Entry) -> dict[str, Any]:
         "note": run.note,
         "cancelling": run.cancel_asked and not run.state.is_final,
         "failure": _failure(run),
-        "media": f"/media/{run.picture.name}" if run.picture else None,
-        "thumb": f"/thumbs/{run.picture.thumb}" if run.picture else None,
+        **_files(run),
         "bytes": run.picture.bytes if run.picture else None,
         "content_type": run.picture.content_type if run.picture else None,
         "picture_note": run.picture.note if run.picture else None,
@@ -53,6 +58,16 @@ def card(entry: Entry) -> dict[str, Any]:
 def loose_card(run: Run) -> dict[str, Any]:
     """A card whose place in the history's order is not told."""
     return {name: value for name, value in card(Entry(0, run)).items() if name != "seq"}
+
+
+def _files(run: Run) -> dict[str, Any]:
+    """Where the picture is. Without its original the small copy stands for it; without that, a drawing of nothing."""
+    if run.picture is None:
+        return {"media": None, "thumb": None, "gone": None}
+    thumb = f"/thumbs/{run.picture.thumb}" if run.picture.thumb else NO_PICTURE
+    if run.original_removed_at is None:
+        return {"media": f"/media/{run.picture.name}", "thumb": thumb, "gone": None}
+    return {"media": thumb, "thumb": thumb, "gone": REMOVED if run.picture.thumb else NEVER_HERE}
 
 
 def _facts(run: Run) -> list[tuple[str, str]]:

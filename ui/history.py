@@ -42,7 +42,7 @@ class ChosenRuns(BaseModel):
     ids: tuple[str, ...] | None = None
     query: str = ""
     zone: str = ""
-    newest: int = Field(default=0, ge=0, lt=2**63)
+    newest: int = Field(default=-(2**62), ge=-(2**62), lt=2**63)
     but_for: tuple[str, ...] = ()
     on: bool = True
     """For favourite: whether they become favourites or cease to be."""
@@ -50,10 +50,11 @@ class ChosenRuns(BaseModel):
     def chosen(self) -> Chosen:
         if self.ids is not None:
             return Named(self.ids)
-        return Found(parse(self.query, _zone(self.zone)), self.newest, self.but_for)
+        return Found(parse(self.query, zone_of(self.zone)), self.newest, self.but_for)
 
 
-Seq = Annotated[int, Field(ge=0, lt=2**63)]
+Seq = Annotated[int, Field(gt=-(2**62), lt=2**63)]
+"""Below zero for runs that were restored under what was there."""
 
 
 def history_routes(playground: Playground) -> APIRouter:
@@ -67,7 +68,7 @@ def history_routes(playground: Playground) -> APIRouter:
     ) -> dict[str, Any]:  # fmt: skip
         """Cards that match. `after` is the seq of the last one shown; days begin at midnight in `zone` (IANA name)."""
         scope, limit = playground.scope(visitor_of(request)), max(1, min(limit, MAX_PAGE))
-        found = parse(query, _zone(zone))
+        found = parse(query, zone_of(zone))
         entries = await asyncio.to_thread(search.page, scope, found, sort, limit=limit + 1, after=after)
         return {"runs": [card(entry) for entry in entries[:limit]], "more": len(entries) > limit}
 
@@ -75,7 +76,7 @@ def history_routes(playground: Playground) -> APIRouter:
     async def count(request: Request, query: str = "", newer_than: Seq = 0, zone: str = "") -> dict[str, int]:
         """How many match, of how many; with `newer_than`, only those asked for after the run of that seq count."""
         scope = playground.scope(visitor_of(request))
-        found = parse(query, _zone(zone))
+        found = parse(query, zone_of(zone))
         matching = await asyncio.to_thread(search.count, scope, found, newer_than=newer_than)
         if not found.terms and not newer_than:
             return {"count": matching, "total": matching}
@@ -118,7 +119,7 @@ def _add_bulk_actions(router: APIRouter, playground: Playground) -> None:
         return {"ids": await bulk.restore(visitor, playground.scope(visitor), Named(body.ids or ()))}
 
 
-def _zone(name: str) -> tzinfo:
+def zone_of(name: str) -> tzinfo:
     """A browser's time zone; UTC where this machine does not know it."""
     try:
         return ZoneInfo(name) if name else timezone.utc

@@ -15,7 +15,7 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from services.errors import BudgetExceeded, InvalidRequest, KeyNeeded, NotFound, PlaygroundError
+from services.errors import BudgetExceeded, InvalidRequest, KeyNeeded, NotFound, OriginalRemoved, PlaygroundError
 from services.library.history import Scope
 from services.library.metadata import MetadataError, read_settings, with_metadata
 from services.library.metadata.errors import FILE_MAX
@@ -27,10 +27,11 @@ from ui.visitors import visitor_of
 
 ASSETS = Path(__file__).parent.parent / "assets"
 PAGE_SIZE = 48
-Number = Annotated[int | None, Query(ge=0, lt=2**62)]
+Number = Annotated[int | None, Query(gt=-(2**62), lt=2**62)]
+"""Below zero are the seqs of runs that were restored under what was there."""
 JsonBody = Annotated[dict[str, Any] | None, Body()]
 FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
-STATUS = {InvalidRequest: 422, NotFound: 404, BudgetExceeded: 402, KeyNeeded: 401}
+STATUS = {InvalidRequest: 422, NotFound: 404, OriginalRemoved: 410, BudgetExceeded: 402, KeyNeeded: 401}
 
 
 def add_routes(app: FastAPI, playground: Playground, assets_path: str) -> None:
@@ -112,6 +113,8 @@ def _runs(playground: Playground) -> APIRouter:
         """A copy of the original that carries its settings, under a name that tells what it is."""
         run = await playground.run(visitor_of(request), run_id)
         file = playground.media.find("media", run.picture.name) if run.picture else None
+        if file is None and run.original_removed_at:
+            raise OriginalRemoved
         if file is None or run.picture is None:
             raise NotFound("picture file")
         name = f"flux-2-flex_{run.created_at:%Y%m%d-%H%M%S}_seed{run.seed}{file.suffix}"

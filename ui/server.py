@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from services.playground import Playground
 from ui.app import build_app
+from ui.archive import archive_routes
 from ui.blind import blind_routes
 from ui.compare import compare_routes
 from ui.grid_files import grid_file_routes
@@ -21,6 +22,7 @@ from ui.guard import Guard, KnownProxies
 from ui.history import history_routes
 from ui.routes import ASSETS, add_routes
 from ui.theme import build_theme
+from ui.usage import usage_routes
 from ui.visitors import VisitorCookie
 
 log = logging.getLogger(__name__)
@@ -47,6 +49,8 @@ def build_server(playground: Playground) -> FastAPI:
     app.include_router(grid_file_routes(playground))
     app.include_router(blind_routes(playground.ballots))
     app.include_router(history_routes(playground))
+    app.include_router(archive_routes(playground))
+    app.include_router(usage_routes(playground))
     page = build_app(playground)
     _calm_queue(page)
     gr.mount_gradio_app(
@@ -88,6 +92,7 @@ def _head(assets_path: str) -> str:
         <link rel="stylesheet" href="{assets_path}/compare.css">
         <link rel="stylesheet" href="{assets_path}/grid.css">
         <link rel="stylesheet" href="{assets_path}/history.css">
+        <link rel="stylesheet" href="{assets_path}/usage.css">
         <script>window.playground = import("{assets_path}/js/page.js")</script>
     """
 

@@ -16,6 +16,7 @@ export async function deleteRun(run) {
 }
 
 export function download(run) {
+  if (run.gone) return toast(run.gone);
   el("a", { href: `/runs/${run.id}/download`, download: "" }).click();
 }
 

@@ -47,6 +47,7 @@ export function redraw(element, key, children) {
 export const money = (usd) => (usd >= 0.01 || usd === 0 ? `≈ $${usd.toFixed(2)}` : `≈ $${usd.toFixed(4).replace(/0+$/, "")}`);
 
 export function kilobytes(bytes) {
+  if (bytes >= 2 ** 30) return `${(bytes / 2 ** 30).toFixed(bytes < 100 * 2 ** 30 ? 1 : 0)} GB`;
   return bytes < 2 ** 20 ? `${Math.max(1, Math.round(bytes / 1024))} KB` : `${(bytes / 2 ** 20).toFixed(1)} MB`;
 }
 

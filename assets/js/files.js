@@ -1,6 +1,8 @@
 // Settings from a picture's file: dropped anywhere on the page, or chosen. The bytes go to the server as they are.
+// A dropped export is restored.
 
 import { el } from "./dom.js";
+import { isExport, restoreExport } from "./restore.js";
 import { attempt, toast } from "./toast.js";
 
 const LARGEST_BYTES = 64 * 2 ** 20;
@@ -31,6 +33,7 @@ export function chooseFile(use) {
 
 async function read(file, use) {
   if (!file) return;
+  if (isExport(file)) return restoreExport(file);
   if (file.size > LARGEST_BYTES) return toast("This file is larger than 64 MB. Choose a picture.");
   const found = await attempt(async () => {
     const response = await fetch("/settings-of-file", { method: "POST", body: file });

@@ -4,6 +4,7 @@ import { post, remove } from "./api.js";
 import { button, el, money, redraw } from "./dom.js";
 import { store } from "./store.js";
 import { attempt, toast } from "./toast.js";
+import { openUsage } from "./usage.js";
 
 export function mountHeader(element) {
   const [offline, visited, badge] = [0, 1, 2].map(() => el("span", { class: "pg-chip-place" }));
@@ -22,7 +23,7 @@ export function mountHeader(element) {
 
 function visitChip({ cost_usd, pictures }, engine) {
   const words = `${engine === "demo" ? "$0" : money(cost_usd)} · ${pictures} ${pictures === 1 ? "picture" : "pictures"}`;
-  return el("span", { class: "pg-chip pg-figures pg-visit", title: "Pictures of this visit, and what they are estimated to cost" }, words);
+  return el("button", { type: "button", class: "pg-chip pg-figures pg-visit", "aria-haspopup": "dialog", title: "Pictures of this visit, and what they are estimated to cost. Press for spend and storage.", onclick: openUsage }, words);
 }
 
 function engineBadge(engine) {

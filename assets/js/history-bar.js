@@ -1,6 +1,7 @@
 // Above the results: the search box with its help, quick filters, the order, and cards or table.
 
 import { button, el, redraw } from "./dom.js";
+import { openExports } from "./exports.js";
 
 const PATIENCE_MS = 220; // between the last key and the search
 const FAULT_PATIENCE_MS = 900; // what is half typed is no fault yet
@@ -50,7 +51,7 @@ export function mountBar(element, { search, look, view, results, fields }) {
 
   element.append(
     el("div", { class: "pg-h-box" }, input, helpButton(input, fields, go)),
-    el("div", { class: "pg-h-tools" }, el("span", { class: "pg-h-sort" }, sort), el("div", { class: "pg-tabs", role: "group", "aria-label": "View" }, ...tabs)),
+    el("div", { class: "pg-h-tools" }, el("span", { class: "pg-h-sort" }, sort), el("div", { class: "pg-tabs", role: "group", "aria-label": "View" }, ...tabs), button("Export…", (event) => openExports(event.currentTarget, results), { "aria-haspopup": "menu", class: "pg-button pg-h-export" })),
     fault,
     el("div", { class: "pg-h-line" }, el("div", { class: "pg-h-filters", role: "group", "aria-label": "Filters" }, ...chips), status),
   );

@@ -17,10 +17,10 @@ const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeSty
 export function drawDetails(panel, run, desk) {
   panel.hidden = !run;
   if (!run) return redraw(panel, { empty: true }, () => []);
-  const { id, state, favourite: starred, seconds: took, failure, picture_note, note, progress, position, media } = run;
+  const { id, state, favourite: starred, seconds: took, failure, picture_note, note, progress, position, media, gone } = run;
   const prompt = wholePrompts.get(id) ?? run.prompt;
   const [before, after] = [desk.beside(run, -1), desk.beside(run, 1)];
-  redraw(panel, { id, state, starred, took, failure, picture_note, note, progress, position, media, prompt, letter: comparison.letter(id), before: before?.id, after: after?.id }, () => [
+  redraw(panel, { id, state, starred, gone, took, failure, picture_note, note, progress, position, media, prompt, letter: comparison.letter(id), before: before?.id, after: after?.id }, () => [
     el("div", { class: "pg-h-panel-head" },
       button("Previous", () => desk.show(before), { label: "Previous picture", disabled: !before }, "‹"),
       button("Next", () => desk.show(after), { label: "Next picture", disabled: !after }, "›"),
@@ -29,6 +29,7 @@ export function drawDetails(panel, run, desk) {
     picture(run),
     el("div", { class: "pg-h-panel-scroll" },
       run.failure && el("p", { class: "pg-note pg-bad" }, run.failure.message),
+      run.gone && el("p", { class: "pg-note" }, run.gone),
       run.picture_note && el("p", { class: "pg-note" }, run.picture_note),
       state === "done" && run.note && el("p", { class: "pg-note" }, run.note),
       el("p", { class: "pg-muted pg-h-made" }, `${moment.format(new Date(run.created_at))} · ${run.engine === "demo" ? "Demo engine" : run.engine}`),
@@ -81,7 +82,7 @@ function buttons(run, desk) {
       button("Favourite", () => favourite(run), { class: "pg-button pg-favourite", "aria-pressed": String(run.favourite) }, icon("star")),
       run.state === "done" && slotButtons(run, "pg-button pg-slot")),
     el("div", { class: "pg-action-row" },
-      run.state === "done" && button("Download", () => download(run), { title: "The picture, with its settings in the file" }),
+      run.state === "done" && !run.gone && button("Download", () => download(run), { title: "The picture, with its settings in the file" }),
       button("Copy code", () => showCode(run), { "aria-haspopup": "dialog" }),
       button("Copy link", () => copyLink(run))),
     el("div", { class: "pg-action-row pg-action-apart" }, button("Delete", () => deleteRun(run), { class: "pg-button pg-danger" })));

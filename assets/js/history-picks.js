@@ -2,6 +2,7 @@
 
 import { post } from "./api.js";
 import { button, el, redraw } from "./dom.js";
+import { openExportOf } from "./exports.js";
 import { zone } from "./history-results.js";
 import { attempt, toast } from "./toast.js";
 
@@ -69,6 +70,7 @@ export function mountPicksBar(element, picks, results) {
       more > count && button(`Select all ${more.toLocaleString()}${results.query ? " that match" : ""}`, () => picks.selectAll(results), { class: "pg-button pg-h-all" }),
       el("span", { class: "pg-h-gap" }),
       button("Favourite", () => favouriteAll(picks, results), { label: "Favourite selected" }, "Favourite"),
+      button("Export", (event) => openExportOf(event.currentTarget, picks.chosen), { label: "Export selected", "aria-haspopup": "menu" }, "Export…"),
       button("Delete", () => deleteAll(picks, results), { label: "Delete selected", class: "pg-button pg-danger" }, "Delete"),
       button("Clear", () => picks.clear(), { label: "Clear selection" }, "Clear"),
     ]);

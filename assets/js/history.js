@@ -4,12 +4,14 @@ import { get } from "./api.js";
 import { comparison } from "./comparison.js";
 import { button, el, redraw } from "./dom.js";
 import { mountBar } from "./history-bar.js";
+import { chooseExport } from "./restore.js";
 import { columnsOf, drawCard, drawRow } from "./history-card.js";
 import { drawDetails } from "./history-details.js";
 import { VirtualList } from "./history-list.js";
 import { mountPicksBar, Picks } from "./history-picks.js";
 import { Results } from "./history-results.js";
 import { keepPlace } from "./history-place.js";
+import { store } from "./store.js";
 import { toast } from "./toast.js";
 
 const GAP = 12;
@@ -135,6 +137,7 @@ export async function mountHistory(element, { trigger }) {
   body.addEventListener("scroll", () => (head.scrollLeft = body.scrollLeft), { passive: true });
   body.addEventListener("keydown", (event) => moveFocus(event, { results, desk, perLine, focusRun }));
   element.addEventListener("keydown", (event) => event.key === "Escape" && (desk.open ? desk.show(null) : picks.clear()));
+  store.addEventListener("restored", () => results.again());
   let width = 0;
   new ResizeObserver(() => {
     if (body.clientWidth === width || !body.clientWidth) return;
@@ -154,7 +157,7 @@ function linesOf({ runs, sort }, count, height, view) {
     const words = headingOf(run);
     if (words !== heading) {
       heading = words;
-      lines.push({ key: `${view} ${words}`, heading: words, height: HEADING });
+      lines.push({ key: `${view} ${words} ${run.id}`, heading: words, height: HEADING }); // restored days can stand there twice
       row = null;
     }
     if (!row || row.runs.length === count) lines.push((row = { key: `${view} ${run.id}`, runs: [], height }));
@@ -191,7 +194,7 @@ function drawEmpty(place, results, box) {
   const none = loaded && !results.runs.length;
   redraw(place, { none, query, total }, () => {
     if (!none) return [];
-    if (!query) return [el("div", { class: "pg-empty" }, el("p", { class: "pg-strong" }, "Nothing here yet."), el("p", {}, "Every picture that you make is kept, and can be found here by its prompt and settings."))];
+    if (!query) return [el("div", { class: "pg-empty" }, el("p", { class: "pg-strong" }, "Nothing here yet."), el("p", {}, "Every picture that you make is kept, and can be found here by its prompt and settings."), button("Restore an export…", chooseExport))];
     return [el("div", { class: "pg-empty" }, el("p", { class: "pg-strong" }, "Nothing matches."), el("p", {}, `None of ${total.toLocaleString()} runs has all of: ${query}`), button("Clear the search", () => { box.put(""); box.focus(); }))];
   });
 }

@@ -12,6 +12,7 @@ import { mountPrompts } from "./prompts.js";
 import { mountStage } from "./stage.js";
 import { store } from "./store.js";
 import { toast } from "./toast.js";
+import { watchRemoved } from "./removed.js";
 import { mountViewer } from "./viewer.js";
 
 const mounts = { header: mountHeader, stage: mountStage, gallery: mountGallery, history: mountHistory, prompts: mountPrompts, viewer: mountViewer, views: mountViews, grid: mountGrid };
@@ -35,4 +36,5 @@ export function hear(message) {
 prepareCreate();
 comparison.start(); // opens ?compare=… links: the script of a tab that was never opened has not run
 gridDesk.start();
+watchRemoved();
 store.start().catch((error) => toast(error.message));

@@ -55,8 +55,9 @@ function drawDetails(panel, run, trigger) {
   const { id, state, favourite: starred, seconds: took, bytes, failure, picture_note, note } = run;
   const prompt = wholePrompts.get(id) ?? run.prompt;
   const letter = comparison.letter(id);
-  redraw(panel, { id, state, starred, took, bytes, failure, picture_note, note, prompt, letter }, () => [
+  redraw(panel, { id, state, starred, took, bytes, failure, picture_note, note, prompt, letter, gone: run.gone }, () => [
     folding(el("dl", { class: "pg-facts" }, ...facts(run).flatMap(([name, value]) => [el("dt", {}, name), el("dd", { class: "pg-figures" }, value)]))),
+    run.gone && el("p", { class: "pg-note" }, run.gone),
     run.picture_note && el("p", { class: "pg-note" }, run.picture_note),
     state === "done" && run.note && el("p", { class: "pg-note" }, run.note),
     run.failure && el("p", { class: "pg-note pg-bad" }, run.failure.message),
@@ -120,7 +121,7 @@ function buttons(run, trigger) {
     el(
       "div",
       { class: "pg-action-row" },
-      done && button("Download", () => download(run), { title: "The picture, with its settings in the file" }),
+      done && !run.gone && button("Download", () => download(run), { title: "The picture, with its settings in the file" }),
       button("Copy code", () => showCode(run), { "aria-haspopup": "dialog" }),
       button("Copy link", () => copyLink(run)),
     ),

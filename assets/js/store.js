@@ -63,7 +63,15 @@ class Store extends EventTarget {
 
   merge(page) {
     for (const run of page.runs) this.runs.set(run.id, run);
-    this.floor = page.more ? Math.min(this.floor, page.runs.at(-1).seq) : 0;
+    this.floor = page.more ? Math.min(this.floor, page.runs.at(-1).seq) : -Infinity;
+  }
+
+  /** Begin anew: many runs have come that no event told of. */
+  async again() {
+    this.runs.clear();
+    this.floor = Infinity;
+    await this.refresh();
+    this.dispatchEvent(new Event("restored"));
   }
 
   /** One change: the fields that differ. A run that this page never saw whole is fetched with its page. */

@@ -7,14 +7,28 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
-from sqlalchemy import ColumnElement, Connection, Row, Select, false, func, insert, literal_column, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    RowMapping,
+    Select,
+    false,
+    func,
+    insert,
+    literal_column,
+    select,
+    true,
+    update,
+)
 
 from services.errors import NotFound
 from services.library.damage import set_aside_if_damaged
@@ -123,13 +137,8 @@ class History:
 
     def change_all(self, rule: ColumnElement[bool], /, **fields: Any) -> list[str]:
         """Change some fields of all runs of a rule in one transaction. Returns their ids."""
-        chosen = select(runs.c.seq, func.row_number().over(order_by=runs.c.seq).label("place")).where(rule).subquery()
         with self._writing, self._engine.begin() as connection:
-            count = connection.execute(select(func.count()).select_from(chosen)).scalar_one()
-            before = _next_revision(connection, count) - count
-            values = {**_columns(fields), "revision": before + chosen.c.place}
-            change = update(runs).where(runs.c.seq == chosen.c.seq).values(values)
-            return list(connection.execute(change.returning(runs.c.id)).scalars())
+            return change_all(connection, rule, **fields)
 
     def get(self, run_id: str, scope: Scope) -> Run:
         """One run, deleted ones too while they can be restored. Raises NotFound."""
@@ -255,6 +264,41 @@ class History:
         """The first column of a query's rows."""
         with self._engine.connect() as connection:
             return list(connection.execute(query).scalars())
+
+    def records(self, query: Select[Any]) -> list[RowMapping]:
+        """A query's rows of any columns, by their names."""
+        with self._engine.connect() as connection:
+            return list(connection.execute(query).mappings())
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """One transaction over several tables; other writers wait. It is undone where the block raises."""
+        with self._writing, self._engine.begin() as connection:
+            yield connection
+
+
+def change_all(connection: Connection, rule: ColumnElement[bool], /, **fields: Any) -> list[str]:
+    """`History.change_all` in a transaction that does more."""
+    chosen = select(runs.c.seq, func.row_number().over(order_by=runs.c.seq).label("place")).where(rule).subquery()
+    count = connection.execute(select(func.count()).select_from(chosen)).scalar_one()
+    before = _next_revision(connection, count) - count
+    values = {**_columns(fields), "revision": before + chosen.c.place}
+    change = update(runs).where(runs.c.seq == chosen.c.seq).values(values)
+    return list(connection.execute(change.returning(runs.c.id)).scalars())
+
+
+def put_back(connection: Connection, restored: Iterable[Run], first_seq: int) -> None:
+    """Write runs that were made elsewhere or before, with seqs from `first_seq` on.
+
+    Their revisions count down from zero: no page is told of each, though thousands may come. Tell it to look anew.
+    """
+    lowest = connection.execute(select(func.min(runs.c.revision))).scalar() or 0
+    before = min(0, lowest)
+    rows = [
+        {**_row(run.model_copy(update={"revision": before - 1 - place})), "seq": first_seq + place}
+        for place, run in enumerate(restored)
+    ]
+    connection.execute(insert(runs), rows)
 
 
 def _next_revision(connection: Connection, count: int = 1) -> int:

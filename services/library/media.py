@@ -50,7 +50,7 @@ class Media:
 
         Raises RequestFailed where the bytes are no whole picture.
         """
-        image, ending = _decode(data)
+        image, ending = decode(data)
         stem = secrets.token_hex(16)
         picture = Picture(
             name=f"{stem}.{ending}",
@@ -61,8 +61,8 @@ class Media:
             height=image.height,
             note=_difference(image, ending, request),
         )
-        _write(self._originals / picture.name, data)
-        _write(self._thumbs / picture.thumb, _thumbnail(image), sync=False)  # it can be made again
+        write(self._originals / picture.name, data)
+        write(self._thumbs / picture.thumb, thumbnail(image), sync=False)  # it can be made again
         return picture
 
     def original(self, name: str) -> Path:
@@ -80,11 +80,12 @@ class Media:
 
     def remove(self, picture: Picture) -> None:
         self.original(picture.name).unlink(missing_ok=True)
-        self.thumb(picture.thumb).unlink(missing_ok=True)
+        if picture.thumb:
+            self.thumb(picture.thumb).unlink(missing_ok=True)
 
 
-def _decode(data: bytes) -> tuple[Image.Image, str]:
-    """The whole picture, decoded, and its file ending."""
+def decode(data: bytes) -> tuple[Image.Image, str]:
+    """The whole picture, decoded, and its file ending. Raises RequestFailed."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is checked just below
@@ -113,7 +114,8 @@ def _difference(image: Image.Image, ending: str, request: GenerationRequest) -> 
     return f"fal sent {' and '.join(found)}." if found else None
 
 
-def _thumbnail(image: Image.Image) -> bytes:
+def thumbnail(image: Image.Image) -> bytes:
+    """A WebP of THUMB_SIDE pixels at most."""
     colours = image if image.mode in ("RGB", "RGBA") else image.convert("RGBA")
     scale = min(1.0, THUMB_SIDE / max(image.size))
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
@@ -123,7 +125,7 @@ def _thumbnail(image: Image.Image) -> bytes:
     return out.getvalue()
 
 
-def _write(file: Path, data: bytes, *, sync: bool = True) -> None:
+def write(file: Path, data: bytes, *, sync: bool = True) -> None:
     """All of it or nothing: written beside, synced where it must outlive a power cut, then moved into place."""
     file.parent.mkdir(parents=True, exist_ok=True)  # it may have been deleted under the server
     handle, name = tempfile.mkstemp(dir=file.parent, prefix=".part-")

@@ -1,0 +1,179 @@
+"""How much room the pictures take, and a limit to it.
+
+Above the limit the originals of the oldest pictures go that are no favourites. Their entries and thumbnails stay, each
+entry says that its original is gone, the page tells of it, and so does the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, func, or_, select
+
+from services.changes import Changes
+from services.library.history import History, Scope, stamp
+from services.library.media import Media
+from services.library.search import LIVE
+from services.library.tables import grid_cells, runs
+from services.run import RunState, now
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 60.0
+KEPT_SHARE = 0.95
+"""Room is made down to this share of the limit, so that it is not made again with every picture."""
+BATCH = 500
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Bytes and numbers of files; of the whole server, or of one visitor's originals only."""
+
+    originals: int
+    originals_bytes: int
+    thumbs_bytes: int | None
+    database_bytes: int | None
+    limit_bytes: int | None
+    removed: int
+    """Entries whose originals were removed to save space."""
+
+
+@dataclass(frozen=True)
+class Removed:
+    """What was removed to save space, of those that a scope sees."""
+
+    originals: int
+    bytes: int
+    newest: datetime | None
+    """When the last one went."""
+
+
+class Storage:
+    def __init__(self, history: History, media: Media, changes: Changes, folder: Path, limit_bytes: int | None) -> None:
+        self._history, self._media, self._changes = history, media, changes
+        self._folder, self._limit = folder, limit_bytes
+
+    def usage(self, scope: Scope) -> Usage:
+        """Blocks: it looks at every file, or at every entry of a visitor."""
+        removed = self.removed(scope).originals
+        if not scope.everyone:
+            count, size = self._of_entries(_kept(scope.clause()))
+            return Usage(count, size, None, None, self._limit, removed)
+        sizes = _sizes(self._folder / "media")
+        database = sum(file.stat().st_size for file in self._folder.glob("history.sqlite3*"))
+        thumbs = sum(_sizes(self._folder / "thumbs").values())
+        return Usage(len(sizes), sum(sizes.values()), thumbs, database, self._limit, removed)
+
+    def removed(self, scope: Scope, since: datetime | None = None) -> Removed:
+        """What was removed after `since`. An entry without a thumbnail never had its original here."""
+        rules = [scope.clause(), runs.c.deleted_at.is_(None), runs.c.original_removed_at.is_not(None)]
+        if since:
+            rules.append(runs.c.original_removed_at > stamp(since))
+        rule = and_(*rules, func.json_extract(runs.c.picture, "$.thumb") != "")
+        count, size = self._of_entries(rule)
+        (newest,) = self._history.values(select(func.max(runs.c.original_removed_at)).where(rule))
+        return Removed(count, size, datetime.fromisoformat(newest) if newest else None)
+
+    def _of_entries(self, rule: ColumnElement[bool]) -> tuple[int, int]:
+        size = func.coalesce(func.sum(func.json_extract(runs.c.picture, "$.bytes")), 0)
+        (found,) = self._history.records(select(func.count().label("count"), size.label("size")).where(rule))
+        return found["count"], found["size"]
+
+    # -- the limit ---------------------------------------------------------------------------------------------------
+
+    async def keep_within(self) -> None:
+        """Make room whenever there is too much, for as long as the server runs."""
+        if self._limit is None:
+            return
+        await asyncio.to_thread(self._remove_leftovers)
+        while True:
+            await self.make_room()
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def make_room(self) -> int:
+        """Remove originals where there are too many bytes of them. Returns how many went."""
+        gone = await asyncio.to_thread(self._make_room)
+        for visitor in set(gone.values()):
+            self._changes.tell(visitor)
+        return len(gone)
+
+    def _make_room(self) -> dict[str, str | None]:
+        """Names of what went → whose it was."""
+        size = sum(_sizes(self._folder / "media").values())
+        if self._limit is None or size <= self._limit:
+            return {}
+        chosen = self._oldest(size - int(self._limit * KEPT_SHARE))
+        gone = {name: visitor for batch in _batches(chosen) for name, visitor in self._remove(batch).items()}
+        left = size - sum(chosen[name] for name in gone)
+        log.warning(
+            "%d originals of the oldest pictures were removed to keep within PLAYGROUND_MEDIA_LIMIT_GB; "
+            "their entries and small copies are kept",
+            len(gone),
+        )
+        if left > self._limit:
+            log.warning("%.2f GB of originals stay: favourites, and pictures of grids under way", left / 2**30)
+        return gone
+
+    def _oldest(self, excess: int) -> dict[str, int]:
+        """Names and sizes of the originals that may go, the oldest first, until `excess` bytes are reached."""
+        size = func.json_extract(runs.c.picture, "$.bytes").label("size")
+        query = select(runs.c.media_name, size).where(_may_go()).order_by(runs.c.created_at, runs.c.seq)
+        found: dict[str, int] = {}
+        for row in self._history.records(query):
+            if excess <= 0:
+                break
+            found[row["media_name"]] = row["size"]
+            excess -= row["size"]
+        return found
+
+    def _remove(self, names: list[str]) -> dict[str, str | None]:
+        """First the entries say so, then the files go: never the other way round."""
+        rule = and_(_may_go(), runs.c.media_name.in_(names))
+        ids = self._history.change_all(rule, original_removed_at=now())
+        rows = self._history.records(select(runs.c.media_name, runs.c.visitor).where(runs.c.id.in_(ids)))
+        for row in rows:
+            self._media.original(row["media_name"]).unlink(missing_ok=True)
+        return {row["media_name"]: row["visitor"] for row in rows}
+
+    def _remove_leftovers(self) -> None:
+        """Files that a crash left between the two."""
+        names = self._history.values(select(runs.c.media_name).where(runs.c.original_removed_at.is_not(None)))
+        for name in _sizes(self._folder / "media").keys() & set(names):
+            self._media.original(name).unlink(missing_ok=True)
+
+
+def _kept(rule: ColumnElement[bool]) -> ColumnElement[bool]:
+    return and_(rule, runs.c.media_name.is_not(None), runs.c.original_removed_at.is_(None))
+
+
+def _may_go() -> ColumnElement[bool]:
+    """No favourite, nothing that is deleted and may come back, and no cell of a grid that is under way."""
+    under_way = select(runs.c.grid_id).where(runs.c.grid_id.is_not(None), runs.c.state.in_(LIVE))
+    cells = select(grid_cells.c.run_id).where(grid_cells.c.grid_id.in_(under_way))
+    return and_(
+        _kept(runs.c.state == RunState.DONE.value),
+        runs.c.favourite.is_(False),
+        runs.c.deleted_at.is_(None),
+        or_(runs.c.grid_id.is_(None), runs.c.grid_id.not_in(under_way)),
+        runs.c.id.not_in(cells),
+    )
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    """File name → bytes."""
+    with os.scandir(folder) as entries:
+        return {entry.name: entry.stat().st_size for entry in entries if entry.is_file(follow_symlinks=False)}
+
+
+def _batches(names: Iterable[str]) -> Iterable[list[str]]:
+    left: Any = iter(names)
+    while batch := list(islice(left, BATCH)):
+        yield batch

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from support.shelf import Shelf
+
+
+@pytest.fixture(scope="session")
+def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty history: copied, it costs less than made anew."""
+    folder = tmp_path_factory.mktemp("blank")
+    Shelf(folder).close()
+    return folder / "history.sqlite3"
+
+
+@pytest.fixture
+def new_shelf(tmp_path: Path, blank: Path) -> Iterator[Callable[[str], Shelf]]:
+    """`new_shelf(name)`: a data folder of its own."""
+    made: list[Shelf] = []
+
+    def make(name: str) -> Shelf:
+        folder = tmp_path / name
+        folder.mkdir()
+        shutil.copy(blank, folder)
+        made.append(Shelf(folder))
+        return made[-1]
+
+    yield make
+    for shelf in made:
+        shelf.close()
+
+
+@pytest.fixture
+def shelf(new_shelf: Callable[[str], Shelf]) -> Shelf:
+    return new_shelf("first")
+
+
+@pytest.fixture
+def other(new_shelf: Callable[[str], Shelf]) -> Shelf:
+    """An empty one, as after a wipe."""
+    return new_shelf("other")

@@ -1,0 +1,119 @@
+"""A data folder with a history, its pictures, and what exports and restores them."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from sqlalchemy import Table, insert, select
+
+from services.library.archive.export import Exporter, Extra, Kind
+from services.library.archive.restore import Restored, Restorer
+from services.library.archive.safety import Limits
+from services.library.archive.settled import Owner
+from services.library.history import EVERYONE, History, Scope
+from services.library.media import Media
+from services.library.tables import ballots, grid_cells, grids, projects, runs
+from services.request import GenerationRequest
+from services.run import Run, RunState, new_id, now
+
+LIMITS = Limits(2**30)
+GROUP = Owner("ann", shares=True)
+
+
+class Shelf:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.history, self.media = History(folder), Media(folder)
+        self.exporter = Exporter(self.history, self.media, folder / "incoming")
+        self.restorer = Restorer(self.history, self.media, folder / "incoming")
+
+    def close(self) -> None:
+        self.history.close()
+
+    # -- what is in it -----------------------------------------------------------------------------------------------
+
+    def add(self, prompt: str = "a fox", *, visitor: str | None = "ann", picture: bool = True, **fields: Any) -> Run:
+        request = fields.pop("request", GenerationRequest(prompt=prompt, seed=7, image_size="square"))
+        kept = self.media.keep(a_picture(prompt), request) if picture else None
+        state = RunState.DONE if picture else RunState.FAILED
+        defaults = {"id": new_id(), "visitor": visitor, "engine": "demo", "key_of": "owner", "request": request,
+                    "state": state, "created_at": now(), "picture": kept}  # fmt: skip
+        return self.history.add([Run(**{**defaults, **fields})])[0]
+
+    def write(self, table: Table, **values: Any) -> None:
+        with self.history.writing() as connection:
+            connection.execute(insert(table).values(**values))
+
+    def all(self) -> list[Run]:
+        """Every run in the order of asking, without what means something on this server only."""
+        entries = self.history.rows(select(runs).order_by(runs.c.seq))
+        return [entry.run.model_copy(update={"revision": 0, "visitor": None}) for entry in entries]
+
+    def rows(self, table: Table) -> list[dict[str, Any]]:
+        found = self.history.records(select(table).order_by(*table.primary_key))
+        return [{name: value for name, value in row.items() if name not in ("seq", "visitor")} for row in found]
+
+    def kin(self) -> list[list[dict[str, Any]]]:
+        return [self.rows(table) for table in (projects, grids, grid_cells, ballots)]
+
+    def files(self) -> dict[str, bytes]:
+        return {file.name: file.read_bytes() for file in (self.folder / "media").iterdir()}
+
+    def state(self) -> Any:
+        """All that a refused restore must leave alone."""
+        left = sorted(file.name for file in (self.folder / "incoming").glob("*"))
+        return self.all(), self.kin(), self.files(), sorted(self.thumbs()), left
+
+    def thumbs(self) -> dict[str, bytes]:
+        return {file.name: file.read_bytes() for file in (self.folder / "thumbs").iterdir()}
+
+    # -- out and in --------------------------------------------------------------------------------------------------
+
+    def export(self, kind: Kind = "zip", scope: Scope = EVERYONE, rule: Any = None, *, grid_ids: Iterable[str] = (),
+               extras: Iterable[Extra] = ()) -> bytes:  # fmt: skip
+        rule = scope.clause() if rule is None else rule
+        download = self.exporter.prepare(scope, rule, kind, grid_ids=tuple(grid_ids), extras=tuple(extras))
+        data = b"".join(download.blocks)
+        download.close()
+        assert len(data) == download.size
+        return data
+
+    def restore(self, data: bytes, owner: Owner = GROUP, limits: Limits = LIMITS) -> Restored:
+        file = self.folder / "dropped"
+        file.write_bytes(data)
+        return self.restorer.restore(file, owner, limits)
+
+
+def a_picture(text: str = "a fox", encoding: str = "JPEG", size: tuple[int, int] = (48, 32)) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", size, f"#{zlib.crc32(text.encode()) & 0xFFFFFF:06x}").save(out, encoding)
+    return out.getvalue()
+
+
+def parts_of(data: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        assert archive.testzip() is None
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def packed(parts: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", compression) as archive:
+        for name, data in parts.items():
+            archive.writestr(name, data)
+    return out.getvalue()
+
+
+def lines_of(data: bytes) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in data.splitlines()]
+
+
+def written(lines: Iterable[dict[str, Any]]) -> bytes:
+    return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
