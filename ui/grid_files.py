@@ -6,6 +6,7 @@ What writes them is imported with the first file: fonts and PDF are nothing that
 from __future__ import annotations
 
 import asyncio
+import io
 import tempfile
 from collections.abc import Callable
 from datetime import datetime
@@ -13,13 +14,16 @@ from pathlib import Path
 from typing import Literal
 
 from fastapi import APIRouter, Request
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, StreamingResponse
 from starlette.background import BackgroundTask
 
 from services.compare.layout import GridLayout
 from services.grid_layout import layout_of
 from services.grids import GridView
+from services.library.archive.export import Extra
+from services.library.bulk import Named
 from services.playground import Playground
+from ui.archive import sent
 from ui.visitors import visitor_of
 
 Preset = Literal["client", "technical"]
@@ -62,7 +66,28 @@ def grid_file_routes(playground: Playground) -> APIRouter:
 
         return await file(request, grid_id, "html", write)
 
+    @router.get("/archive.zip")
+    async def archive_zip(request: Request, grid_id: str) -> StreamingResponse:
+        """The originals and all that restores the grid; its page and its sheet lie beside them."""
+        visitor = visitor_of(request)
+        view = await playground.grids.view(visitor, grid_id)
+        extras = await asyncio.to_thread(_extras, view, playground)
+        chosen = Named(tuple(view.runs))
+        scope = playground.scope(visitor)
+        return sent(await playground.archive.export(scope, chosen, "zip", grid_ids=[grid_id], extras=extras))
+
     return router
+
+
+def _extras(view: GridView, playground: Playground) -> list[Extra]:
+    from services.compare.page_export import write_page
+    from services.compare.sheet import contact_sheet
+
+    layout = layout_of(view, playground.media)
+    page, sheet = io.BytesIO(), io.BytesIO()
+    write_page(layout, page)
+    contact_sheet(layout, "technical", sheet)
+    return [Extra("page.html", page.getvalue()), Extra("sheet.png", sheet.getvalue())]
 
 
 def _written(view: GridView, playground: Playground, ending: str, write: Write) -> Path:

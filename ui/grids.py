@@ -9,9 +9,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.compare.axes import AXIS_LABELS, SEARCH_REPLACE, Axis, axis_text
+from services.compare.axes import AXIS_LABELS, SEARCH_REPLACE, Axis, editable
 from services.compare.grid import MAX_CELLS, SLOTS, GridPlan, make_plan
-from services.compare.items import ItemError
 from services.compare.sameness import sameness
 from services.errors import FieldIssue, InvalidRequest
 from services.grids import AxisPreview, GridView, Preview
@@ -184,7 +183,7 @@ async def _shown(playground: Playground, view: GridView) -> dict[str, Any]:
         "origin": plan.origin,
         "thumb": f"/thumbs/{origin.picture.thumb}" if origin and origin.picture else None,
         "base": _told_base(plan.base),
-        "axes": [{"field": axis.field, **_told_axis(axis), "text": _text_of(axis)} for axis in plan.axes],
+        "axes": [{"field": axis.field, **_told_axis(axis), "text": editable(axis)} for axis in plan.axes],
         "cells": [run.id if (run := view.run_of(cell.key)) else None for cell in plan.cells],
         "prices": [prices[cell.key] for cell in plan.cells],
         "words": _cell_words(plan),
@@ -192,14 +191,6 @@ async def _shown(playground: Playground, view: GridView) -> dict[str, Any]:
         "runs": [loose_card(run) for run in view.runs.values()],
         "repeat": await asyncio.to_thread(_repeated, playground, view),
     }
-
-
-def _text_of(axis: Axis) -> str:
-    """The axis as it may be edited; where only a list says it, one value a line."""
-    try:
-        return axis_text(axis)
-    except ItemError:
-        return "\n".join(axis.labels)
 
 
 def _cell_words(plan: GridPlan) -> list[str]:

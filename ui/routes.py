@@ -15,6 +15,9 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
+from services.compare.axes import editable
+from services.compare.grid import read_plan
+from services.compare.restore import read_plan as read_plan_of
 from services.errors import BudgetExceeded, InvalidRequest, KeyNeeded, NotFound, OriginalRemoved, PlaygroundError
 from services.library.history import Scope
 from services.library.metadata import MetadataError, read_settings, with_metadata
@@ -220,16 +223,29 @@ def _files() -> APIRouter:
 
     @router.post("/settings-of-file")
     async def settings_of_file(request: Request) -> dict[str, Any]:
-        """The settings in a picture of any tool. The body is the file's own bytes, at most 64 MB."""
+        """The settings in a picture of any tool, or the plan in a grid's sheet or page. The body is the file's own
+        bytes, at most 64 MB."""
         data = bytearray()
         async for part in request.stream():
             data += part
             if len(data) > FILE_MAX:
                 raise MetadataError("too_large")
+        if (plan := await asyncio.to_thread(_plan_in, bytes(data))) is not None:
+            return {"grid": plan}
         found = await asyncio.to_thread(read_settings, bytes(data))
         return {"source": found.source, "values": found.values, "unused": found.unused, "notes": found.notes}
 
     return router
+
+
+def _plan_in(data: bytes) -> dict[str, Any] | None:
+    """The plan of a grid's contact sheet or page, each value checked again. Raises InvalidRequest."""
+    found = read_plan_of(data)
+    if found is None:
+        return None
+    plan = read_plan(found)
+    axes = [{"field": axis.field, "text": editable(axis)} for axis in plan.axes]
+    return {"request": plan.base.model_dump(mode="json"), "axes": axes, "title": plan.title}
 
 
 def _keys(playground: Playground) -> APIRouter:

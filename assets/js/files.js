@@ -2,6 +2,7 @@
 // A dropped export is restored.
 
 import { el } from "./dom.js";
+import { gridDesk } from "./grid-desk.js";
 import { isExport, restoreExport } from "./restore.js";
 import { attempt, toast } from "./toast.js";
 
@@ -27,7 +28,7 @@ export function acceptDrops(use) {
 
 /** Ask for a file. */
 export function chooseFile(use) {
-  const input = el("input", { type: "file", accept: "image/png,image/jpeg,image/webp", onchange: () => read(input.files[0], use) });
+  const input = el("input", { type: "file", accept: "image/png,image/jpeg,image/webp,text/html,application/pdf", onchange: () => read(input.files[0], use) });
   input.click();
 }
 
@@ -42,6 +43,7 @@ async function read(file, use) {
     return answer;
   });
   if (!found) return;
+  if (found.grid) return gridDesk.restore(found.grid);
   const left = found.unused.length ? ` Not used: ${found.unused.join(" ")}` : "";
   use({ values: found.values, said: [`Settings from ${found.source}.`, ...found.notes].join(" ") + left });
 }

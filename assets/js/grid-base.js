@@ -30,7 +30,7 @@ export function newBase(trigger) {
             el("strong", {}, "Base"),
             el("span", { class: "pg-grid-prompt", dir: "auto", title: prompt ?? "" }, prompt ?? "…"),
             told && el("span", { class: "pg-figures pg-grid-settings" }, [seed === null ? "a random seed" : `seed ${seed}`, told.caption].join(" · "))),
-          el("span", { class: "pg-muted" }, base.from === "controls" ? "from the controls" : "from a picture"),
+          el("span", { class: "pg-muted" }, { controls: "from the controls", picture: "from a picture", file: "from a file" }[base.from]),
           button("Change…", change, { "aria-haspopup": "menu", label: "Change the base" }, "Change…"),
         ];
       });

@@ -73,6 +73,15 @@ class GridDesk extends EventTarget {
     this.#look(0);
   }
 
+  /** A plan out of a file: the grid as it was planned, to be looked at and run. Pictures that are here are used. */
+  restore({ request, axes, title }) {
+    this.#begin({ request, from: "file" });
+    this.axes = emptyAxes().map((axis, at) => axes[at] ?? axis);
+    this.#show();
+    this.#look(0);
+    toast(`The plan of a grid is restored: ${title}.`);
+  }
+
   #begin(base) {
     Object.assign(this, { base, expansion: null, grid: null, preview: null, axes: emptyAxes() });
     this.cards.clear();

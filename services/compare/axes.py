@@ -98,6 +98,14 @@ def axis_text(axis: Axis) -> str:
     return join_items([_item_text(value) for value in axis.values])
 
 
+def editable(axis: Axis) -> str:
+    """The axis as text for a box; where only a list can say it, one value a line."""
+    try:
+        return axis_text(axis)
+    except ItemError:
+        return "\n".join(axis.labels)
+
+
 def _item_text(value: Any) -> str:
     if isinstance(value, dict):
         return f"{value['width']}x{value['height']}"

@@ -6,9 +6,8 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, select, update
+from sqlalchemy import Connection, RowMapping, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from services.compare.grid import GridPlan
@@ -86,18 +85,17 @@ class GridStore:
         )
 
     def pause(self, grid_id: str, paused: bool) -> None:
-        self._history.write(
-            lambda connection: connection.execute(update(grids).where(grids.c.id == grid_id).values(paused=paused))
-        )
+        with self._history.writing() as connection:
+            connection.execute(update(grids).where(grids.c.id == grid_id).values(paused=paused))
 
     def get(self, grid_id: str, scope: Scope) -> Grid:
         """Raises NotFound."""
         query = select(grids).where(grids.c.id == grid_id, scope.clause(grids.c.visitor))
         cells = select(grid_cells.c.key, grid_cells.c.run_id).where(grid_cells.c.grid_id == grid_id)
-        row = next(iter(self._rows(query)), None)
+        row = next(iter(self._history.records(query)), None)
         if row is None:
             raise NotFound("grid")
-        return _grid(row, {cell.key: cell.run_id for cell in self._rows(cells)})
+        return _grid(row, {cell["key"]: cell["run_id"] for cell in self._history.records(cells)})
 
     def newest(self, scope: Scope, *, limit: int, before: int | None = None) -> list[GridLine]:
         counted = select(func.count()).where(grid_cells.c.grid_id == grids.c.id).scalar_subquery()
@@ -106,31 +104,26 @@ class GridStore:
         )
         if before is not None:
             query = query.where(grids.c.seq < before)
-        return [_line(row) for row in self._rows(query.order_by(grids.c.seq.desc()).limit(limit))]
-
-    def _rows(self, query: Select[Any]) -> list[Row[Any]]:
-        return self._history.read(lambda connection: list(connection.execute(query)))
+        return [_line(row) for row in self._history.records(query.order_by(grids.c.seq.desc()).limit(limit))]
 
     # -- what was judged blind -------------------------------------------------------------------------------------
 
     def keep_ballot(self, ballot_id: str, grid_id: str, ballot: str, moment: datetime) -> None:
         """Write a new ballot, as JSON."""
         row = {"id": ballot_id, "grid_id": grid_id, "ballot": ballot, "created_at": stamp(moment)}
-        self._history.write(lambda connection: connection.execute(insert(ballots).values(row)))
+        with self._history.writing() as connection:
+            connection.execute(insert(ballots).values(row))
 
     def change_ballot(self, grid_id: str, ballot_id: str, change: Callable[[str], str]) -> str:
         """Replace a ballot by what `change` makes of it, in one transaction, and return it. Raises NotFound."""
         rule = (ballots.c.id == ballot_id) & (ballots.c.grid_id == grid_id)
-
-        def write(connection: Connection) -> str:
+        with self._history.writing() as connection:
             before = connection.execute(select(ballots.c.ballot).where(rule)).scalar()
             if before is None:
                 raise NotFound("blind pick")
             after = change(before)
             connection.execute(update(ballots).where(rule).values(ballot=after))
-            return after
-
-        return self._history.write(write)
+        return after
 
     def ballot(self, grid_id: str, ballot_id: str) -> str:
         """Raises NotFound."""
@@ -143,7 +136,7 @@ class GridStore:
     def ballots_of(self, grid_id: str) -> list[tuple[str, str]]:
         """(id, JSON) of a grid's ballots, the newest first."""
         query = select(ballots.c.id, ballots.c.ballot).where(ballots.c.grid_id == grid_id)
-        return [(row.id, row.ballot) for row in self._rows(query.order_by(ballots.c.seq.desc()))]
+        return [(row["id"], row["ballot"]) for row in self._history.records(query.order_by(ballots.c.seq.desc()))]
 
 
 def _fill(connection: Connection, grid_id: str, cells: Mapping[str, str]) -> None:
@@ -156,20 +149,20 @@ def _fill(connection: Connection, grid_id: str, cells: Mapping[str, str]) -> Non
     )
 
 
-def _grid(row: Row[Any], cells: dict[str, str]) -> Grid:
-    first_second = json.loads(row.repeat) if row.repeat else None
+def _grid(row: RowMapping, cells: dict[str, str]) -> Grid:
+    first_second = json.loads(row["repeat"]) if row["repeat"] else None
     return Grid(
-        id=row.id,
-        visitor=row.visitor,
-        plan=GridPlan.model_validate_json(row.plan),
-        created_at=datetime.fromisoformat(row.created_at),
-        paused=row.paused,
+        id=row["id"],
+        visitor=row["visitor"],
+        plan=GridPlan.model_validate_json(row["plan"]),
+        created_at=datetime.fromisoformat(row["created_at"]),
+        paused=row["paused"],
         repeat=(first_second[0], first_second[1]) if first_second else None,
         cells=cells,
     )
 
 
-def _line(row: Row[Any]) -> GridLine:
-    plan = GridPlan.model_validate_json(row.plan)
-    moment = datetime.fromisoformat(row.created_at)
-    return GridLine(row.id, row.seq, plan.title, plan.base.prompt, row.filled, moment)
+def _line(row: RowMapping) -> GridLine:
+    plan = GridPlan.model_validate_json(row["plan"])
+    moment = datetime.fromisoformat(row["created_at"])
+    return GridLine(row["id"], row["seq"], plan.title, plan.base.prompt, row["filled"], moment)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import BaseModel
 from sqlalchemy import (
@@ -36,8 +36,6 @@ from services.library.database import open_database
 from services.library.tables import counters, grids, runs
 from services.request import GenerationRequest
 from services.run import AT_FAL_STATES, FINAL_STATES, Run, RunState
-
-T = TypeVar("T")
 
 NESTED = ("request", "ticket", "failure", "picture", "tags")
 """Fields kept as JSON text."""
@@ -86,16 +84,6 @@ class History:
 
     def close(self) -> None:
         self._engine.dispose()
-
-    def write(self, change: Callable[[Connection], T]) -> T:
-        """What `change` writes, in one transaction."""
-        with self._writing, self._engine.begin() as connection:
-            return change(connection)
-
-    def read(self, look: Callable[[Connection], T]) -> T:
-        """What `look` reads, as of one moment."""
-        with self._engine.connect() as connection:
-            return look(connection)
 
     def add(self, new: Iterable[Run], also: Callable[[Connection], object] | None = None) -> list[Run]:
         """Write new runs, and what `also` writes, in one transaction, and return them with their revisions."""
