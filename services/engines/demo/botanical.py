@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from services.engines.demo.brief import Brief
 from services.engines.demo.canvas import Canvas, Cutout
 from services.engines.demo.palette import Colour, lighten, mix
+
+
+_ALONG = np.linspace(0, 1, 16)
+_BULGE = 0.5 * np.sin(np.pi * _ALONG**0.8)
+LEAF = np.vstack([np.stack([_ALONG, _BULGE], -1), np.stack([_ALONG, -_BULGE], -1)[::-1]])
+"""The outline (n, 2) of a leaf of length 1, as wide as it is long; a picture has hundreds."""
 
 
 def botanical(canvas: Canvas, brief: Brief, rng: np.random.Generator) -> None:
@@ -65,10 +73,8 @@ def _stem(
 
 def _leaf(size: float, slender: float, angle: float) -> np.ndarray:
     """A pointed oval (n, 2) from the origin in the direction `angle` (radians)."""
-    along = np.linspace(0, 1, 16)
-    bulge = 0.5 * slender * np.sin(np.pi * along**0.8)
-    shape = np.vstack([np.stack([along, bulge], -1), np.stack([along, -bulge], -1)[::-1]]) * size
-    turned: np.ndarray = shape @ np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    across, up = size * math.cos(angle), size * math.sin(angle)
+    turned: np.ndarray = LEAF @ np.array([[across, up], [-up * slender, across * slender]])
     return turned
 
 

@@ -117,7 +117,7 @@ class Canvas:
         first, last, below = self._band(crest, reach, 2.0, step)
         soft = to_mask(below / step + 0.5).filter(ImageFilter.GaussianBlur(0.4 * reach / step))
         mask = soft.point([round(value * darkness) for value in range(256)])
-        self.tint(colour, mask.resize((self.width, last - first), Image.Resampling.BICUBIC), (0, first))
+        self.tint(colour, mask.resize((self.width, last - first), Image.Resampling.BILINEAR), (0, first))
 
     def shade(self, crest: np.ndarray, colour: Colour, fade: np.ndarray, depth: float) -> None:
         """Colour what lies just below the line y = crest (width,), fading out over `depth` pixels downwards.
@@ -186,16 +186,19 @@ class Cutout:
         """`base` is the commonest colour: soft edges fade to it."""
         self.canvas, self._base = canvas, ink(base)
         self._mask = Image.new("L", (canvas.width * OVERSAMPLING, canvas.height * OVERSAMPLING))
+        self._draw_mask = ImageDraw.Draw(self._mask)
         self._colour: Image.Image | None = None  # made when a second colour comes: a large picture for nothing else
+        self._draw_colour: ImageDraw.ImageDraw | None = None
 
     def polygon(self, points: np.ndarray, colour: Colour) -> None:
         """Points (n, 2) as x, y in pixels of the canvas."""
         flat, fill = (points * OVERSAMPLING).ravel().tolist(), ink(colour)
-        ImageDraw.Draw(self._mask).polygon(flat, fill=255)
-        if self._colour is None and fill != self._base:
+        self._draw_mask.polygon(flat, fill=255)
+        if self._draw_colour is None and fill != self._base:
             self._colour = Image.new("RGB", self._mask.size, self._base)
-        if self._colour is not None:
-            ImageDraw.Draw(self._colour).polygon(flat, fill=fill)
+            self._draw_colour = ImageDraw.Draw(self._colour)
+        if self._draw_colour is not None:
+            self._draw_colour.polygon(flat, fill=fill)
 
     def lay(self, shadow: float = 0.0, alpha: float = 1.0) -> None:
         """Paste the shapes, over a soft shadow of the given darkness (0..1)."""

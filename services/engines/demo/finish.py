@@ -25,12 +25,12 @@ def soften(image: Image.Image, steps: int, rng: np.random.Generator) -> Image.Im
     # less blur in a small picture, but not in proportion: it must show there too
     factor = 1 + 24 * error * (min(width, height) / 1024) ** 0.5
     size = max(4, round(width / factor)), max(4, round(height / factor))
-    coarse = image.resize(size, Image.Resampling.BOX if factor > 3 else Image.Resampling.HAMMING)
+    coarse = image.resize(size, Image.Resampling.BOX)
     mean = coarse.resize((1, 1), Image.Resampling.BOX).resize(size)
     # the same noise at any number of steps: coloured blotches under the blur, speckle over it
     field = 128.5 + 32 * error**0.9 * rng.standard_normal((96, 96, 3), np.float32)
     blotches = Image.fromarray(np.clip(field, 0, 255).astype(np.uint8)).resize(size, Image.Resampling.BICUBIC)
-    soft = _add(Image.blend(coarse, mean, 0.25 * error), blotches).resize(image.size, Image.Resampling.BICUBIC)
+    soft = _add(Image.blend(coarse, mean, 0.25 * error), blotches).resize(image.size, Image.Resampling.BILINEAR)
     speckle = 20 * error**0.9 * rng.standard_normal((256, 256), np.float32)
     return _add(soft, _tile(speckle, image.size).convert("RGB"))
 

@@ -6,7 +6,6 @@ composition, more steps bring the picture closer to its finished state, and guid
 
 from __future__ import annotations
 
-import io
 from typing import Literal
 
 import numpy as np
@@ -15,6 +14,7 @@ from services.engines.demo import abstracts, landscapes, scenes
 from services.engines.demo.botanical import botanical
 from services.engines.demo.brief import read_prompt
 from services.engines.demo.canvas import Canvas
+from services.engines.demo.encode import encode
 from services.engines.demo.finish import grain, guide, soften
 from services.engines.demo.lettering import letter
 
@@ -51,10 +51,4 @@ def paint(
     letter(canvas, brief.lettering, brief.palette)
     picture = soften(canvas.image, num_inference_steps, noise)
     picture = grain(guide(picture, guidance_scale), paper)
-    encoded = io.BytesIO()
-    if output_format == "jpeg":
-        picture.save(encoded, "JPEG", quality=90)
-    else:
-        # Huffman coding only: in grain there are no repetitions to search for
-        picture.save(encoded, "PNG", compress_level=1, compress_type=2)
-    return encoded.getvalue()
+    return encode(picture, output_format)

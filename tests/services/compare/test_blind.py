@@ -117,6 +117,14 @@ def test_sides_and_order_follow_from_the_seed_alone() -> None:
     assert 0.25 < first_is_lower / len(one) < 0.75
 
 
+def test_who_was_shown_least_comes_in_on_either_side() -> None:
+    """Of three values the second round brings in the third: its side must not be known."""
+    drawn = [draw(grid(3), 0, "pairs", seed)[:2] for seed in range(200)]
+    newcomer_is_left = sum(second[0] not in first for first, second in drawn)
+
+    assert 70 < newcomer_is_left < 130
+
+
 # -- verdicts --------------------------------------------------------------------------------------------------------
 
 
