@@ -14,7 +14,7 @@ from services.changes import Changes
 from services.errors import NotFound
 from services.library.history import History, Scope
 from services.library.query import Query
-from services.library.search import LIVE, found_by
+from services.library.rules import LIVE, found_by
 from services.library.tables import runs
 from services.run import Run, now
 
