@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -195,6 +196,17 @@ class History:
         """The first column of a query's rows."""
         with self._engine.connect() as connection:
             return list(connection.execute(query).scalars())
+
+    def table(self, query: Select[Any]) -> list[Any]:
+        """A query's rows as they are."""
+        with self._engine.connect() as connection:
+            return list(connection.execute(query))
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction on tables beside `runs`; nobody else writes meanwhile."""
+        with self._writing, self._engine.begin() as connection:
+            yield connection
 
 
 def _next_revision(connection: Connection, count: int = 1) -> int:
