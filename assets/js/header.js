@@ -2,19 +2,21 @@
 
 import { post, remove } from "./api.js";
 import { button, el, money, redraw } from "./dom.js";
+import { projectButton } from "./projects.js";
 import { store } from "./store.js";
 import { attempt, toast } from "./toast.js";
 
 export function mountHeader(element) {
   const draw = () => {
-    const { visit, engine, ownKey, online, loaded } = store;
-    redraw(element, { visit, engine, ownKey, online, loaded }, () => [
+    const { visit, engine, ownKey, online, loaded, projectName } = store;
+    redraw(element, { visit, engine, ownKey, online, loaded, projectName }, () => [
       el("h1", { class: "pg-brand" }, "FLUX.2 [flex]"),
       el(
         "div",
         { class: "pg-chips" },
         !online && el("span", { class: "pg-chip pg-offline", role: "status" }, "Reconnecting…"),
         loaded && el("span", { class: "pg-chip pg-figures pg-visit", title: "Pictures of this visit, and what they are estimated to cost" }, `${engine === "demo" ? "$0" : money(visit.cost_usd)} · ${visit.pictures} ${visit.pictures === 1 ? "picture" : "pictures"}`),
+        loaded && projectButton(),
         loaded && el("span", { class: `pg-chip pg-engine pg-engine-${engine}`, title: engine === "demo" ? "Procedural pictures painted on this machine, for free. Enter a fal key for the real model." : "Pictures come from fal" }, engine === "demo" ? "Demo engine" : "fal"),
         button("Key", openKeys, { "aria-haspopup": "dialog" }),
       ),
