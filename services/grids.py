@@ -254,7 +254,7 @@ class Grids:
         def keep(new: list[Run]) -> list[Run]:
             return self.store.replace(run.id, new)
 
-        return await self._ask(visitor, [run.request], grid_id=run.grid_id, keep=keep)
+        return await self._ask(visitor, [run.request], run, grid_id=run.grid_id, keep=keep)
 
     async def repeat_check(self, visitor: str | None, grid_id: str) -> Grid:
         """Make one finished cell a second time, to see whether the seed repeats here."""
@@ -267,7 +267,8 @@ class Grids:
         def keep(new: list[Run]) -> list[Run]:
             return self.store.check(grid_id, (first.id, new[0].id), new)
 
-        await self._ask(visitor, [first.request.vary(seed=first.seed)], grid_id=grid_id, keep=keep)
+        again = [first.request.vary(seed=first.seed)]
+        await self._ask(visitor, again, first, grid_id=grid_id, repeat_of=first.id, keep=keep)
         return await self._grid(visitor, grid_id)
 
     # -- looking at it ---------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from services.ballots import Ballots
 from services.changes import Changes
@@ -15,7 +16,9 @@ from services.errors import BudgetExceeded, FieldIssue, InvalidRequest, KeyNeede
 from services.grids import Grids
 from services.library.archive.archive import Archive
 from services.library.history import EVERYONE, Entry, History, Scope, Totals
+from services.library.labels import sound_notes, sound_tags
 from services.library.media import open_media
+from services.library.projects import Projects
 from services.library.storage import Storage
 from services.pricing import Cheaper, Prices
 from services.request import PARAMETERS, SEED_MAX, GenerationRequest, random_seed
@@ -35,6 +38,7 @@ NEARBY_STEPS = {"guidance_scale": (-1.0, -0.5, 0.5, 1.0), "num_inference_steps":
 """What Nearby tries around a picture, field by field."""
 UNDO_SECONDS = 600
 """A deleted picture can be restored for this long; then its files go too."""
+NAMES: dict[Engine, str] = {"fal": "fal", "demo": "the demo engine"}
 API_VISITORS_BUDGET = "Callers without a token may together spend"
 
 
@@ -55,6 +59,7 @@ class Playground:
         self.settings = settings
         self.prices = Prices(settings.playground_price_per_megapixel)
         self.history = History(folder)
+        self.projects = Projects(self.history)
         self.media = open_media(folder)
         self.engines = Engines(settings, folder)
         self.changes = Changes()
@@ -136,8 +141,8 @@ class Playground:
 
     async def new_seeds(self, visitor: str | None, run_id: str) -> list[Run]:
         """The same settings with other seeds."""
-        request = (await self.run(visitor, run_id)).request
-        return await self._ask(visitor, [request.vary(seed=random_seed()) for _ in range(NEW_SEEDS)])
+        run = await self.run(visitor, run_id)
+        return await self._ask(visitor, [run.request.vary(seed=random_seed()) for _ in range(NEW_SEEDS)], like=run)
 
     async def nearby(self, visitor: str | None, run_id: str, field: str) -> list[Run]:
         """The same seed with one parameter a little lower and higher; values out of range are left out."""
@@ -147,7 +152,7 @@ class Playground:
         value, parameter = getattr(run.request, field), PARAMETERS[field]
         values = [round(value + step, 4) for step in NEARBY_STEPS[field]]
         kept = [value for value in values if (parameter.minimum or 0) <= value <= (parameter.maximum or 0)]
-        return await self._ask(visitor, [run.request.vary(seed=run.seed, **{field: value}) for value in kept])
+        return await self._ask(visitor, [run.request.vary(seed=run.seed, **{field: value}) for value in kept], like=run)
 
     async def retry(self, visitor: str | None, run_id: str) -> list[Run]:
         """Try a run again that ended without a picture: fetch it where fal has it, else ask anew.
@@ -161,21 +166,37 @@ class Playground:
             return [run]
         if run.grid_id:
             return await self.grids.retry_run(visitor, run)
-        return await self._ask(visitor, [run.request])
+        return await self._ask(visitor, [run.request], like=run)
+
+    async def repeat(self, visitor: str | None, run_id: str) -> list[Run]:
+        """The same picture again, seed and all. When it is there, its note says whether the same came out.
+
+        Raises InvalidRequest where another engine would make it.
+        """
+        run = await self.run(visitor, run_id)
+        engine, _ = self.engines.choose(visitor)
+        if engine != run.engine:
+            made, now_made = (NAMES[name] for name in (run.engine, engine))
+            message = f"This picture was made by {made}, and {now_made} makes them now: it cannot be run again exactly."
+            raise InvalidRequest((FieldIssue(field="engine", message=message),))
+        return await self._ask(visitor, [run.request.vary(seed=run.seed)], like=run, repeat_of=run.id)
 
     async def _ask(
         self,
         visitor: str | None,
         requests: list[GenerationRequest],
+        like: Run | None = None,
         *,
-        grid_id: str | None = None,
         keep: Keep | None = None,
+        **fields: Any,
     ) -> list[Run]:
-        """Journal requests as runs and set to work on them. `keep` writes them where a grid writes more with them."""
+        """Journal requests as runs and set to work on them. `like` is the run that they come from; `fields` are set on
+        each of them; `keep` writes them where a grid writes more with them."""
         engine, key_of = self.engines.choose(visitor)
         if engine == "fal" and key_of == "owner" and self.settings.owner_key is None:
             raise KeyNeeded
         created = now()
+        project = await asyncio.to_thread(self.projects.home, visitor, self.scope(visitor), like)
         new = [
             Run(
                 id=new_id(),
@@ -185,7 +206,8 @@ class Playground:
                 request=request,
                 created_at=created,
                 cost_usd=0.0 if engine == "demo" else self.prices.estimate(request),
-                grid_id=grid_id,
+                project_id=project,
+                **fields,
             )
             for request in requests
         ]
@@ -234,6 +256,14 @@ class Playground:
 
     async def favourite(self, visitor: str | None, run_id: str, on: bool) -> Run:
         return await self._change(await self.run(visitor, run_id), favourite=on)
+
+    async def note(self, visitor: str | None, run_id: str, notes: str) -> Run:
+        """Write about a picture. Raises InvalidRequest where it is too long."""
+        return await self._change(await self.run(visitor, run_id), notes=sound_notes(notes))
+
+    async def tag(self, visitor: str | None, run_id: str, tags: list[str]) -> Run:
+        """Give a picture these tags, and no others. Raises InvalidRequest where one cannot be had."""
+        return await self._change(await self.run(visitor, run_id), tags=sound_tags(tags))
 
     async def delete(self, visitor: str | None, run_id: str) -> Run:
         """Hide a picture; `restore` brings it back within UNDO_SECONDS. A running one is cancelled first."""

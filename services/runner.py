@@ -12,7 +12,7 @@ import random
 import time
 from typing import Any
 
-from services import failures
+from services import failures, repeat
 from services.changes import Changes
 from services.engines.registry import Engines
 from services.errors import Failure, KeyNeeded, NotAccepted, RequestFailed, SubmitUnanswered, Unreachable
@@ -198,6 +198,10 @@ class Runner:
         data = await gateway.download(result.url)
         picture = await asyncio.to_thread(self._media.keep, data, run.request)
         run = await self._current(run)
+        if run.cancel_asked:
+            note: str | None = "It was finished before the cancel reached fal, so it was kept."
+        else:
+            note = await asyncio.to_thread(repeat.told, self._history, self._media, run, picture)
         cost = {} if result.billed_units is None else {"cost_usd": self._cost(run, result.billed_units)}
         await self._save(
             run,
@@ -209,7 +213,7 @@ class Runner:
             progress=None,
             queue_position=None,
             failure=None,
-            note="It was finished before the cancel reached fal, so it was kept." if run.cancel_asked else None,
+            note=note,
             **cost,
         )
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from services.library.history import Entry
+from services.library.query import INBOX
+from services.library.stacks import Stack
 from services.request import PARAMETERS, caption, in_words
 from services.run import Run, RunState
 
@@ -16,6 +19,9 @@ NO_PICTURE = (
 )
 PROMPT_CUT = 280
 """Characters of a prompt that travel with a card; the details fetch the rest."""
+
+NOTES_CUT = 280
+"""The same of the notes."""
 
 
 def card(entry: Entry) -> dict[str, Any]:
@@ -51,8 +57,18 @@ def card(entry: Entry) -> dict[str, Any]:
         "created_at": run.created_at.isoformat(),
         "submitted_at": run.submitted_at.isoformat() if run.submitted_at else None,
         "deleted": run.deleted_at is not None,
-        "grid_id": run.grid_id,
+        "grid": run.grid_id,
+        "project": run.project_id or INBOX,
+        "notes": run.notes[:NOTES_CUT],
+        "notes_cut": len(run.notes) > NOTES_CUT,
+        "tags": run.tags,
+        "repeat_of": run.repeat_of,
     }
+
+
+def stack_card(stack: Stack) -> dict[str, Any]:
+    """A grid's runs as one card."""
+    return {**asdict(stack), "thumbs": [f"/thumbs/{name}" for name in stack.thumbs]}
 
 
 def loose_card(run: Run) -> dict[str, Any]:
@@ -106,4 +122,5 @@ def details(run: Run) -> dict[str, Any]:
         "id": run.id,
         "request": run.request.vary(seed=run.seed).model_dump(mode="json"),
         "request_id": run.ticket.request_id if run.ticket else None,
+        "notes": run.notes,
     }

@@ -22,10 +22,13 @@ from services.errors import BudgetExceeded, InvalidRequest, KeyNeeded, NotFound,
 from services.library.history import Scope
 from services.library.metadata import MetadataError, read_settings, with_metadata
 from services.library.metadata.errors import FILE_MAX
+from services.library.query import Query as Found
 from services.playground import Playground
 from services.run import Run
 from services.snippets import snippet
 from ui.cards import card, details
+from ui.projects import project_routes, projects_of
+from ui.shelf import shelf_page
 from ui.visitors import visitor_of
 
 ASSETS = Path(__file__).parent.parent / "assets"
@@ -41,6 +44,7 @@ def add_routes(app: FastAPI, playground: Playground, assets_path: str) -> None:
     """`assets_path` is where assets/ is served: it carries their version, so that they can be cached for good."""
     app.include_router(_health(playground))
     app.include_router(_runs(playground))
+    app.include_router(project_routes(playground))
     app.include_router(_events(playground))
     app.include_router(_media(playground))
     app.include_router(_files())
@@ -84,15 +88,17 @@ def _runs(playground: Playground) -> APIRouter:
     async def page(
         request: Request, limit: int = PAGE_SIZE, before: Number = None, visit: float | None = None
     ) -> dict[str, Any]:
-        """Cards, newest first. `cursor` is where `/events` goes on; `visit` is the time (ms) this visit began."""
+        """Cards of the visitor's project, newest first; of a grid's runs the newest, and `stacks` says what it stands
+        for. `cursor` is where `/events` goes on; `visit` is the time (ms) this visit began."""
         visitor = visitor_of(request)
         cursor = await asyncio.to_thread(playground.history.revision)
-        limit = max(1, min(limit, 200))
-        entries = await playground.entries(visitor, limit=limit + 1, before=before)
+        projects = await projects_of(playground, visitor)
+        scope, query = playground.scope(visitor), Found(project=projects["project"])
+        shown = await shelf_page(playground, scope, query, limit=max(1, min(limit, 200)), after=before)
         return {
             "cursor": cursor,
-            "more": len(entries) > limit,
-            "runs": [card(entry) for entry in entries[:limit]],
+            **shown,
+            **projects,
             "visit": await _visit(playground, visitor, visit),
             "engine": playground.engines.choose(visitor)[0],
             "own_key": playground.engines.has_key(visitor),
@@ -137,8 +143,17 @@ def _runs(playground: Playground) -> APIRouter:
     action("restore", lambda visitor, run_id, body: playground.restore(visitor, run_id))
     action("new-seeds", lambda visitor, run_id, body: playground.new_seeds(visitor, run_id))
     action("nearby", lambda visitor, run_id, body: playground.nearby(visitor, run_id, str(body.get("field"))))
+    action("repeat", lambda visitor, run_id, body: playground.repeat(visitor, run_id))
+    action("notes", lambda visitor, run_id, body: playground.note(visitor, run_id, str(body.get("notes") or "")))
+    action(
+        "tags", lambda visitor, run_id, body: playground.tag(visitor, run_id, list(map(str, body.get("tags") or ())))
+    )
     action("favourite", lambda visitor, run_id, body: playground.favourite(visitor, run_id, bool(body.get("on"))))
     return router
+
+
+def _listed(value: Any) -> list[str]:
+    return [str(one) for one in value] if isinstance(value, list) else []
 
 
 async def _visit(playground: Playground, visitor: str | None, since_ms: float | None) -> dict[str, Any]:

@@ -93,6 +93,7 @@ def _head(assets_path: str) -> str:
         <link rel="stylesheet" href="{assets_path}/grid.css">
         <link rel="stylesheet" href="{assets_path}/history.css">
         <link rel="stylesheet" href="{assets_path}/usage.css">
+        <link rel="stylesheet" href="{assets_path}/shelf.css">
         <script>window.playground = import("{assets_path}/js/page.js")</script>
     """
 

@@ -8,6 +8,7 @@ export const cancel = (run) => attempt(() => post(`/runs/${run.id}/cancel`));
 export const retry = (run) => attempt(() => post(`/runs/${run.id}/retry`));
 export const newSeeds = (run) => attempt(() => post(`/runs/${run.id}/new-seeds`));
 export const nearby = (run, field) => attempt(() => post(`/runs/${run.id}/nearby`, { field }));
+export const repeat = (run) => attempt(() => post(`/runs/${run.id}/repeat`));
 export const favourite = (run) => attempt(() => post(`/runs/${run.id}/favourite`, { on: !run.favourite }));
 
 export async function deleteRun(run) {

@@ -5,32 +5,54 @@ import { comparison } from "./comparison.js";
 import { button, el, icon, redraw, seconds } from "./dom.js";
 import { gridDesk } from "./grid-desk.js";
 import { selection } from "./selection.js";
+import { countWords, drawStack, openInCompare, stackHead, stackOf, stateWords, titleOf } from "./stacks.js";
 import { isLive, store } from "./store.js";
+import { attempt } from "./toast.js";
 
 export function mountGallery(element, { trigger }) {
   const heading = el("div", { class: "pg-gallery-head" });
   const grid = el("div", { class: "pg-cards", role: "list", "aria-label": "Pictures", onkeydown: moveFocus });
   const end = el("div", { class: "pg-gallery-end" });
   element.append(heading, grid, end);
-  const cards = new Map();
+  const cards = new Map(); // run's id → its card
+  const stacks = new Map(); // grid's id → its card
+  const opened = new Map(); // grid's id → its place in the gallery while it is open
 
+  const cardOf = (run) => {
+    const node = cards.get(run.id) ?? newCard(run, cards);
+    drawCard(node, run, trigger);
+    return node;
+  };
+  const openGrid = (id) => {
+    opened.set(id, el("section", { class: "pg-stack-open", role: "listitem", "data-grid-id": id }, el("div"), el("div", { class: "pg-cards" })));
+    attempt(() => store.loadGrid(id));
+    draw();
+    opened.get(id)?.querySelector(".pg-card-open")?.focus({ preventScroll: true });
+  };
+  const closeGrid = (id) => {
+    opened.delete(id);
+    draw();
+    stacks.get(id)?.querySelector(".pg-card-open")?.focus();
+  };
+  const stackNode = (run) => {
+    const stack = stackOf(run);
+    const section = opened.get(run.grid);
+    if (!section) {
+      const node = drawStackCard(stacks.get(run.grid), stack, () => openGrid(run.grid));
+      stacks.set(run.grid, node);
+      return node;
+    }
+    section.setAttribute("aria-label", `Grid ${stack.title}`.trim());
+    if (!section.firstChild.firstChild) section.firstChild.replaceWith(stackHead(null, stack, () => closeGrid(run.grid)));
+    else stackHead(section.firstChild, stack, () => closeGrid(run.grid));
+    place(section.lastChild, store.ofGrid(run.grid).map(cardOf));
+    return section;
+  };
   const draw = () => {
-    const runs = store.newest;
+    const runs = store.items;
     drawHeading(heading, runs);
-    for (const [id, node] of cards) {
-      if (!store.runs.has(id) || store.runs.get(id).deleted) {
-        node.remove();
-        cards.delete(id);
-      }
-    }
-    let before = null;
-    for (const run of runs) {
-      const node = cards.get(run.id) ?? newCard(run, cards, trigger);
-      drawCard(node, run, trigger);
-      const expected = before ? before.nextSibling : grid.firstChild;
-      if (node !== expected) grid.insertBefore(node, expected);
-      before = node;
-    }
+    place(grid, runs.map((run) => (store.isStacked(run) ? stackNode(run) : cardOf(run))));
+    for (const [id, node] of cards) if (!node.isConnected) cards.delete(id);
     end.textContent = store.more ? "Loading more…" : "";
   };
   store.addEventListener("change", draw);
@@ -41,13 +63,30 @@ export function mountGallery(element, { trigger }) {
   draw();
 }
 
+/** These nodes and no others, in this order; those that are there already are not touched. */
+function place(parent, nodes) {
+  const kept = new Set(nodes);
+  for (const node of [...parent.children]) if (!kept.has(node)) node.remove();
+  nodes.forEach((node, index) => parent.children[index] !== node && parent.insertBefore(node, parent.children[index] ?? null));
+}
+
+function drawStackCard(node, stack, open) {
+  const compare = () => el("div", { class: "pg-card-compare" }, button("Open in Compare", () => openInCompare(stack.grid_id), { class: "pg-overlay pg-stack-compare" }));
+  return drawStack(node, stack, {
+    open,
+    parts: () => [compare()],
+    foot: () => [el("span", { class: "pg-strong" }, titleOf(stack)), el("span", {}, [countWords(stack), stateWords(stack)].filter(Boolean).join(" · "))],
+  });
+}
+
 function drawHeading(heading, runs) {
-  const live = runs.filter(isLive).length;
-  const done = runs.filter((run) => run.state === "done").length;
+  const each = runs.map((run) => (store.isStacked(run) ? stackOf(run) : { live: Number(isLive(run)), done: Number(run.state === "done") }));
+  const [live, done] = ["live", "done"].map((name) => each.reduce((sum, one) => sum + one[name], 0));
+  const name = store.projects.length ? store.projectName : "Newest";
   const words = [`${done}${store.more ? "+" : ""} ${done === 1 ? "picture" : "pictures"}`, live && `${live} running`].filter(Boolean).join(" · ");
   const chosen = comparison.ids.length;
-  redraw(heading, { words, chosen, empty: !runs.length }, () => [
-    runs.length && el("h2", {}, "Newest"),
+  redraw(heading, { words, chosen, name, empty: !runs.length }, () => [
+    runs.length && el("h2", {}, name),
     runs.length && el("span", { class: "pg-muted", role: "status" }, words),
     chosen > 0 && el("span", { class: "pg-muted pg-gallery-chosen" }, `${chosen} to compare`),
     chosen > 0 && button("Clear", () => comparison.choose([])),
@@ -69,7 +108,7 @@ function drawCard(node, run, trigger) {
   const [picture, foot] = node.children;
   const { state, thumb, favourite: starred, position, progress, note, failure, cancelling, seed } = run;
   const letter = comparison.letter(run.id);
-  redraw(picture, { state, thumb, starred, position, progress, note, failure, cancelling, seed, letter }, () => pictureParts(run, trigger));
+  redraw(picture, { state, thumb, starred, position, progress, note, failure, cancelling, seed, letter }, () => [...pictureParts(run, trigger), repeatNote(run)]);
   redraw(foot, { state, seed, took: run.seconds }, () => [
     el("span", { class: "pg-figures", title: `Seed ${run.seed}` }, `seed ${run.seed}`),
     el("span", { class: "pg-figures pg-card-time" }, footWord(run)),
@@ -138,6 +177,11 @@ function failureButton(run, trigger) {
   return button(action, run_);
 }
 
+/** On a picture that was run again: whether the same came out. */
+export function repeatNote(run) {
+  return run.repeat_of && run.state === "done" && run.note ? el("p", { class: "pg-card-note" }, run.note) : null;
+}
+
 /** What a running card says, in words. */
 export function liveWords(run) {
   if (run.cancelling) return "cancelling…";
@@ -159,5 +203,5 @@ function moveFocus(event) {
   const offset = step === "row" ? columns : step === "-row" ? -columns : step;
   const next = all[all.indexOf(event.target) + offset];
   next?.focus();
-  next?.click();
+  if (next?.closest("[data-run-id]")) next.click();
 }

@@ -280,7 +280,7 @@ class GridDesk extends EventTarget {
     const known = new Set(this.grid.cells);
     const { repeat } = this.grid;
     for (const id of repeat?.runs ?? []) known.add(id);
-    const strangers = [...store.runs.values()].some((run) => run.grid_id === this.grid.id && !run.deleted && isLive(run) && !known.has(run.id));
+    const strangers = [...store.runs.values()].some((run) => run.grid === this.grid.id && !run.deleted && isLive(run) && !known.has(run.id));
     const checked = repeat?.kind === "running" && !repeat.runs.some((id) => isLive(this.card(id) ?? { state: "pending" }));
     this.tell();
     if (!strangers && !checked) return;

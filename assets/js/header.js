@@ -2,19 +2,21 @@
 
 import { post, remove } from "./api.js";
 import { button, el, money, redraw } from "./dom.js";
+import { projectButton } from "./projects.js";
 import { store } from "./store.js";
 import { attempt, toast } from "./toast.js";
 import { openUsage } from "./usage.js";
 
 export function mountHeader(element) {
-  const [offline, visited, badge] = [0, 1, 2].map(() => el("span", { class: "pg-chip-place" }));
+  const [offline, visited, project, badge] = [0, 1, 2, 3].map(() => el("span", { class: "pg-chip-place" }));
   const key = button("Key", openKeys, { "aria-haspopup": "dialog" });
-  element.append(el("h1", { class: "pg-brand" }, "FLUX.2 [flex]"), el("div", { class: "pg-chips" }, offline, visited, badge, key));
+  element.append(el("h1", { class: "pg-brand" }, "FLUX.2 [flex]"), el("div", { class: "pg-chips" }, offline, visited, project, badge, key));
   // Each part is drawn anew only when it changes: the focus stays on a button while pictures arrive.
   const draw = () => {
-    const { visit, engine, online, loaded } = store;
+    const { visit, engine, online, loaded, projectName } = store;
     redraw(offline, { online }, () => (online ? [] : [el("span", { class: "pg-chip pg-offline", role: "status" }, "Reconnecting…")]));
     redraw(visited, { visit, engine, loaded }, () => (loaded ? [visitChip(visit, engine)] : []));
+    redraw(project, { projectName, loaded }, () => (loaded ? [projectButton()] : []));
     redraw(badge, { engine, loaded }, () => (loaded ? [engineBadge(engine)] : []));
   };
   store.addEventListener("change", draw);

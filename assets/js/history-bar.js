@@ -2,15 +2,19 @@
 
 import { button, el, redraw } from "./dom.js";
 import { openExports } from "./exports.js";
+import { usedTags } from "./labels.js";
+import { store } from "./store.js";
 
 const PATIENCE_MS = 220; // between the last key and the search
 const FAULT_PATIENCE_MS = 900; // what is half typed is no fault yet
 const FILTERS = [
   { name: "Favourites", term: "is:favourite" },
+  { name: "Grids", term: "grid:any", not: "grid:none" },
   { name: "Failed", term: "is:failed" },
   { name: "fal", term: "engine:fal", not: "engine:demo" },
   { name: "Demo", term: "engine:demo", not: "engine:fal" },
 ];
+const TAGS = 12; // that are offered as filters
 const SORTS = { newest: "Newest first", oldest: "Oldest first", longest: "Longest run", steps: "Most steps", guidance: "Highest guidance", seed: "Seed" };
 const VIEWS = { cards: "Cards", table: "Table" };
 
@@ -41,8 +45,22 @@ export function mountBar(element, { search, look, view, results, fields }) {
     go();
   };
 
-  const chips = FILTERS.map((filter) => button(filter.name, () => put(toggled(input.value, filter)), { class: "pg-chip-button pg-h-filter" }));
-  const drawFilters = () => chips.forEach((chip, index) => chip.setAttribute("aria-pressed", String(termsOf(input.value).includes(FILTERS[index].term))));
+  const filters = el("div", { class: "pg-h-filters", role: "group", "aria-label": "Filters" });
+  let tags = [];
+  const drawFilters = () => {
+    const terms = termsOf(input.value);
+    const shown = [...FILTERS, ...tags.map(({ tag }) => ({ name: `#${tag}`, term: /\s/.test(tag) ? `tag:"${tag}"` : `tag:${tag}` }))];
+    redraw(filters, shown, () => shown.map((filter) => button(filter.name, () => put(toggled(input.value, filter)), { class: "pg-chip-button pg-h-filter", dir: "auto" })));
+    shown.forEach(({ term }, index) => filters.children[index].setAttribute("aria-pressed", String(terms.includes(term))));
+  };
+  const listTags = async () => {
+    tags = (await usedTags()).slice(0, TAGS);
+    drawFilters();
+  };
+  let project = null;
+  store.addEventListener("change", () => store.project !== project && store.loaded && ((project = store.project), listTags()));
+  document.addEventListener("playground-tagged", listTags);
+  listTags();
   const tabs = Object.entries(VIEWS).map(([value, name]) => button(name, () => choose(value), { class: "pg-tab", "data-view": value }));
   const choose = (value) => {
     for (const tab of tabs) tab.setAttribute("aria-pressed", String(tab.dataset.view === value));
@@ -53,7 +71,7 @@ export function mountBar(element, { search, look, view, results, fields }) {
     el("div", { class: "pg-h-box" }, input, helpButton(input, fields, go)),
     el("div", { class: "pg-h-tools" }, el("span", { class: "pg-h-sort" }, sort), el("div", { class: "pg-tabs", role: "group", "aria-label": "View" }, ...tabs), button("Export…", (event) => openExports(event.currentTarget, results), { "aria-haspopup": "menu", class: "pg-button pg-h-export" })),
     fault,
-    el("div", { class: "pg-h-line" }, el("div", { class: "pg-h-filters", role: "group", "aria-label": "Filters" }, ...chips), status),
+    el("div", { class: "pg-h-line" }, filters, status),
   );
   drawFilters();
   choose(view);
@@ -72,15 +90,16 @@ export function mountBar(element, { search, look, view, results, fields }) {
       if (first) faultTimer = setTimeout(showFault, FAULT_PATIENCE_MS);
       else showFault();
     }
-    redraw(status, { count: results.count, total: results.total, query: results.query }, () => [told(results)]);
+    redraw(status, { count: results.count, total: results.total, query: results.query, project: store.projectName }, () => [told(results)]);
   });
   return { put, focus: () => input.focus() };
 }
 
 function told({ count, total, query }) {
   if (count === null) return "";
-  if (query) return `${count.toLocaleString()} of ${total.toLocaleString()}`;
-  return `${count.toLocaleString()} ${count === 1 ? "run" : "runs"}`;
+  const where = store.projects.length ? ` in ${store.projectName}` : "";
+  if (query) return `${count.toLocaleString()} of ${total.toLocaleString()}${where}`;
+  return `${count.toLocaleString()} ${count === 1 ? "run" : "runs"}${where}`;
 }
 
 /** The query with a filter's term, or without it where it was there. */

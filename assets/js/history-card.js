@@ -2,7 +2,8 @@
 
 import { cancel, favourite, retry } from "./actions.js";
 import { button, el, icon, money, redraw, seconds } from "./dom.js";
-import { altText, liveWords } from "./gallery.js";
+import { altText, liveWords, repeatNote } from "./gallery.js";
+import { countWords, drawStack, openInCompare, stateWords, titleOf } from "./stacks.js";
 import { isLive } from "./store.js";
 
 export const ENDS = { done: "done", failed: "failed", cancelled: "cancelled", unknown: "unanswered" };
@@ -14,10 +15,10 @@ export function drawCard(node, run, desk) {
   const [picture, foot] = node.children;
   const { state, thumb, favourite: starred, position, progress, note, failure, cancelling, seed, prompt } = run;
   const picked = desk.picks.has(run.id);
-  redraw(picture, { state, thumb, starred, position, progress, note, failure, cancelling, seed, picked }, () => [...pictureParts(run, desk), pickBox(run, desk), star(run)]);
-  redraw(foot, { state, prompt, seed, took: run.seconds, not_charged: failure?.not_charged }, () => [
+  redraw(picture, { state, thumb, starred, position, progress, note, failure, cancelling, seed, picked }, () => [...pictureParts(run, desk), pickBox(run, desk), star(run), repeatNote(run)]);
+  redraw(foot, { state, prompt, seed, took: run.seconds, not_charged: failure?.not_charged, tags: run.tags, notes: run.notes }, () => [
     el("p", { class: "pg-h-prompt", dir: "auto", title: prompt }, prompt),
-    el("p", { class: "pg-h-facts" }, el("span", { class: "pg-figures" }, `seed ${seed}`), el("span", { class: "pg-figures pg-card-time" }, howItEnded(run))),
+    el("p", { class: "pg-h-facts", title: run.notes || null }, run.tags.length ? el("span", { class: "pg-h-card-tags", dir: "auto" }, run.tags.join(" · ")) : el("span", { class: "pg-figures" }, `seed ${seed}`), el("span", { class: "pg-figures pg-card-time" }, howItEnded(run))),
   ]);
   return node;
 }
@@ -57,15 +58,39 @@ function pickBox(run, desk) {
   return el("label", { class: "pg-h-pick" }, box);
 }
 
+/** A grid's runs as one card. */
+export function drawStackCard(node, item, desk) {
+  const picked = desk.picks.has(item.lead.id);
+  node = drawStack(node, item.stack, {
+    open: (event) => (event.ctrlKey || event.metaKey || event.shiftKey ? desk.pickStack(item) : desk.openStack(item)),
+    parts: () => [stackBox(item, desk), el("div", { class: "pg-card-compare" }, button("Open in Compare", () => openInCompare(item.stack.grid_id), { class: "pg-overlay pg-stack-compare" }))],
+    foot: () => [el("p", { class: "pg-h-prompt", dir: "auto", title: item.prompt }, el("strong", {}, titleOf(item.stack)), ` ${item.prompt}`), el("p", { class: "pg-h-facts" }, el("span", {}, countWords(item.stack)), el("span", { class: "pg-card-time" }, stateWords(item.stack)))],
+    key: picked,
+    className: "pg-h-card",
+  });
+  node.classList.toggle("pg-h-picked", picked);
+  return node;
+}
+
+function stackBox(item, desk) {
+  const box = el("input", { type: "checkbox", "aria-label": `Select all of grid ${item.stack.title}`.trim(), onclick: () => desk.pickStack(item) });
+  box.checked = desk.picks.has(item.lead.id);
+  return el("label", { class: "pg-h-pick" }, box);
+}
+
 const star = (run) => button("Favourite", () => favourite(run), { class: "pg-star pg-h-star", "aria-pressed": String(run.favourite) }, icon("star"));
 
 // -- the table ---------------------------------------------------------------------------------------------------------
+
+const WRITTEN = ["tags", "notes"]; // by the visitor: text, not figures
 
 /** [heading, width, value(run), class] of each column after the picture and the prompt. */
 export function columnsOf(parameters) {
   const widths = { size: "104px", integer: "104px", slider: "76px", switch: "82px", choice: "66px" };
   return [
     ...parameters.map(({ name, kind }) => ({ name, width: widths[kind] ?? "90px", value: (run) => run.facts.find(([fact]) => fact === name)?.[1] ?? "" })),
+    { name: "tags", width: "110px", value: (run) => run.tags.join(", ") },
+    { name: "notes", width: "130px", value: (run) => run.notes },
     { name: "took", width: "66px", value: (run) => (run.state === "done" && run.seconds !== null ? seconds(run.seconds) : isLive(run) ? liveWords(run) : ENDS[run.state]) },
     { name: "cost", width: "76px", value: (run) => costOf(run) },
     { name: "engine", width: "66px", value: (run) => run.engine },
@@ -86,12 +111,28 @@ export function drawRow(node, run, desk, columns) {
   node ??= el("div", { class: "pg-h-tr", role: "row", "data-run-id": run.id, onclick: (event) => !event.target.closest("button, label") && desk.click(run, event) });
   mark(node, run, desk);
   const { state, thumb, favourite: starred, prompt, progress, position, note, cancelling } = run;
-  redraw(node, { state, thumb, starred, prompt, progress, position, note, cancelling, took: run.seconds, picked: desk.picks.has(run.id), columns: columns.length }, () => [
+  redraw(node, { state, thumb, starred, prompt, progress, position, note, cancelling, took: run.seconds, tags: run.tags, notes: run.notes, picked: desk.picks.has(run.id), columns: columns.length }, () => [
     el("div", { role: "cell", class: "pg-h-td-pick" }, pickBox(run, desk)),
     el("div", { role: "cell", class: "pg-h-td-picture" }, el("button", { type: "button", class: "pg-card-open", "aria-label": `Show picture with seed ${run.seed}`, onclick: (event) => desk.click(run, event) }, thumb ? el("img", { src: thumb, alt: altText(run), loading: "lazy", decoding: "async" }) : el("span", { class: "pg-h-none", "aria-hidden": "true" }, "–"))),
     el("div", { role: "cell", class: "pg-h-td-star" }, star(run)),
     el("div", { role: "cell", class: "pg-h-td-prompt", dir: "auto", title: prompt }, prompt),
-    ...columns.map((column) => el("div", { role: "cell", class: `pg-figures pg-h-td-${column.name}` }, column.value(run))),
+    ...columns.map((column) => el("div", { role: "cell", class: `${WRITTEN.includes(column.name) ? "pg-h-written" : "pg-figures"} pg-h-td-${column.name}`, dir: "auto", title: WRITTEN.includes(column.name) ? column.value(run) : null }, column.value(run))),
+  ]);
+  return node;
+}
+
+export function drawStackRow(node, item, desk, columns) {
+  const { stack, prompt } = item;
+  const picked = desk.picks.has(item.lead.id);
+  node ??= el("div", { class: "pg-h-tr pg-h-tr-stack", role: "row", "data-grid-id": stack.grid_id });
+  node.onclick = (event) => !event.target.closest("button, label") && desk.openStack(item);
+  node.classList.toggle("pg-h-picked", picked);
+  redraw(node, { stack, prompt, picked, columns: columns.length }, () => [
+    el("div", { role: "cell", class: "pg-h-td-pick" }, stackBox(item, desk)),
+    el("div", { role: "cell", class: "pg-h-td-picture" }, el("button", { type: "button", class: "pg-card-open", "aria-label": `Open grid ${stack.title}, ${countWords(stack)}`, "aria-expanded": "false", onclick: () => desk.openStack(item) }, stack.thumbs.length ? el("img", { src: stack.thumbs[0], alt: "", loading: "lazy", decoding: "async" }) : el("span", { class: "pg-h-none", "aria-hidden": "true" }, "–"))),
+    el("div", { role: "cell", class: "pg-h-td-star" }),
+    el("div", { role: "cell", class: "pg-h-td-prompt", dir: "auto", title: prompt }, el("strong", {}, titleOf(stack)), ` ${prompt}`),
+    el("div", { role: "cell", class: "pg-h-written", style: `grid-column: span ${columns.length}` }, [countWords(stack), stateWords(stack)].filter(Boolean).join(" · ")),
   ]);
   return node;
 }

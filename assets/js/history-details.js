@@ -1,12 +1,13 @@
 // The side panel: one picture of the results, everything about it, and what can be done with it.
 
-import { copyLink, deleteRun, download, favourite, nearby, newSeeds, showCode } from "./actions.js";
+import { copyLink, deleteRun, download, favourite, nearby, newSeeds, repeat, showCode } from "./actions.js";
 import { get } from "./api.js";
 import { comparison } from "./comparison.js";
 import { button, el, icon, kilobytes, redraw, seconds } from "./dom.js";
 import { altText, liveWords, slotButtons } from "./gallery.js";
 import { gridDesk } from "./grid-desk.js";
 import { costOf, ENDS } from "./history-card.js";
+import { Labels } from "./labels.js";
 import { openMenu } from "./menu.js";
 import { isLive } from "./store.js";
 import { toast } from "./toast.js";
@@ -14,29 +15,42 @@ import { toast } from "./toast.js";
 const wholePrompts = new Map(); // id → prompt, for those that a card holds cut
 const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
+/** The panel's parts are drawn anew one by one, and what is written about a picture stays as it is typed. */
+const partsOf = new WeakMap();
+
+function makeParts(panel) {
+  const [head, picture, told, actions] = ["pg-h-panel-head", "pg-h-panel-place", "pg-h-panel-told", "pg-h-panel-actions"].map((name) => el("div", { class: name }));
+  const labels = new Labels();
+  panel.append(head, picture, el("div", { class: "pg-h-panel-scroll" }, told, labels.element), actions);
+  return { head, picture, told, actions, labels };
+}
+
 export function drawDetails(panel, run, desk) {
   panel.hidden = !run;
-  if (!run) return redraw(panel, { empty: true }, () => []);
-  const { id, state, favourite: starred, seconds: took, failure, picture_note, note, progress, position, media, gone } = run;
+  if (!run) return;
+  if (!partsOf.has(panel)) partsOf.set(panel, makeParts(panel));
+  const { head, picture, told, actions, labels } = partsOf.get(panel);
+  const { id, state, favourite: starred, failure, picture_note, note, progress, position, media, gone } = run;
   const prompt = wholePrompts.get(id) ?? run.prompt;
   const [before, after] = [desk.beside(run, -1), desk.beside(run, 1)];
-  redraw(panel, { id, state, starred, gone, took, failure, picture_note, note, progress, position, media, prompt, letter: comparison.letter(id), before: before?.id, after: after?.id }, () => [
-    el("div", { class: "pg-h-panel-head" },
-      button("Previous", () => desk.show(before), { label: "Previous picture", disabled: !before }, "‹"),
-      button("Next", () => desk.show(after), { label: "Next picture", disabled: !after }, "›"),
-      el("span", { class: "pg-h-gap" }),
-      button("Close", () => desk.show(null), { label: "Close details" }, "Close")),
-    picture(run),
-    el("div", { class: "pg-h-panel-scroll" },
-      run.failure && el("p", { class: "pg-note pg-bad" }, run.failure.message),
-      run.gone && el("p", { class: "pg-note" }, run.gone),
-      run.picture_note && el("p", { class: "pg-note" }, run.picture_note),
-      state === "done" && run.note && el("p", { class: "pg-note" }, run.note),
-      el("p", { class: "pg-muted pg-h-made" }, `${moment.format(new Date(run.created_at))} · ${run.engine === "demo" ? "Demo engine" : run.engine}`),
-      el("p", { class: "pg-h-panel-prompt", dir: "auto", tabindex: "0" }, prompt),
-      el("dl", { class: "pg-facts" }, ...facts(run).flatMap(([name, value]) => [el("dt", {}, name), el("dd", { class: "pg-figures" }, value)]))),
-    buttons(run, desk),
+  redraw(head, { id, before: before?.id, after: after?.id }, () => [
+    button("Previous", () => desk.show(before), { label: "Previous picture", disabled: !before }, "‹"),
+    button("Next", () => desk.show(after), { label: "Next picture", disabled: !after }, "›"),
+    el("span", { class: "pg-h-gap" }),
+    button("Close", () => desk.show(null), { label: "Close details" }, "Close"),
   ]);
+  redraw(picture, { id, media, ...(media ? {} : { state, progress, position, note }) }, () => [pictureOf(run)]);
+  redraw(told, { id, state, took: run.seconds, failure, picture_note, note, prompt, gone }, () => [
+    run.failure && el("p", { class: "pg-note pg-bad" }, run.failure.message),
+    gone && el("p", { class: "pg-note" }, gone),
+    run.picture_note && el("p", { class: "pg-note" }, run.picture_note),
+    state === "done" && run.note && el("p", { class: "pg-note" }, run.note),
+    el("p", { class: "pg-muted pg-h-made" }, `${moment.format(new Date(run.created_at))} · ${run.engine === "demo" ? "Demo engine" : run.engine}`),
+    el("p", { class: "pg-h-panel-prompt", dir: "auto", tabindex: "0" }, prompt),
+    el("dl", { class: "pg-facts" }, ...facts(run).flatMap(([name, value]) => [el("dt", {}, name), el("dd", { class: "pg-figures" }, value)])),
+  ]);
+  labels.show(run);
+  redraw(actions, { id, state, starred, gone, letter: comparison.letter(id) }, () => [buttons(run, desk)]);
   if (run.prompt_cut && !wholePrompts.has(id)) {
     get(`/runs/${id}`).then((found) => {
       wholePrompts.set(id, found.request.prompt);
@@ -45,7 +59,7 @@ export function drawDetails(panel, run, desk) {
   }
 }
 
-function picture(run) {
+function pictureOf(run) {
   if (!run.media) return el("div", { class: "pg-h-panel-picture" }, el("p", { class: "pg-muted" }, isLive(run) ? liveWords(run) : "No picture"));
   const image = el("img", { alt: altText(run), width: run.width, height: run.height, decoding: "async" });
   image.src = run.media;
@@ -63,15 +77,15 @@ function facts(run) {
 }
 
 function buttons(run, desk) {
-  const asked = (work) => async () => {
+  const asked = (work, said) => async () => {
     const done = await work();
-    if (done) toast(`${done.runs.length} more asked for.`, { name: "Show", run: () => desk.toCreate() });
+    if (done) toast(said ?? `${done.runs.length} more asked for.`, { name: "Show", run: () => desk.toCreate() });
   };
   const nearbyItems = [
     { name: "Guidance ± 0.5 and ± 1", run: asked(() => nearby(run, "guidance_scale")) },
     { name: "Steps ± 5 and ± 10", run: asked(() => nearby(run, "num_inference_steps")) },
   ];
-  return el("div", { class: "pg-actions pg-h-panel-actions" },
+  return el("div", { class: "pg-actions" },
     el("div", { class: "pg-action-row pg-action-make" },
       button("Sweep…", () => gridDesk.sweep(run), { title: "A grid of this picture with other settings", class: "pg-button pg-strong" }),
       button("Nearby", (event) => openMenu(event.currentTarget, nearbyItems), { "aria-haspopup": "menu", title: "The same seed with a little more and less" }),
@@ -83,6 +97,7 @@ function buttons(run, desk) {
       run.state === "done" && slotButtons(run, "pg-button pg-slot")),
     el("div", { class: "pg-action-row" },
       run.state === "done" && !run.gone && button("Download", () => download(run), { title: "The picture, with its settings in the file" }),
+      run.state === "done" && button("Run again", asked(() => repeat(run), "Asked for again with the same seed. The new picture’s note will say whether the same came out."), { title: "The same picture again, to see whether the same bytes come out" }),
       button("Copy code", () => showCode(run), { "aria-haspopup": "dialog" }),
       button("Copy link", () => copyLink(run))),
     el("div", { class: "pg-action-row pg-action-apart" }, button("Delete", () => deleteRun(run), { class: "pg-button pg-danger" })));

@@ -2,15 +2,20 @@
 
 import { get } from "./api.js";
 import { store } from "./store.js";
+import { attempt } from "./toast.js";
 
 const PAGE = 96;
+const MOST = 200; // that the server sends at once
 const CALM_MS = 400;
 export const zone = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";
 
 export class Results extends EventTarget {
   query = "";
   sort = "newest";
-  runs = [];
+  project = ""; // the one that was searched
+  runs = []; // of a grid's runs only the first
+  stacks = new Map(); // grid id → what its runs come to in this search
+  opened = new Map(); // grid id → its runs, for stacks that are open
   more = false;
   loaded = false;
   count = null; // how many match
@@ -24,6 +29,7 @@ export class Results extends EventTarget {
   #waits = false; // whether a look again waits for that
   #fetching = 0; // the number of the search whose next page is on its way
   #known = new Map(); // id → the store's card when it was last looked at
+  #counted = new Map(); // grid id → the store's stack when ours was counted
   #newest = 0; // the largest seq that is known of
   #timer = 0;
 
@@ -35,6 +41,58 @@ export class Results extends EventTarget {
 
   tell(name = "change") {
     this.dispatchEvent(new Event(name));
+  }
+
+  /** What stands in the list: runs, and { stack, lead, cells } for a grid; `cells` are there while it is open. */
+  get items() {
+    return this.runs.map((run) => {
+      const stack = this.#stackOf(run);
+      return stack ? { ...run, id: `grid:${run.grid}`, lead: run, stack, cells: this.opened.get(run.grid) ?? null } : run;
+    });
+  }
+
+  /** The runs that stand there by themselves, in open stacks too. */
+  get single() {
+    return this.runs.flatMap((run) => (this.#stackOf(run) ? this.opened.get(run.grid) ?? [] : [run]));
+  }
+
+  #stackOf(run) {
+    const stack = run.grid && this.stacks.get(run.grid);
+    return stack && stack.count > 1 ? stack : null;
+  }
+
+  /** Show the runs of a stack that match, where it stands. */
+  async open(grid) {
+    const search = this.#search;
+    const cells = await attempt(() => this.#cellsOf(grid));
+    if (!cells || search !== this.#search) return;
+    this.opened.set(grid, cells);
+    this.tell();
+  }
+
+  close(grid) {
+    this.opened.delete(grid);
+    this.tell();
+  }
+
+  async #cellsOf(grid) {
+    const cells = [];
+    for (let page = { more: true }; page.more; ) {
+      page = await get(`/history?${this.#words({ query: this.#within(grid), sort: this.sort, limit: MOST, ...(cells.length ? { after: cells.at(-1).seq } : {}) })}`);
+      cells.push(...page.runs.map((run) => this.#fresh(run)));
+    }
+    return cells;
+  }
+
+  /** The ids of all that match in a grid; without one, of all that match. */
+  async idsOf(grid = null) {
+    const found = await attempt(() => get(`/history/ids?${this.#words({ query: grid ? this.#within(grid) : this.query, sort: this.sort })}`));
+    return found?.ids ?? [];
+  }
+
+  /** The grid stands first: the last word of a search may be unfinished. */
+  #within(grid) {
+    return `grid:${grid} ${this.query}`;
   }
 
   /** Search for something else. A fault leaves what was found before. */
@@ -51,12 +109,18 @@ export class Results extends EventTarget {
   async #ask() {
     const search = ++this.#search;
     const { query, sort } = this.#asked;
+    const same = query === this.query && sort === this.sort && store.project === this.project;
+    this.project = store.project;
     try {
       const page = await get(`/history?${this.#words({ query, sort, limit: PAGE })}`);
       if (search !== this.#search) return;
       Object.assign(this, { query, sort, more: page.more, news: 0, fault: "", loaded: true });
       this.#shown = search;
       this.#known.clear();
+      this.stacks.clear();
+      this.#take(page.stacks);
+      if (same) this.#openAgain();
+      else this.opened.clear();
       this.runs = page.runs.map((run) => this.#fresh(run));
       this.#newest = Math.max(this.#newest, newestSeq(), ...page.runs.map((run) => run.seq));
       this.tell();
@@ -78,6 +142,7 @@ export class Results extends EventTarget {
       if (shown !== this.#shown) return;
       const known = new Set(this.runs.map((run) => run.id));
       this.runs.push(...page.runs.filter((run) => !known.has(run.id)).map((run) => this.#fresh(run)));
+      this.#take(page.stacks);
       this.more = page.more;
       this.tell();
     } catch {
@@ -94,7 +159,22 @@ export class Results extends EventTarget {
   }
 
   #words(values) {
-    return new URLSearchParams({ ...values, zone });
+    return new URLSearchParams({ ...values, zone, project: this.project });
+  }
+
+  #take(stacks) {
+    for (const [grid, stack] of Object.entries(stacks)) {
+      this.stacks.set(grid, stack);
+      this.#counted.set(grid, store.stacks.get(grid));
+    }
+  }
+
+  /** After the same search: what was open stays open, with what is there now. */
+  #openAgain() {
+    for (const grid of this.opened.keys()) {
+      if (this.stacks.has(grid)) this.open(grid);
+      else this.opened.delete(grid);
+    }
   }
 
   /** The store hears of changes as they are committed; what it holds is at least as new. */
@@ -106,14 +186,18 @@ export class Results extends EventTarget {
 
   #follow() {
     if (!this.loaded) return;
+    if (store.loaded && store.project !== this.project) return void this.again();
     let changed = false;
-    this.runs = this.runs.flatMap((run) => {
+    const heardOf = (run) => {
       const heard = store.runs.get(run.id);
       if (!heard || heard === this.#known.get(run.id)) return [run];
       this.#known.set(run.id, heard);
       changed = true;
-      return heard.deleted ? [] : [heard];
-    });
+      return this.#stays(heard) ? [heard] : [];
+    };
+    this.runs = this.runs.flatMap((run) => (this.#stackOf(run) ? [heardOf(run)[0] ?? run] : heardOf(run)));
+    for (const [grid, cells] of this.opened) this.opened.set(grid, cells.flatMap(heardOf));
+    this.#countStacks();
     if (changed) this.tell();
     // Anything else may be new here, match now, or match no more. The server is asked once the changes calm down.
     const state = [store.runs.size, newestSeq(), changed].join();
@@ -121,6 +205,30 @@ export class Results extends EventTarget {
     this.state = state;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#lookAgain(), CALM_MS);
+  }
+
+  /** Whether a run that changed may go on standing here: it is there, and in the project that is looked through. */
+  #stays(run) {
+    return !run.deleted && (this.project === "all" || run.project === this.project || this.query.includes("project:"));
+  }
+
+  /** The store counts a stack anew when its runs change: then ours has to be counted too. */
+  async #countStacks() {
+    const stale = [...this.stacks.keys()].filter((grid) => store.stacks.has(grid) && store.stacks.get(grid) !== this.#counted.get(grid));
+    if (!stale.length) return;
+    for (const grid of stale) this.#counted.set(grid, store.stacks.get(grid));
+    const search = this.#search;
+    const found = await get(`/history/stacks?${this.#words({ ids: stale.join(","), query: this.query })}`).catch(() => null);
+    if (!found || search !== this.#search) return;
+    for (const grid of stale) {
+      if (found.stacks[grid]?.hits) this.stacks.set(grid, found.stacks[grid]);
+      else {
+        this.stacks.delete(grid);
+        this.opened.delete(grid);
+        this.runs = this.runs.filter((run) => run.grid !== grid);
+      }
+    }
+    this.tell();
   }
 
   async #lookAgain() {

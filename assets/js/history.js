@@ -5,25 +5,22 @@ import { comparison } from "./comparison.js";
 import { button, el, redraw } from "./dom.js";
 import { mountBar } from "./history-bar.js";
 import { chooseExport } from "./restore.js";
-import { columnsOf, drawCard, drawRow } from "./history-card.js";
+import { columnsOf, drawCard, drawRow, drawStackCard, drawStackRow } from "./history-card.js";
 import { drawDetails } from "./history-details.js";
+import { linesOf } from "./history-lines.js";
 import { VirtualList } from "./history-list.js";
 import { mountPicksBar, Picks } from "./history-picks.js";
 import { Results } from "./history-results.js";
 import { keepPlace } from "./history-place.js";
+import { stackHead } from "./stacks.js";
 import { store } from "./store.js";
 import { toast } from "./toast.js";
 
 const GAP = 12;
 const CARD_MIN = 186;
 const FOOT = 52;
-const HEADING = 38;
 const ROW = 44;
 const VIEW = "playground-history-view";
-const FIRST = 96; // runs that decide whether headings are days or months
-const year = new Intl.DateTimeFormat(undefined, { year: "numeric" });
-const month = new Intl.DateTimeFormat(undefined, { month: "long", year: "numeric" });
-const day = new Intl.DateTimeFormat(undefined, { weekday: "short", day: "numeric", month: "long", year: "numeric" });
 
 export async function mountHistory(element, { trigger }) {
   const { fields, parameters } = await get("/history/fields").catch((error) => {
@@ -48,14 +45,26 @@ export async function mountHistory(element, { trigger }) {
   const desk = {
     picks,
     get open() {
-      return results.runs.find((run) => run.id === openId) ?? null;
+      return results.single.find((run) => run.id === openId) ?? null;
     },
-    beside: (run, step) => results.runs[results.runs.findIndex(({ id }) => id === run.id) + step] ?? null,
+    beside: (run, step) => results.single[results.single.findIndex(({ id }) => id === run.id) + step] ?? null,
     click(run, event) {
       if (event.ctrlKey || event.metaKey || event.shiftKey) return desk.pick(run, event);
       desk.show(run);
     },
-    pick: (run, event) => picks.toggle(run.id, results.runs, event.shiftKey),
+    pick: (run, event) => picks.toggle(run.id, results.single, event.shiftKey),
+    async pickStack(item) {
+      const on = !picks.has(item.lead.id);
+      picks.set(await results.idsOf(item.stack.grid_id), on);
+    },
+    async openStack(item) {
+      await results.open(item.stack.grid_id);
+      place.around(null, layOut);
+    },
+    closeStack(item) {
+      results.close(item.stack.grid_id);
+      place.reveal(item.id);
+    },
     show(run) {
       const left = desk.open;
       openId = run?.id ?? null;
@@ -89,15 +98,23 @@ export async function mountHistory(element, { trigger }) {
     if (line.heading) {
       return node ?? (view === "table" ? el("div", { class: "pg-h-day", role: "row" }, el("span", { role: "rowheader" }, line.heading)) : el("h3", { class: "pg-h-day" }, line.heading));
     }
-    node ??= el("div", { class: view === "table" ? "pg-h-row" : "pg-h-row pg-h-cards", role: "presentation" });
+    if (line.end) return node ?? el("div", { class: "pg-h-stack-end", role: "presentation" });
+    if (line.opened) return drawOpened(node, line.opened);
+    node ??= el("div", { class: ["pg-h-row", view === "cards" && "pg-h-cards", line.inside && "pg-h-inside"].filter(Boolean).join(" "), role: "presentation" });
     node.style.height = `${line.height}px`;
     const drawn = line.runs.map((run) => {
       const known = cards.get(run.id);
-      const card = view === "table" ? drawRow(known, run, desk, columns) : drawCard(known, run, desk);
+      const card = view === "table" ? (run.stack ? drawStackRow : drawRow)(known, run, desk, columns) : (run.stack ? drawStackCard : drawCard)(known, run, desk);
       cards.set(run.id, card);
       return card;
     });
     if (drawn.length !== node.children.length || drawn.some((card, index) => node.children[index] !== card)) node.replaceChildren(...drawn);
+    return node;
+  }
+
+  function drawOpened(node, item) {
+    node ??= el("div", { class: "pg-h-stack", role: view === "table" ? "row" : "presentation", "data-grid-id": item.stack.grid_id }, el("div", { role: view === "table" ? "rowheader" : "presentation" }));
+    stackHead(node.firstChild, item.stack, () => desk.closeStack(item));
     return node;
   }
 
@@ -147,39 +164,6 @@ export async function mountHistory(element, { trigger }) {
   await results.find("", "newest");
 }
 
-/** Lines for the list: a heading for each day where the order is by time, and rows of as many runs as fit. */
-function linesOf({ runs, sort }, count, height, view) {
-  const lines = [];
-  const headingOf = headings(runs, sort);
-  let heading = null;
-  let row = null;
-  for (const run of runs) {
-    const words = headingOf(run);
-    if (words !== heading) {
-      heading = words;
-      lines.push({ key: `${view} ${words} ${run.id}`, heading: words, height: HEADING }); // restored days can stand there twice
-      row = null;
-    }
-    if (!row || row.runs.length === count) lines.push((row = { key: `${view} ${run.id}`, runs: [], height }));
-    row.runs.push(run);
-  }
-  return lines;
-}
-
-/** What a run stands under: its day, or its month or year where those before hold hardly a picture each; else what it is
- *  sorted by. */
-function headings(runs, sort) {
-  if (sort === "steps") return (run) => `${run.settings.num_inference_steps} steps`;
-  if (sort === "guidance") return (run) => `Guidance ${run.settings.guidance_scale}`;
-  if (sort === "seed" || sort === "longest") return () => null;
-  const dayOf = (run) => new Date(run.created_at).setHours(0, 0, 0, 0);
-  const first = runs.slice(0, FIRST).map(dayOf);
-  const groups = (words) => new Set(first.map((one) => words.format(one))).size;
-  const words = [day, month].find((one) => groups(one) <= Math.max(6, first.length / 4)) ?? year;
-  const today = new Date().setHours(0, 0, 0, 0);
-  return (run) => ({ 0: "Today", 1: "Yesterday" })[Math.round((today - dayOf(run)) / 864e5)] ?? words.format(dayOf(run));
-}
-
 const headRow = (columns) =>
   el("div", { class: "pg-h-tr pg-h-th", role: "row" }, ...["selected", "picture", "favourite", "prompt", ...columns.map((column) => column.name)].map((name) => el("div", { role: "columnheader" }, el("span", {}, name))));
 
@@ -192,21 +176,24 @@ function drawPill(pill, results) {
 function drawEmpty(place, results, box) {
   const { loaded, query, total } = results;
   const none = loaded && !results.runs.length;
-  redraw(place, { none, query, total }, () => {
+  const project = store.project === "all" || !store.projects.length ? "" : store.projectName;
+  redraw(place, { none, query, total, project }, () => {
     if (!none) return [];
-    if (!query) return [el("div", { class: "pg-empty" }, el("p", { class: "pg-strong" }, "Nothing here yet."), el("p", {}, "Every picture that you make is kept, and can be found here by its prompt and settings."), button("Restore an export…", chooseExport))];
-    return [el("div", { class: "pg-empty" }, el("p", { class: "pg-strong" }, "Nothing matches."), el("p", {}, `None of ${total.toLocaleString()} runs has all of: ${query}`), button("Clear the search", () => { box.put(""); box.focus(); }))];
+    const everywhere = project && button("Look in all projects", () => store.choose("all"));
+    if (!query) return [el("div", { class: "pg-empty" }, el("p", { class: "pg-strong" }, project ? `Nothing in “${project}” yet.` : "Nothing here yet."), el("p", {}, project ? "What you make now goes here. Pictures of other projects can be selected and moved." : "Every picture that you make is kept, and can be found here by its prompt and settings."), everywhere, !project && button("Restore an export…", chooseExport))];
+    return [el("div", { class: "pg-empty" }, el("p", { class: "pg-strong" }, "Nothing matches."), el("p", {}, `None of ${total.toLocaleString()} runs${project ? ` in “${project}”` : ""} has all of: ${query}`), button("Clear the search", () => { box.put(""); box.focus(); }), everywhere)];
   });
 }
 
 /** Arrow keys move between pictures; with the details open, they show the next one. */
 function moveFocus(event, { results, desk, perLine, focusRun }) {
   const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: perLine(), ArrowUp: -perLine() }[event.key];
-  const id = event.target.closest("[data-run-id]")?.dataset.runId;
-  if (!step || !id || event.target.matches("input")) return;
+  const card = event.target.closest("[data-run-id], [data-grid-id]");
+  if (!step || !card || event.target.matches("input")) return;
   event.preventDefault();
-  const next = results.runs[results.runs.findIndex((run) => run.id === id) + step];
+  const shown = results.items.flatMap((item) => item.cells ?? [item]);
+  const next = shown[shown.findIndex(({ id }) => id === (card.dataset.runId ?? `grid:${card.dataset.gridId}`)) + step];
   if (!next) return;
-  if (desk.open) desk.show(next);
+  if (desk.open && !next.stack) desk.show(next);
   focusRun(next);
 }

@@ -11,8 +11,8 @@ export function openMenu(anchor, items, className = "") {
     if (refocus) anchor.focus();
   };
   const outside = (event) => !menu.contains(event.target) && close(false);
-  const entries = items.map(({ name, run, danger }) =>
-    el("button", { type: "button", role: "menuitem", class: danger ? "pg-danger" : null, onclick: () => { close(true); run(); } }, name),
+  const entries = items.map(({ name, run, danger, checked, apart }) =>
+    el("button", { type: "button", role: checked === undefined ? "menuitem" : "menuitemradio", "aria-checked": checked === undefined ? null : String(checked), class: [danger && "pg-danger", apart && "pg-menu-apart"].filter(Boolean).join(" ") || null, onclick: () => { close(true); run(); } }, name),
   );
   const menu = el("div", { class: `pg-menu ${className}`, role: "menu", onkeydown: (event) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];

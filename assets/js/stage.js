@@ -1,11 +1,12 @@
 // The stage: the chosen picture as large as the window leaves, and beside it everything about it.
 
-import { copyLink, deleteRun, download, favourite, nearby, newSeeds, showCode } from "./actions.js";
+import { copyLink, deleteRun, download, favourite, nearby, newSeeds, repeat, showCode } from "./actions.js";
 import { get } from "./api.js";
 import { comparison } from "./comparison.js";
 import { button, el, icon, kilobytes, money, redraw, seconds } from "./dom.js";
 import { gridDesk } from "./grid-desk.js";
 import { altText, liveWords, slotButtons } from "./gallery.js";
+import { Labels } from "./labels.js";
 import { openMenu } from "./menu.js";
 import { selection } from "./selection.js";
 import { isLive, store } from "./store.js";
@@ -51,25 +52,36 @@ function empty() {
 }
 
 function drawDetails(panel, run, trigger) {
-  if (!run) return redraw(panel, { empty: true }, () => []);
+  if (!run) return;
+  panel.parts ??= makeParts(panel);
+  const { facts: told, words, labels, actions } = panel.parts;
   const { id, state, favourite: starred, seconds: took, bytes, failure, picture_note, note } = run;
   const prompt = wholePrompts.get(id) ?? run.prompt;
   const letter = comparison.letter(id);
-  redraw(panel, { id, state, starred, took, bytes, failure, picture_note, note, prompt, letter, gone: run.gone }, () => [
-    folding(el("dl", { class: "pg-facts" }, ...facts(run).flatMap(([name, value]) => [el("dt", {}, name), el("dd", { class: "pg-figures" }, value)]))),
+  redraw(told, { id, state, took, bytes }, () => [folding(el("dl", { class: "pg-facts" }, ...facts(run).flatMap(([name, value]) => [el("dt", {}, name), el("dd", { class: "pg-figures" }, value)])))]);
+  redraw(words, { id, state, failure, picture_note, note, prompt, gone: run.gone }, () => [
     run.gone && el("p", { class: "pg-note" }, run.gone),
     run.picture_note && el("p", { class: "pg-note" }, run.picture_note),
     state === "done" && run.note && el("p", { class: "pg-note" }, run.note),
     run.failure && el("p", { class: "pg-note pg-bad" }, run.failure.message),
     el("p", { class: "pg-details-prompt", dir: "auto", tabindex: "0" }, prompt),
-    buttons(run, trigger),
   ]);
+  labels.show(run);
+  redraw(actions, { id, state, starred, letter }, () => [buttons(run, trigger)]);
   if (run.prompt_cut && !wholePrompts.has(id)) {
     get(`/runs/${id}`).then((found) => {
       wholePrompts.set(id, found.request.prompt);
       if (selection.chosen?.id === id) drawDetails(panel, run, trigger);
     }, () => {});
   }
+}
+
+/** Drawn anew one by one; what is written about a picture stays as it is typed. */
+function makeParts(panel) {
+  const [facts, words, actions] = ["pg-details-facts", "pg-details-words", "pg-details-actions"].map((name) => el("div", { class: name }));
+  const labels = new Labels();
+  panel.append(facts, words, labels.element, actions);
+  return { facts, words, labels, actions };
 }
 
 const narrow = matchMedia("(max-width: 899px)");
@@ -122,6 +134,7 @@ function buttons(run, trigger) {
       "div",
       { class: "pg-action-row" },
       done && !run.gone && button("Download", () => download(run), { title: "The picture, with its settings in the file" }),
+      done && button("Run again", () => repeat(run), { title: "The same picture again, to see whether the same bytes come out" }),
       button("Copy code", () => showCode(run), { "aria-haspopup": "dialog" }),
       button("Copy link", () => copyLink(run)),
     ),

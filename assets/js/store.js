@@ -1,23 +1,51 @@
 // The page's memory of the visitor's runs: one page from the server, then its changes as they are committed.
 
-import { get, readEvents } from "./api.js";
+import { get, post, readEvents } from "./api.js";
 
 const PAUSES = [500, 1000, 2000, 5000];
+const STACK_MS = 500; // a stack is counted anew this long after one of its runs changed, however many do
 
 class Store extends EventTarget {
   runs = new Map(); // id → card
   cursor = 0;
   more = false;
   floor = Infinity; // from this seq on all runs are known; older ones only by chance, because they changed
+  project = "inbox"; // what is worked in: a project's id, "inbox" or "all"
+  projects = []; // { id, name }, by name
+  stacks = new Map(); // grid id → what its runs come to: { count, live, done, thumbs, … }
   visit = { pictures: 0, cost_usd: 0 };
   engine = document.documentElement.dataset.engine ?? "";
   ownKey = false;
   online = true;
   loaded = false;
+  stale = new Set(); // grids whose stacks are to be counted anew
 
-  /** Cards, newest first. */
+  /** Cards of the project, newest first. */
   get newest() {
-    return [...this.runs.values()].filter((run) => !run.deleted && run.seq >= this.floor).sort((a, b) => b.seq - a.seq);
+    return [...this.runs.values()].filter((run) => run.seq >= this.floor && this.shows(run)).sort((a, b) => b.seq - a.seq);
+  }
+
+  /** The same with one card for each grid: its newest run. */
+  get items() {
+    const grids = new Set();
+    return this.newest.filter((run) => !this.isStacked(run) || (!grids.has(run.grid) && grids.add(run.grid)));
+  }
+
+  shows(run) {
+    return !run.deleted && (this.project === "all" || run.project === this.project);
+  }
+
+  isStacked(run) {
+    return Boolean(run.grid) && (this.stacks.get(run.grid)?.count ?? 2) > 1;
+  }
+
+  /** The known runs of a grid, newest first. */
+  ofGrid(grid) {
+    return [...this.runs.values()].filter((run) => run.grid === grid && this.shows(run)).sort((a, b) => b.seq - a.seq);
+  }
+
+  get projectName() {
+    return { all: "All projects", inbox: "Inbox" }[this.project] ?? this.projects.find(({ id }) => id === this.project)?.name ?? "";
   }
 
   /** Once for all that changes together: thousands may. */
@@ -38,6 +66,9 @@ class Store extends EventTarget {
 
   async refresh() {
     const page = await get(`/runs?visit=${visitStart()}`);
+    if (page.project !== this.project) this.floor = Infinity; // what is known of another project says nothing here
+    this.project = page.project;
+    this.projects = page.projects;
     this.merge(page);
     this.cursor = Math.max(this.cursor, page.cursor);
     this.more = page.more;
@@ -53,6 +84,7 @@ class Store extends EventTarget {
     this.fetching = true;
     try {
       const page = await get(`/runs?before=${this.floor}`);
+      if (page.project !== this.project) return this.refresh(); // chosen in another tab
       this.more = page.more;
       this.merge(page);
       this.tell("change");
@@ -62,16 +94,76 @@ class Store extends EventTarget {
   }
 
   merge(page) {
-    for (const run of page.runs) this.runs.set(run.id, run);
+    this.learn(page.runs);
+    for (const [grid, stack] of Object.entries(page.stacks)) this.stacks.set(grid, stack);
     this.floor = page.more ? Math.min(this.floor, page.runs.at(-1).seq) : -Infinity;
   }
 
   /** Begin anew: many runs have come that no event told of. */
   async again() {
     this.runs.clear();
+    this.stacks.clear();
     this.floor = Infinity;
     await this.refresh();
     this.dispatchEvent(new Event("restored"));
+  }
+
+  learn(runs) {
+    for (const run of runs) this.runs.set(run.id, run);
+  }
+
+  /** Work in a project from now on, here and in the visitor's other tabs. */
+  async choose(project) {
+    this.heardOfProjects(await post("/projects/choose", { project }));
+    await this.refresh();
+  }
+
+  /** A new project's id. */
+  async makeProject(name, choose = true) {
+    const answer = await post("/projects", { name, choose });
+    this.heardOfProjects(answer);
+    if (choose) await this.refresh();
+    return answer.made.id;
+  }
+
+  async renameProject(id, name) {
+    this.heardOfProjects(await post(`/projects/${id}/name`, { name }));
+  }
+
+  heardOfProjects({ projects }) {
+    this.projects = projects;
+    this.tell("change");
+    this.channel.postMessage({ projects: true });
+  }
+
+  /** Every run of a grid, so that its stack can be opened. */
+  async loadGrid(grid) {
+    for (let after = null; ; ) {
+      const page = await get(`/history?${new URLSearchParams({ query: `grid:${grid}`, limit: 200, ...(after === null ? {} : { after }) })}`);
+      this.learn(page.runs);
+      if (!page.more) break;
+      after = page.runs.at(-1).seq;
+    }
+    this.tell("change");
+  }
+
+  /** A stack's figures come from the server, for this page knows only some of its runs. */
+  countStack(grid) {
+    this.stale.add(grid);
+    this.stackTimer ??= setTimeout(() => this.countStacks(), STACK_MS);
+  }
+
+  async countStacks() {
+    const ids = [...this.stale];
+    this.stale.clear();
+    const found = await get(`/history/stacks?${new URLSearchParams({ ids: ids.join(","), project: this.project })}`).catch(() => null);
+    this.stackTimer = null;
+    for (const id of found ? ids : []) {
+      if (found.stacks[id]) this.stacks.set(id, found.stacks[id]);
+      else this.stacks.delete(id);
+    }
+    if (this.stale.size) this.countStack([...this.stale][0]);
+    this.tell("change");
   }
 
   /** One change: the fields that differ. A run that this page never saw whole is fetched with its page. */
@@ -83,6 +175,8 @@ class Store extends EventTarget {
     if (!before && run.prompt === undefined) return;
     this.runs.set(run.id, run);
     if (run.state === "done" && before?.state !== "done" && Date.parse(run.created_at) >= visitStart()) this.countSoon();
+    if (run.grid) this.countStack(run.grid);
+    if (run.grid && run.deleted && !before?.deleted) this.refresh().catch(() => {}); // another of its runs may stand for the stack now
     this.tell("change");
   }
 
@@ -100,7 +194,7 @@ class Store extends EventTarget {
   /** One event stream for all tabs of this browser: HTTP/1.1 gives a host six connections. */
   share() {
     this.channel = new BroadcastChannel("playground-events");
-    this.channel.onmessage = ({ data }) => this.apply(data);
+    this.channel.onmessage = ({ data }) => (data.projects ? this.refresh().catch(() => {}) : this.apply(data));
   }
 
   lead() {

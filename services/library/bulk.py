@@ -8,14 +8,14 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import ColumnElement, and_, func, select, update
 
 from services.changes import Changes
 from services.errors import NotFound
 from services.library.history import History, Scope
 from services.library.query import Query
-from services.library.search import LIVE, found_by
-from services.library.tables import runs
+from services.library.rules import LIVE, found_by
+from services.library.tables import grids, runs
 from services.run import Run, now
 
 
@@ -73,6 +73,49 @@ class Bulk:
 
     async def restore(self, visitor: str | None, scope: Scope, chosen: Named) -> list[str]:
         return await self._change(visitor, and_(chosen.rule(scope), runs.c.deleted_at.is_not(None)), deleted_at=None)
+
+    async def move(
+        self, visitor: str | None, scope: Scope, chosen: Chosen, project_id: str | None
+    ) -> dict[str | None, list[str]]:
+        """Put them into a project of this scope, None for the Inbox. Returns the ids by the project they were in."""
+        rule = and_(chosen.rule(scope), runs.c.deleted_at.is_(None), runs.c.project_id.is_distinct_from(project_id))
+        before = await self._grouped(runs.c.project_id, rule)
+        for ids in before.values():
+            await self._change(visitor, Named(tuple(ids)).rule(scope), project_id=project_id)
+        await asyncio.to_thread(self._move_grids, [run_id for ids in before.values() for run_id in ids], project_id)
+        return before
+
+    def _move_grids(self, ids: list[str], project_id: str | None) -> None:
+        """A grid goes with its runs, once all of them are in the project."""
+        moved = select(runs.c.grid_id).where(_is_one_of(ids))
+        left = select(runs.c.seq).where(
+            runs.c.grid_id == grids.c.id, runs.c.deleted_at.is_(None), runs.c.project_id.is_distinct_from(project_id)
+        )
+        with self._history.writing() as connection:
+            rule = and_(grids.c.id.in_(moved), ~left.correlate(grids).exists())
+            connection.execute(update(grids).where(rule).values(project_id=project_id))
+
+    async def tag(
+        self, visitor: str | None, scope: Scope, chosen: Chosen, change: Callable[[tuple[str, ...]], tuple[str, ...]]
+    ) -> dict[tuple[str, ...], list[str]]:
+        """Give each the tags that `change` makes of its own. Returns the ids of those that changed, by their old tags.
+
+        Raises what `change` raises; then nothing has changed.
+        """
+        rule = and_(chosen.rule(scope), runs.c.deleted_at.is_(None))
+        before = {tuple(json.loads(tags)): ids for tags, ids in (await self._grouped(runs.c.tags, rule)).items()}
+        changes = {tags: change(tags) for tags in before}
+        changed = {tags: ids for tags, ids in before.items() if changes[tags] != tags}
+        for tags, ids in changed.items():
+            await self._change(visitor, Named(tuple(ids)).rule(scope), tags=changes[tags])
+        return changed
+
+    async def _grouped(self, column: ColumnElement[Any], rule: ColumnElement[bool]) -> dict[Any, list[str]]:
+        """The ids of a rule's runs by the value of a column."""
+        found: dict[Any, list[str]] = {}
+        for value, run_id in await asyncio.to_thread(self._history.table, select(column, runs.c.id).where(rule)):
+            found.setdefault(value, []).append(run_id)
+        return found
 
     async def _change(self, visitor: str | None, rule: ColumnElement[bool], **fields: Any) -> list[str]:
         changed = await asyncio.to_thread(self._history.change_all, rule, **fields)

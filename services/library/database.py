@@ -49,6 +49,8 @@ def _prepare(connection: object, _record: object) -> None:
     connection.isolation_level = None  # type: ignore[attr-defined]  # SQLAlchemy's recipe: we say BEGIN ourselves
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}")  # type: ignore[attr-defined]
+    # For what people wrote: SQLite's own lower() knows ASCII only.
+    connection.create_function("casefold", 1, str.casefold, deterministic=True)  # type: ignore[attr-defined]
 
 
 def upgrade(connection: Connection) -> None:

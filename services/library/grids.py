@@ -49,14 +49,16 @@ class GridStore:
         self._history = history
 
     def add(self, grid: Grid, runs: Iterable[Run]) -> list[Run]:
-        """A new grid and its new runs, in one transaction."""
+        """A new grid and its new runs, in one transaction. It belongs to the project that they belong to."""
+        new = list(runs)
+        project = next((run.project_id for run in new), None)
 
         def write(connection: Connection) -> None:
             row = {"id": grid.id, "visitor": grid.visitor, "created_at": stamp(grid.created_at), "paused": grid.paused}
-            connection.execute(grids.insert(), {**row, "plan": grid.plan.model_dump_json()})
+            connection.execute(grids.insert(), {**row, "plan": grid.plan.model_dump_json(), "project_id": project})
             _fill(connection, grid.id, grid.cells)
 
-        return self._history.add(runs, write)
+        return self._history.add(new, write)
 
     def extend(self, grid_id: str, plan: GridPlan, cells: Mapping[str, str], runs: Iterable[Run]) -> list[Run]:
         """Another plan for a grid, the cells that it adds, and their new runs, in one transaction."""

@@ -253,6 +253,11 @@ class History:
         with self._engine.connect() as connection:
             return list(connection.execute(query).scalars())
 
+    def table(self, query: Select[Any]) -> list[Any]:
+        """A query's rows as they are."""
+        with self._engine.connect() as connection:
+            return list(connection.execute(query))
+
     def records(self, query: Select[Any]) -> list[RowMapping]:
         """A query's rows of any columns, by their names."""
         with self._engine.connect() as connection:

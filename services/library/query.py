@@ -3,6 +3,7 @@
     red fox "at dusk" -cat           words and phrases that a prompt holds; the last word may be unfinished
     steps:>30 guidance:3-5 seed:42   a parameter by its short name: a value, a bound or a range
     is:favourite engine:fal|demo     what became of it; `|` offers a choice
+    project:"Slow Travel" tag:poster where it was put, and what was written about it
     -format:png                      anything may be excluded
 
 A parameter of GenerationRequest is a field here by itself, under its short name and read as its kind asks.
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timezone, tzinfo
 from typing import get_args
 
@@ -22,6 +23,9 @@ from services.run import FINAL_STATES, Engine, RunState
 
 MAX_TERMS = 100
 FAVOURITE, RUNNING = "favourite", "running"
+ALL, INBOX = "all", "inbox"
+"""All projects, and what is in none of them."""
+ANY_GRID, NO_GRID = "any", "none"
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Exactly:
-    """A choice, on or off, a state, or (width, height) in pixels."""
+    """A choice, on or off, a state, a name, or (width, height) in pixels."""
 
     value: str | bool | tuple[int, int]
 
@@ -57,7 +61,7 @@ class Field:
     name: str
     """As it is written before the colon."""
     of: str
-    """A GenerationRequest name, or a Run's: state, engine, created_at, cost_usd, seconds."""
+    """A GenerationRequest name, or a Run's: state, engine, created_at, cost_usd, seconds, project_id, …"""
     kind: Kind | str
     help: str
     examples: tuple[str, ...]
@@ -77,6 +81,16 @@ class Query:
     """All terms must hold. An empty one holds for every run."""
 
     terms: tuple[Term, ...] = ()
+    project: str = ALL
+    """The project it looks through: an id, INBOX or ALL."""
+
+    def within(self, project: str) -> Query:
+        """The same search of one project; but one that names projects itself goes where it says."""
+        return self if self.asks_for("project") else replace(self, project=project)
+
+    def asks_for(self, name: str) -> bool:
+        """Whether a term is about the field `name`."""
+        return any(term.field.name == name for term in self.terms)
 
 
 # -- the fields --------------------------------------------------------------------------------------------------------
@@ -106,6 +120,10 @@ OTHERS = (
     Field("before", "created_at", "before", "Made before that day", ("2026-01-31",)),
     Field("cost", "cost_usd", "number", "US dollars of a finished picture", (">0.05", "0.02-0.1")),
     Field("took", "seconds", "number", "Seconds from sending to the picture", (">10", "2-5")),
+    Field("project", "project_id", "project", "A project's name", (INBOX, '"Slow Travel"')),
+    Field("tag", "tags", "tag", "A tag that it was given", ("poster",)),
+    Field("notes", "notes", "notes", "Words of the notes, as they stand there", ("client", '"for client"')),
+    Field("grid", "grid_id", "grid", "Made by a grid, by none, or by the one of that id", (ANY_GRID, NO_GRID)),
 )
 FIELDS: dict[str, Field] = {
     field.name: field for field in (*(_of_parameter(parameter) for parameter in PARAMETERS.values()), *OTHERS)
@@ -217,6 +235,27 @@ def _before(field: Field, text: str, zone: tzinfo) -> Span:
     return Span(high=_midnight(field, text, zone), open_high=True)
 
 
+def _name(field: Field, text: str, _zone: tzinfo) -> Exactly:
+    if not text:
+        raise _unreadable(field, text, "a name")
+    return Exactly(text)
+
+
+def _notes(field: Field, text: str, _zone: tzinfo) -> Text:
+    if not text:
+        raise _unreadable(field, text, "a word")
+    return Text(text)
+
+
+GRID_ID = re.compile("[0-9a-f]{32}")
+
+
+def _grid(field: Field, text: str, _zone: tzinfo) -> Exactly:
+    if text.lower() not in (ANY_GRID, NO_GRID) and not GRID_ID.fullmatch(text.lower()):
+        raise _unreadable(field, text, "a grid")
+    return Exactly(text.lower())
+
+
 DAY = re.compile(r"\d{4}-\d{1,2}-\d{1,2}", re.ASCII)
 
 
@@ -241,4 +280,8 @@ _READ: dict[str, Callable[[Field, str, tzinfo], Condition]] = {
     "state": _state,
     "after": _after,
     "before": _before,
+    "project": _name,
+    "tag": _name,
+    "notes": _notes,
+    "grid": _grid,
 }

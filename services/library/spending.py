@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from sqlalchemy import ColumnElement, Integer, Select, and_, case, cast, func, or_, select, text
 
 from services.library.history import History, Scope, stamp
-from services.library.search import LIVE
+from services.library.rules import LIVE
 from services.library.tables import projects, runs
 from services.run import RunState
 

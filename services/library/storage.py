@@ -21,7 +21,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 from services.changes import Changes
 from services.library.history import History, Scope, stamp
 from services.library.media import Media
-from services.library.search import LIVE
+from services.library.rules import LIVE
 from services.library.tables import grid_cells, runs
 from services.run import RunState, now
 

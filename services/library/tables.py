@@ -64,8 +64,8 @@ runs = Table(
     Index("runs_of_visitor", "visitor", "deleted_at", "seq", *SEARCHED),
     Index("runs_of_grid", "grid_id", "deleted_at", "seq", *(name for name in SEARCHED if name != "grid_id"),
           sqlite_where=text("grid_id IS NOT NULL")),
-    Index("runs_with_notes", "visitor", "deleted_at", "seq", "notes", sqlite_where=text("notes <> ''")),
-    Index("runs_with_tags", "visitor", "deleted_at", "seq", "tags", sqlite_where=text("tags <> '[]'")),
+    Index("runs_with_notes", "deleted_at", "visitor", "seq", "notes", sqlite_where=text("notes <> ''")),
+    Index("runs_with_tags", "deleted_at", "visitor", "seq", "tags", sqlite_where=text("tags <> '[]'")),
     sqlite_autoincrement=True,
 )  # fmt: skip
 

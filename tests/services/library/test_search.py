@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from services.changes import Changes
 from services.errors import NotFound
-from services.library import search as search_module
+from services.library import rules as rules_module
 from services.library.bulk import Bulk, Found, Named
 from services.library.history import EVERYONE, History, Scope
 from services.library.query import parse
@@ -161,7 +161,7 @@ class TestFields:
         assert found(search, text) == [names[number] for number in numbers]
 
     def test_a_parameter_without_a_column_is_found_too(self, mixed, search, monkeypatch):
-        monkeypatch.setattr(search_module, "_has_column", lambda name: name != "num_inference_steps")
+        monkeypatch.setattr(rules_module, "_has_column", lambda name: name != "num_inference_steps")
         assert found(search, "steps:>28") == ["third"]
 
     def test_the_seed_that_fal_used_is_the_one_that_counts(self, history, search):
@@ -194,9 +194,9 @@ class TestScope:
     def test_the_words_of_purged_runs_are_forgotten(self, history, search):
         history.change(add(history).id, deleted_at=START)
         history.purge(START + timedelta(days=1), START + timedelta(days=1))
-        assert history.values(search_module.select(search_module.literal_column("rowid"))
-                              .select_from(search_module.prompts)
-                              .where(search_module.prompts.c.prompt.match("fox"))) == []  # fmt: skip
+        assert history.values(rules_module.select(rules_module.literal_column("rowid"))
+                              .select_from(rules_module.prompts)
+                              .where(rules_module.prompts.c.prompt.match("fox"))) == []  # fmt: skip
 
 
 class TestPages:
@@ -239,8 +239,8 @@ class TestPlans:
     @pytest.mark.parametrize("text", ["", "fox", "steps:>30", "cost:>1 is:done", "-is:failed engine:fal", "size:1x1"])
     @pytest.mark.parametrize(("scope", "index"), [(EVERYONE, "runs_of_everyone"), (ANN, "runs_of_visitor")])
     def test_counting_reads_the_index_only(self, history, text, scope, index):
-        rule = search_module.found_by(scope, parse(text))
-        query = search_module.select(search_module.func.count()).select_from(runs).where(rule)
+        rule = rules_module.found_by(scope, parse(text))
+        query = rules_module.select(rules_module.func.count()).select_from(runs).where(rule)
         plan = explain(history, query)
         assert f"SEARCH runs USING COVERING INDEX {index}" in plan, plan
 

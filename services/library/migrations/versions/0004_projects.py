@@ -45,8 +45,8 @@ def _index_runs() -> None:
     op.create_index("runs_of_visitor", "runs", ["visitor", "deleted_at", "seq", *INDEXED, "grid_id"])
     partial = {
         "runs_of_grid": (["grid_id", "deleted_at", "seq", *INDEXED], "grid_id IS NOT NULL"),
-        "runs_with_notes": (["visitor", "deleted_at", "seq", "notes"], "notes <> ''"),
-        "runs_with_tags": (["visitor", "deleted_at", "seq", "tags"], "tags <> '[]'"),
+        "runs_with_notes": (["deleted_at", "visitor", "seq", "notes"], "notes <> ''"),
+        "runs_with_tags": (["deleted_at", "visitor", "seq", "tags"], "tags <> '[]'"),
     }
     for name, (columns, where) in partial.items():
         op.create_index(name, "runs", columns, sqlite_where=sa.text(where))

@@ -1,0 +1,119 @@
+"""Projects: what runs are sorted into, and the one that each visitor works in.
+
+A choice is a project's id, INBOX (what is in no project) or ALL. Methods block for about a millisecond.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from services.errors import FieldIssue, InvalidRequest, NotFound
+from services.library.history import History, Scope, stamp
+from services.library.query import ALL, INBOX
+from services.library.tables import chosen_projects, projects
+from services.run import Run, new_id, now
+
+NAME_MAX = 60
+"""Characters of a project's name."""
+PROJECTS_MAX = 200
+"""Projects of one visitor, or of all in a shared history."""
+UNSEARCHABLE = re.compile('["“”|\0-\x1f\x7f\ud800-\udfff]')
+RESERVED = (INBOX, ALL, "all projects")
+
+
+@dataclass(frozen=True)
+class Project:
+    id: str
+    name: str
+
+
+class Projects:
+    def __init__(self, history: History) -> None:
+        self._history = history
+
+    def of(self, scope: Scope) -> list[Project]:
+        """All projects, by name."""
+        query = select(projects.c.id, projects.c.name).where(scope.clause(projects.c.visitor))
+        found = [Project(row.id, row.name) for row in self._history.table(query)]
+        return sorted(found, key=lambda project: project.name.casefold())
+
+    def make(self, visitor: str | None, scope: Scope, name: str) -> Project:
+        """A new project. Raises InvalidRequest where the name cannot be had."""
+        project = Project(new_id(), _sound(name))
+        with self._history.writing() as connection:
+            count = select(func.count()).select_from(projects).where(scope.clause(projects.c.visitor))
+            if connection.execute(count).scalar_one() >= PROJECTS_MAX:
+                raise _fault(f"There are {PROJECTS_MAX} projects, which is the limit. Rename one that is not needed.")
+            _check_free(connection, scope, project)
+            row = {"id": project.id, "visitor": visitor, "name": project.name, "created_at": stamp(now())}
+            connection.execute(insert(projects).values(row))
+        return project
+
+    def rename(self, scope: Scope, project_id: str, name: str) -> Project:
+        """Raises NotFound, or InvalidRequest where the name cannot be had."""
+        project = Project(project_id, _sound(name))
+        with self._history.writing() as connection:
+            _check_free(connection, scope, project)
+            rule = (projects.c.id == project_id) & scope.clause(projects.c.visitor)
+            if not connection.execute(update(projects).where(rule).values(name=project.name)).rowcount:
+                raise NotFound("project")
+        return project
+
+    def check(self, scope: Scope, choice: str) -> str:
+        """A choice that this scope has. Raises NotFound."""
+        if choice not in (INBOX, ALL) and choice not in {project.id for project in self.of(scope)}:
+            raise NotFound("project")
+        return choice
+
+    def choose(self, visitor: str, scope: Scope, choice: str) -> None:
+        """What this visitor works in from now on. Raises NotFound."""
+        self.check(scope, choice)
+        with self._history.writing() as connection:
+            chosen = upsert(chosen_projects).values(visitor=visitor, project=choice)
+            connection.execute(chosen.on_conflict_do_update(index_elements=["visitor"], set_={"project": choice}))
+
+    def chosen(self, visitor: str | None, scope: Scope) -> str:
+        """What this visitor works in."""
+        if visitor is None:
+            return INBOX
+        found = self._history.values(select(chosen_projects.c.project).where(chosen_projects.c.visitor == visitor))
+        try:
+            return self.check(scope, found[0]) if found else INBOX
+        except NotFound:  # chosen in another mode of the history
+            return INBOX
+
+    def home(self, visitor: str | None, scope: Scope, like: Run | None = None) -> str | None:
+        """The project of a new run, None for the Inbox. Who looks at all of them adds to that of the run it is like."""
+        choice = self.chosen(visitor, scope)
+        if choice == ALL:
+            return like.project_id if like else None
+        return None if choice == INBOX else choice
+
+
+def _sound(name: str) -> str:
+    """The name with single spaces. Raises InvalidRequest where it is none."""
+    name = " ".join(name.split())
+    if not name:
+        raise _fault("The name is empty. Write one.")
+    if len(name) > NAME_MAX:
+        raise _fault(f"The name has {len(name)} characters. Allowed are {NAME_MAX}.")
+    if UNSEARCHABLE.search(name):
+        raise _fault("A name cannot hold quotes, | or control characters: it could not be searched for.")
+    if name.casefold() in RESERVED:
+        raise _fault(f"“{name}” is there already. Choose another name.")
+    return name
+
+
+def _check_free(connection: Connection, scope: Scope, project: Project) -> None:
+    same = func.casefold(projects.c.name) == project.name.casefold()
+    rule = scope.clause(projects.c.visitor) & same & (projects.c.id != project.id)
+    if connection.execute(select(projects.c.id).where(rule)).first():
+        raise _fault(f"There is a project “{project.name}” already. Choose another name.")
+
+
+def _fault(message: str) -> InvalidRequest:
+    return InvalidRequest((FieldIssue(field="name", message=message),))

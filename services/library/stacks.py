@@ -1,0 +1,116 @@
+"""Stacks: what a grid's runs look like as one card, with what a search finds in it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import and_, func, literal_column, select
+
+from services.library.history import EVERYONE, History, Scope
+from services.library.query import Query
+from services.library.rules import LIVE, found_by
+from services.library.tables import grids, runs
+from services.request import PARAMETERS
+from services.run import RunState
+
+MOSAIC = 4
+"""Pictures that a stack's card shows."""
+NOT_DELETED = runs.c.deleted_at.is_(None)
+
+
+@dataclass(frozen=True)
+class Stack:
+    grid_id: str
+    title: str
+    """What its axes are: `Steps × Guidance scale`; empty where its plan does not say."""
+    count: int
+    """Runs that it asked for, without deleted ones."""
+    hits: int
+    """Those that the search finds."""
+    live: int
+    done: int
+    failed: int
+    thumbs: tuple[str, ...]
+    """File names of the newest thumbnails among the hits, newest first, MOSAIC at most."""
+
+
+def summed_up(history: History, scope: Scope, query: Query, grid_ids: Iterable[str]) -> list[Stack]:
+    """The stacks of these grids; those without runs in this scope are left out. Blocks for some milliseconds."""
+    if not (wanted := _within(history, scope, grid_ids)):
+        return []
+    states = _states(history, wanted)
+    hits = _hits(history, query, wanted) if query != Query() else {grid: each.total() for grid, each in states.items()}
+    titles, thumbs = _titles(history, wanted), _thumbs(history, query, wanted)
+    return [
+        Stack(
+            grid_id=grid_id,
+            title=titles.get(grid_id, ""),
+            count=states[grid_id].total(),
+            hits=hits.get(grid_id, 0),
+            live=sum(states[grid_id][state] for state in LIVE),
+            done=states[grid_id][RunState.DONE.value],
+            failed=states[grid_id][RunState.FAILED.value] + states[grid_id][RunState.UNKNOWN.value],
+            thumbs=tuple(thumbs[grid_id]),
+        )
+        for grid_id in wanted
+        if grid_id in states
+    ]
+
+
+def _within(history: History, scope: Scope, grid_ids: Iterable[str]) -> list[str]:
+    """Those of the grids that are of this scope: all runs of a grid belong to one visitor, so any of them tells. What
+    follows need not ask again, and so keeps to the index of the grids."""
+    asked = func.json_each(json.dumps(list(dict.fromkeys(grid_ids)))).table_valued("value")
+    mine = select(runs.c.seq).where(runs.c.grid_id == asked.c.value, scope.clause(literal_column("+runs.visitor")))
+    return history.values(select(asked.c.value).where(mine.exists()))
+
+
+def _states(history: History, grid_ids: list[str]) -> dict[str, Counter[str]]:
+    """How many runs of each grid are in each state."""
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    counted = select(runs.c.grid_id, runs.c.state, func.count()).where(runs.c.grid_id.in_(grid_ids), NOT_DELETED)
+    for grid_id, state, count in history.table(counted.group_by(runs.c.grid_id, runs.c.state)):
+        found[grid_id][state] = count
+    return dict(found)
+
+
+def _hits(history: History, query: Query, grid_ids: list[str]) -> dict[str, int]:
+    cell = runs.alias("cell")
+    rule = and_(cell.c.grid_id.in_(grid_ids), found_by(EVERYONE, query, cell))
+    counted = history.table(select(cell.c.grid_id, func.count()).where(rule).group_by(cell.c.grid_id))
+    return dict(counted)
+
+
+def _thumbs(history: History, query: Query, grid_ids: list[str]) -> dict[str, list[str]]:
+    """The newest pictures of each grid: the index is read from its end until there are enough."""
+    asked = func.json_each(json.dumps(grid_ids)).table_valued("value")
+    cell = runs.alias("cell")
+    rule = and_(cell.c.grid_id == asked.c.value, found_by(EVERYONE, query, cell), cell.c.state == RunState.DONE.value)
+    newest = select(cell.c.seq).where(rule).order_by(cell.c.seq.desc()).limit(MOSAIC).correlate(asked)
+    shown = select(runs.c.grid_id, func.json_extract(runs.c.picture, "$.thumb")).select_from(asked)
+    found: dict[str, list[str]] = defaultdict(list)
+    for grid_id, thumb in history.table(shown.join(runs, runs.c.seq.in_(newest)).order_by(runs.c.seq.desc())):
+        found[grid_id].append(thumb)
+    return found
+
+
+def _titles(history: History, grid_ids: list[str]) -> dict[str, str]:
+    return {
+        row.id: title(row) for row in history.table(select(grids.c.id, grids.c.plan).where(grids.c.id.in_(grid_ids)))
+    }
+
+
+def title(plan: str) -> str:
+    """The axes of a grid's plan (JSON) in words. A plan that this program does not know has no title."""
+    try:
+        fields = [str(axis["field"]) for axis in json.loads(plan)["axes"]]
+    except (ValueError, KeyError, TypeError):
+        return ""
+    return " × ".join(_axis(field) for field in fields)
+
+
+def _axis(field: str) -> str:
+    return PARAMETERS[field].label if field in PARAMETERS else field.removesuffix("_sr").replace("_", " ").capitalize()

@@ -1,0 +1,31 @@
+"""What came of running a picture again, seed and all."""
+
+from __future__ import annotations
+
+from services.compare.sameness import sameness
+from services.errors import NotFound
+from services.library.history import EVERYONE, History
+from services.library.media import Media
+from services.run import Picture, Run
+
+OPENING = "Run again: "
+
+
+def told(history: History, media: Media, run: Run, picture: Picture) -> str | None:
+    """Whether `picture`, which has just come, is that of the run it repeats. None for runs that repeat nothing.
+
+    Blocks for about 30 ms at one megapixel.
+    """
+    if run.repeat_of is None:
+        return None
+    try:
+        first = history.get(run.repeat_of, EVERYONE)
+    except NotFound:
+        return f"{OPENING}the first picture is gone, so they cannot be compared."
+    if first.picture is None:
+        return f"{OPENING}the first run left no picture to compare with."
+    try:
+        found = sameness(media.original(first.picture.name), media.original(picture.name))
+    except OSError:
+        return f"{OPENING}the first picture's file is gone, so they cannot be compared."
+    return f"{OPENING}{found.words}."

@@ -1,0 +1,76 @@
+"""Projects: the header's menu asks these routes."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import APIRouter, HTTPException, Request
+from pydantic import BaseModel, ConfigDict
+
+from services.playground import Playground
+from ui.visitors import visitor_of
+
+
+class Named(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    choose: bool = True
+    """Whether a new project is worked in from now on."""
+
+
+class ChosenProject(BaseModel):
+    """`project`: an id, `inbox` or `all`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    project: str
+
+
+async def projects_of(playground: Playground, visitor: str | None) -> dict[str, Any]:
+    """`projects`, by name, and `project`: what this visitor works in."""
+    scope = playground.scope(visitor)
+    projects = await asyncio.to_thread(playground.projects.of, scope)
+    chosen = await asyncio.to_thread(playground.projects.chosen, visitor, scope)
+    return {"projects": [asdict(project) for project in projects], "project": chosen}
+
+
+def project_routes(playground: Playground) -> APIRouter:
+    router = APIRouter(prefix="/projects")
+
+    @router.get("")
+    async def projects(request: Request) -> dict[str, Any]:
+        return await projects_of(playground, visitor_of(request))
+
+    @router.post("")
+    async def make(request: Request, body: Named) -> dict[str, Any]:
+        """A new project."""
+        visitor = _known(request)
+        scope = playground.scope(visitor)
+        made = await asyncio.to_thread(playground.projects.make, visitor, scope, body.name)
+        if body.choose:
+            await asyncio.to_thread(playground.projects.choose, visitor, scope, made.id)
+        return {**await projects_of(playground, visitor), "made": asdict(made)}
+
+    @router.post("/choose")
+    async def choose(request: Request, body: ChosenProject) -> dict[str, Any]:
+        visitor = _known(request)
+        await asyncio.to_thread(playground.projects.choose, visitor, playground.scope(visitor), body.project)
+        return await projects_of(playground, visitor)
+
+    @router.post("/{project_id}/name")
+    async def rename(request: Request, project_id: str, body: Named) -> dict[str, Any]:
+        visitor = _known(request)
+        await asyncio.to_thread(playground.projects.rename, playground.scope(visitor), project_id, body.name)
+        return await projects_of(playground, visitor)
+
+    return router
+
+
+def _known(request: Request) -> str:
+    visitor = visitor_of(request)
+    if visitor is None:
+        raise HTTPException(401, "Open the page first: a project belongs to its visitor.")
+    return visitor

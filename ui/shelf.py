@@ -1,0 +1,36 @@
+"""A page of runs as the gallery and the History tab show it: cards, and a stack for each grid among them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from services.library.history import Scope
+from services.library.query import Query
+from services.library.search import Search, Sort, stacks
+from services.library.stacks import summed_up
+from services.playground import Playground
+from ui.cards import card, stack_card
+
+
+async def shelf_page(
+    playground: Playground, scope: Scope, query: Query, sort: Sort = "newest", *, limit: int, after: int | None = None
+) -> dict[str, Any]:
+    """`runs`: cards, of a grid's runs only the first; `stacks`: grid id → what that one stands for; `more`."""
+    search = Search(playground.history)
+    found = await asyncio.to_thread(search.page, scope, query, sort, limit=limit + 1, after=after, stacked=True)
+    entries = found[:limit]
+    grids = {entry.run.grid_id for entry in entries if entry.run.grid_id} if stacks(query, sort) else set()
+    return {
+        "runs": [card(entry) for entry in entries],
+        "stacks": await shelf_stacks(playground, scope, query, grids),
+        "more": len(found) > limit,
+    }
+
+
+async def shelf_stacks(playground: Playground, scope: Scope, query: Query, grid_ids: set[str]) -> dict[str, Any]:
+    """Grid id → its stack, for those of this scope."""
+    if not grid_ids:
+        return {}
+    found = await asyncio.to_thread(summed_up, playground.history, scope, query, grid_ids)
+    return {stack.grid_id: stack_card(stack) for stack in found}
