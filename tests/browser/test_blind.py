@@ -236,6 +236,42 @@ def test_the_pictures_of_a_round_come_together(blind: BlindPick) -> None:
     assert blind.verdicts == (0,)
 
 
+def test_everything_has_a_name(blind: BlindPick) -> None:
+    blind.open()
+    expect(blind.dialog).to_match_aria_snapshot("""
+        - dialog "Blind pick":
+          - heading "Blind pick" [level=2]
+          - paragraph
+          - group "Judge":
+            - radio "Steps 4 values" [checked]
+            - radio "Seed 2 values"
+          - group "How":
+            - radio "Pairs Two at a time. The surest. 12 rounds" [checked]
+            - radio "Best of four The best one of up to four. The quickest. 2 rounds"
+          - status
+          - button "Close"
+          - button "Start"
+    """)
+    blind.button("Start").click()
+    blind.at(1).press("t").at(2)
+    expect(blind.dialog).to_match_aria_snapshot("""
+        - dialog "Blind pick":
+          - heading "Which is better?" [level=2]
+          - progressbar "Rounds judged"
+          - text: 2 of 12
+          - button "Close, and go on later"
+          - group "Pictures":
+            - button "Picture 1"
+            - button "Picture 2"
+          - button "Undo"
+          - button "Tie"
+          - button "Stop and see results"
+          - status: Round 2 of 12
+    """)
+    blind.press("Escape")
+    expect(blind.dialog.get_by_role("table", name="Steps: wins of each value")).to_be_visible()
+
+
 # -- results, and going on -------------------------------------------------------------------------------------------
 
 
