@@ -4,7 +4,7 @@ import { button, el } from "./dom.js";
 
 const percent = (share) => `${Math.round(share * 100)}\u00a0%`;
 
-/** `act`: more (go on with the ballot, or null where all is judged), again (another ballot), close. */
+/** `act`: more (go on with the ballot; false where all is judged), undo (the last round), again (another ballot), close. */
 export function newResult(result, act) {
   const { sentence, standings, axis, judged, of } = result;
   const first = standings.find(({ place }) => place === "preferred");
@@ -26,10 +26,10 @@ export function newResult(result, act) {
 }
 
 /** The next step is to go on, where there is something left to judge. */
-function buttons({ more, again, close }) {
+function buttons({ more, undo, again, close }) {
   const primary = { class: "pg-button pg-primary" };
   if (more) return [button("Close", close), button("Judge more", more, primary)];
-  return [button("Judge again", again), button("Close", close, primary)];
+  return [button("Undo the last", undo), button("Judge again", again), button("Close", close, primary)];
 }
 
 function line({ label, wins, of, low, high, strength, place }) {
