@@ -36,7 +36,10 @@ class BlindStore(Protocol):
         """The grid's cells; a cell without a picture has no run id, or is left out."""
 
     def axis(self, visitor: str | None, grid_id: str, axis: int) -> tuple[str, Sequence[str]]:
-        """An axis's name and its values in words, by index: `("Steps", ["10 steps", "28 steps"])`."""
+        """An axis's name and its values in words, by index: `("Steps", ["10 steps", "28 steps"])`.
+
+        Asked only for an axis with two values or more.
+        """
 
     def judgings(self, visitor: str | None, grid_id: str) -> Sequence[Judging]:
         """All that were kept with the grid, newest first."""
@@ -123,10 +126,10 @@ def blind_routes(store: BlindStore) -> APIRouter:
 def _new_ballot(store: BlindStore, visitor: str | None, grid_id: str, asked: NewBallot) -> Ballot:
     if not 0 <= asked.axis < AXES:
         raise _refused(f"Axis: {asked.axis} is not 0, 1 or 2.")
-    name, labels = store.axis(visitor, grid_id, asked.axis)
     rounds = draw(store.cells(visitor, grid_id), asked.axis, asked.mode, secrets.randbits(64))
     if not rounds:
-        raise _refused(f"{name}: no two finished pictures differ in this axis only. Wait for more, or judge another.")
+        raise _refused("No two finished pictures differ in this axis only. Wait for more, or judge another axis.")
+    name, labels = store.axis(visitor, grid_id, asked.axis)
     return Ballot(id=new_id(), created_at=now(), axis=name, labels=tuple(labels), mode=asked.mode, rounds=rounds)
 
 

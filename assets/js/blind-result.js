@@ -4,7 +4,7 @@ import { button, el } from "./dom.js";
 
 const percent = (share) => `${Math.round(share * 100)}\u00a0%`;
 
-/** `act`: more (go on with the ballot, or null where all is judged), again (another ballot), close. */
+/** `act`: more (go on with the ballot; false where all is judged), undo (the last round), again (another ballot), close. */
 export function newResult(result, act) {
   const { sentence, standings, axis, judged, of } = result;
   const first = standings.find(({ place }) => place === "preferred");
@@ -21,8 +21,15 @@ export function newResult(result, act) {
       el("tbody", {}, ...standings.map(line)),
     ),
     el("p", { class: "pg-muted" }, "A tie is half a win. Undecided: the interval overlaps that of the first. Strength allows for whom a value met (Bradley–Terry): one of 60\u00a0% beats one of 20\u00a0% three times out of four."),
-    el("div", { class: "pg-dialog-buttons" }, act.more ? button("Judge more", act.more) : button("Judge again", act.again), button("Close", act.close, { class: "pg-button pg-primary" })),
+    el("div", { class: "pg-dialog-buttons" }, ...buttons(act)),
   );
+}
+
+/** The next step is to go on, where there is something left to judge. */
+function buttons({ more, undo, again, close }) {
+  const primary = { class: "pg-button pg-primary" };
+  if (more) return [button("Close", close), button("Judge more", more, primary)];
+  return [button("Undo the last", undo), button("Judge again", again), button("Close", close, primary)];
 }
 
 function line({ label, wins, of, low, high, strength, place }) {

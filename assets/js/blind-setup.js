@@ -7,7 +7,7 @@ const KEPT_SHOWN = 6;
 
 /** `axes`: those with two values or more. `offer`: what the server says. `act`: start(axis, mode), goOn, result, close. */
 export function newSetup(axes, offer, act) {
-  if (!axes.length) return empty(act);
+  if (!axes.length) return newPanel("There is nothing to choose from: no axis of this grid has two values. Add a value to an axis first.", act);
   const able = axes.find(({ axis }) => offer.rounds[axis].pairs > 0) ?? axes[0];
   const chosen = { axis: able.axis, mode: "pairs" };
   const told = el("p", { class: "pg-muted", role: "status" });
@@ -17,7 +17,7 @@ export function newSetup(axes, offer, act) {
     Object.assign(chosen, patch);
     for (const [mode, place] of Object.entries(rounds)) place.textContent = counted(offer.rounds[chosen.axis][mode]);
     start.disabled = offer.rounds[chosen.axis][chosen.mode] === 0;
-    told.textContent = start.disabled ? "No two finished pictures differ in this axis only. Wait until more are there." : "";
+    told.textContent = start.disabled ? "No two finished pictures differ in this axis only. Wait for more, or judge another axis." : "";
   };
   const axisChoices = axes.map(({ axis, name, count }) =>
     choice("axis", axis === chosen.axis, () => choose({ axis }), name, el("span", { class: "pg-muted" }, `${count} values`)),
@@ -39,12 +39,13 @@ export function newSetup(axes, offer, act) {
   );
 }
 
-function empty(act) {
+/** Without anything to choose: `words` say why. */
+export function newPanel(words, act) {
   return el(
     "div",
     { class: "pg-blind-panel" },
     el("h2", {}, "Blind pick"),
-    el("p", {}, "There is nothing to choose from: no axis of this grid has two values. Add a value to an axis first."),
+    el("p", {}, words),
     el("div", { class: "pg-dialog-buttons" }, button("Close", act.close, { class: "pg-button pg-primary" })),
   );
 }

@@ -4,7 +4,7 @@ import { get, post } from "./api.js";
 import { Pictures } from "./blind-pictures.js";
 import { newResult } from "./blind-result.js";
 import { newRound } from "./blind-round.js";
-import { newSetup } from "./blind-setup.js";
+import { newPanel, newSetup } from "./blind-setup.js";
 import { el } from "./dom.js";
 
 /** Open it on a grid. `axes`: [{ axis: 0 | 1 | 2, name: "Steps", count: 4 }]. Resolves when it is closed. */
@@ -32,7 +32,7 @@ class Blind {
       stop: () => this.#try(() => this.#result(this.#ballot)),
       leave: () => this.dialog.close(),
     });
-    this.place = el("div", { class: "pg-blind-view" });
+    this.place = el("div", { class: "pg-blind-view" }, newPanel("Opening…", { close: () => this.dialog.close() }));
     this.alert = el("p", { class: "pg-blind-alert pg-bad", role: "alert" });
     this.dialog = el("dialog", { class: "pg-blind", "aria-label": "Blind pick", onkeydown: (event) => this.#press(event), oncancel: (event) => this.#cancel(event) }, this.place, this.alert);
     this.dialog.addEventListener("close", () => {
@@ -66,17 +66,18 @@ class Blind {
   }
 
   async #show(state) {
+    const pictures = this.#pictures;
     this.#state = state;
     if (state.round === null) return this.#result(this.#ballot);
     try {
-      const bitmaps = await this.#pictures.of(state.round, state.sides);
+      const bitmaps = await pictures.of(state.round, state.sides);
       this.#see(this.round.element);
       this.round.show(state, bitmaps);
     } catch (error) {
       this.#see(this.round.element);
       this.round.fail(state, error.message);
     }
-    if (state.then) this.#pictures.ahead(state.round + 1, state.then);
+    if (state.then) pictures.ahead(state.round + 1, state.then);
   }
 
   async #result(ballot) {
@@ -84,6 +85,7 @@ class Blind {
     this.#letGo();
     const view = newResult(result, {
       more: result.judged < result.of && (() => this.#try(async () => this.#take(await get(ballot)))),
+      undo: () => this.#try(async () => this.#take(await post(`${ballot}/undo`))),
       again: () => this.#try(() => this.#setup()),
       close: () => this.dialog.close(),
     });

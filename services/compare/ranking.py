@@ -50,6 +50,8 @@ class Standing:
     strength: float | None
     """Bradley–Terry: a beats b with the chance a / (a + b). They sum to 1. None where it was never shown."""
     place: Place
+    """Against the strongest: behind where its interval lies below that one's, else undecided. The strongest is
+    preferred where any is behind, and merely leads where none is."""
 
     @property
     def score(self) -> str:
@@ -73,12 +75,19 @@ def rank(labels: Sequence[str], outcomes: Sequence[Outcome]) -> Ranking:
     strength = dict(zip(shown, strengths(wins[np.ix_(shown, shown)]).tolist(), strict=True))
     order = sorted(shown, key=lambda value: (-round(strength[value], 9), value))
     interval = {value: wilson(won[value] / (won[value] + lost[value]), rounds[value]) for value in shown}
-    places = dict(zip(order, _places([interval[value] for value in order]), strict=True))
+    behind = {value for value in shown if interval[value][1] < interval[order[0]][0]}
+
+    def place(value: int) -> Place:
+        if value in behind:
+            return "behind"
+        if (won[value], round(strength[value], 9)) != (won[order[0]], round(strength[order[0]], 9)):
+            return "undecided"
+        return "preferred" if behind else "leads"
 
     def standing(value: int) -> Standing:
         of = round(won[value] + lost[value])
         return Standing(
-            value, labels[value], won[value], of, *interval[value], strength=strength[value], place=places[value]
+            value, labels[value], won[value], of, *interval[value], strength=strength[value], place=place(value)
         )
 
     found = [standing(value) for value in order]
@@ -132,15 +141,6 @@ def strengths(wins: np.ndarray, prior: float = PRIOR) -> np.ndarray:
     return found / found.sum()
 
 
-def _places(intervals: Sequence[tuple[float, float]]) -> list[Place]:
-    """Against the first: undecided where the intervals overlap, else behind."""
-    if not intervals:
-        return []
-    least, _ = intervals[0]
-    others: list[Place] = ["undecided" if most >= least else "behind" for _, most in intervals[1:]]
-    return ["preferred" if "behind" in others else "leads", *others]
-
-
 # -- in words ------------------------------------------------------------------------------------------------------
 
 
@@ -149,18 +149,14 @@ def _sentence(standings: Sequence[Standing]) -> str:
     if not standings:
         return "Nothing is judged yet."
     first = standings[0]
-    level = [each for each in standings if _level(each, first)]
+    best = [each for each in standings if each.place == first.place]
+    if first.place == "leads" and len(best) > 1:
+        return f"Undecided: {_listed(best)} are level ({first.score})."
     if first.place == "leads":
-        if len(level) > 1:
-            return f"Undecided: {_listed(level)} are level ({first.score})."
         return f"Undecided: {first.label} leads ({first.score}), but too narrowly to be sure."
-    rest = [each for each in standings if each.place == "undecided" and each not in level]
+    rest = [each for each in standings if each.place == "undecided"]
     undecided = f"; {_listed(rest)} {_are(rest)} undecided" if rest else ""
-    return f"{_listed(level)} {_are(level)} preferred ({first.score}){undecided}."
-
-
-def _level(one: Standing, other: Standing) -> bool:
-    return one.score == other.score and math.isclose(one.strength or 0, other.strength or 0, rel_tol=1e-6)
+    return f"{_listed(best)} {_are(best)} preferred ({first.score}){undecided}."
 
 
 def _are(standings: Sequence[Standing]) -> str:

@@ -154,6 +154,9 @@ def test_best_of_four_by_keyboard(blind: BlindPick) -> None:
     best = blind.sides(1)[3].value
     row = blind.dialog.get_by_role("row", name=f"{STEPS[best]} steps")
     expect(row.get_by_role("cell").first).to_have_text(re.compile(r"^[346] of [46]$"))
+    blind.button("Undo the last").click()
+    blind.at(2)
+    assert blind.verdicts == (3,)
 
 
 def test_keys_that_repeat_and_keys_of_the_browser_judge_nothing(blind: BlindPick) -> None:
@@ -236,6 +239,42 @@ def test_the_pictures_of_a_round_come_together(blind: BlindPick) -> None:
     assert blind.verdicts == (0,)
 
 
+def test_everything_has_a_name(blind: BlindPick) -> None:
+    blind.open()
+    expect(blind.dialog).to_match_aria_snapshot("""
+        - dialog "Blind pick":
+          - heading "Blind pick" [level=2]
+          - paragraph
+          - group "Judge":
+            - radio "Steps 4 values" [checked]
+            - radio "Seed 2 values"
+          - group "How":
+            - radio "Pairs Two at a time. The surest. 12 rounds" [checked]
+            - radio "Best of four The best one of up to four. The quickest. 2 rounds"
+          - status
+          - button "Close"
+          - button "Start"
+    """)
+    blind.button("Start").click()
+    blind.at(1).press("t").at(2)
+    expect(blind.dialog).to_match_aria_snapshot("""
+        - dialog "Blind pick":
+          - heading "Which is better?" [level=2]
+          - progressbar "Rounds judged"
+          - text: 2 of 12
+          - button "Close, and go on later"
+          - group "Pictures":
+            - button "Picture 1"
+            - button "Picture 2"
+          - button "Undo"
+          - button "Tie"
+          - button "Stop and see results"
+          - status: Round 2 of 12
+    """)
+    blind.press("Escape")
+    expect(blind.dialog.get_by_role("table", name="Steps: wins of each value")).to_be_visible()
+
+
 # -- results, and going on -------------------------------------------------------------------------------------------
 
 
@@ -301,7 +340,9 @@ def test_only_axes_with_two_values_can_be_judged(blind: BlindPick) -> None:
     blind.open()
     blind.dialog.get_by_role("radio", name="Seed").check()
     expect(blind.button("Start")).to_be_disabled()
-    expect(blind.status).to_have_text("No two finished pictures differ in this axis only. Wait until more are there.")
+    expect(blind.status).to_have_text(
+        "No two finished pictures differ in this axis only. Wait for more, or judge another axis."
+    )
 
 
 # -- what goes wrong -------------------------------------------------------------------------------------------------
@@ -319,6 +360,17 @@ def test_a_lost_verdict_is_said_and_can_be_given_again(blind: BlindPick) -> None
     blind.press("2").at(2)
     expect(blind.alert).to_be_empty()
     assert blind.verdicts == (1,)
+
+
+def test_where_the_grid_is_gone_it_is_said_and_closed(blind: BlindPick) -> None:
+    blind.app.allow("404")
+    blind.grid.owner = "somebody else"
+    blind.page.goto(blind.app.url)
+    blind.page.get_by_role("button", name="Blind pick").click()
+
+    expect(blind.alert).to_contain_text("There is no such grid here.")
+    blind.button("Close").click()
+    expect(blind.dialog).to_be_hidden()
 
 
 def test_a_round_whose_picture_was_deleted_is_skipped(blind: BlindPick) -> None:

@@ -184,7 +184,7 @@ async def test_others_see_and_change_nothing(desk: Desk, method: str, path: str,
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ({"axis": SINGLE_AXIS, "mode": "pairs"}, "Guidance scale: no two finished pictures differ in this axis only."),
+        ({"axis": SINGLE_AXIS, "mode": "pairs"}, "No two finished pictures differ in this axis only."),
         ({"axis": 3, "mode": "pairs"}, "Axis: 3 is not 0, 1 or 2."),
     ],
 )

@@ -147,6 +147,13 @@ def test_sentences(outcomes: list[Outcome], sentence: str) -> None:
     assert rank(STEPS, outcomes).sentence == sentence
 
 
+def test_those_who_are_level_share_a_place() -> None:
+    ranking = rank(STEPS, [*wins(0, 2, times=5), *wins(1, 2, times=5), *wins(0, 1), *wins(1, 0)])
+
+    assert list(places(ranking).values()) == ["preferred", "preferred", "behind", "not judged"]
+    assert list(places(rank(STEPS[:2], [Outcome((1, 0), None)])).values()) == ["leads", "leads"]
+
+
 def test_of_many_values_a_few_are_named() -> None:
     labels = [f"seed {value}" for value in range(9)]
     ties = [Outcome((one, other), None) for one in range(9) for other in range(one)]
