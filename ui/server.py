@@ -28,6 +28,8 @@ from ui.visitors import VisitorCookie
 log = logging.getLogger(__name__)
 
 MAX_UPLOAD = "32mb"
+STYLES = ("style", "compare", "grid", "blind", "history", "usage", "shelf")
+"""Of assets/, in the order in which they are laid over each other."""
 
 
 def build_server(playground: Playground) -> FastAPI:
@@ -87,13 +89,9 @@ def _calm_queue(page: gr.Blocks) -> None:
 
 def _head(assets_path: str) -> str:
     """The stylesheet and the scripts, from our own host; `window.playground` is a promise of the page's scripts."""
+    sheets = "".join(f'<link rel="stylesheet" href="{assets_path}/{name}.css">' for name in STYLES)
     return f"""
-        <link rel="stylesheet" href="{assets_path}/style.css">
-        <link rel="stylesheet" href="{assets_path}/compare.css">
-        <link rel="stylesheet" href="{assets_path}/grid.css">
-        <link rel="stylesheet" href="{assets_path}/history.css">
-        <link rel="stylesheet" href="{assets_path}/usage.css">
-        <link rel="stylesheet" href="{assets_path}/shelf.css">
+        {sheets}
         <script>window.playground = import("{assets_path}/js/page.js")</script>
     """
 

@@ -37,5 +37,5 @@ function fetchFile(grid, path) {
 
 async function blind(grid) {
   const { openBlind } = await import("./blind.js");
-  openBlind({ gridId: grid.id, axes: grid.axes });
+  openBlind({ gridId: grid.id, axes: grid.axes.map(({ label, labels }, axis) => ({ axis, name: label, count: labels.length })) });
 }

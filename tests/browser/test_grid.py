@@ -236,7 +236,8 @@ def test_it_is_judged_blind_and_taken_away_as_a_sheet(grid: Grid):
     assert re.fullmatch(r"flux-2-flex_grid_[\d-]+\.png", sheet.value.suggested_filename)
     assert sheet.value.path().read_bytes().startswith(b"\x89PNG")
     grid.button("Blind pick").click()
-    expect(grid.page.get_by_role("dialog")).to_be_visible()
+    dialog = grid.page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Steps")
 
 
 def test_a_phone_scrolls_the_table_and_not_the_page(server: AppServer, new_visitor: NewVisitor):
