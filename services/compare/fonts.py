@@ -32,8 +32,8 @@ FOLDERS = (
 ENDINGS = {".ttf", ".otf", ".ttc", ".otc"}
 FILES_MAX = 400
 """More are not opened to look for a letter."""
-OUTLINES = ("glyf", "CFF ", "CFF2")
-"""A font without one of these tables has only bitmaps of one size."""
+OUTLINES, BITMAPS = ("glyf", "CFF ", "CFF2"), ("sbix", "CBDT")
+"""Tables of a font. Colour bitmaps come in one size, with outlines beside them that are empty."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def _faces_of(file: Path) -> tuple[Face, ...]:
             found = tuple(
                 Face(file, index, frozenset(font.getBestCmap() or ()))
                 for index, font in enumerate(opened.fonts if collection else [opened])
-                if any(table in font for table in OUTLINES)
+                if _is_outlined(font)
             )
         for face in found:
             ImageFont.truetype(file, 12, index=face.index)
@@ -99,3 +99,9 @@ def _faces_of(file: Path) -> tuple[Face, ...]:
         logger.warning("The font %s cannot be read and is not used: %s", file, error)
         return ()
     return found
+
+
+def _is_outlined(font: TTFont) -> bool:
+    """Whether its letters have shapes in one colour, which Pillow and PDF draw at any size."""
+    painted = "COLR" in font and font["COLR"].version > 0
+    return any(table in font for table in OUTLINES) and not painted and not any(table in font for table in BITMAPS)

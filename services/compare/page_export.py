@@ -11,7 +11,7 @@ import base64
 import hashlib
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from html import escape
 from pathlib import Path
@@ -23,6 +23,7 @@ from services.compare.diff import RESULTS, value_text
 from services.compare.layout import AxisLabels, GridLayout, Place
 from services.compare.pictures import Wanted, fitted
 from services.compare.restore import HTML_START, html_safe, plan_text
+from services.compare.sheet_items import shape_of
 from services.compare.sheet_words import NOTHING_SAID, UNREADABLE, SheetWords, setting, varying, words_of
 from services.library.media import THUMB_SIDE
 from services.request import PARAMETERS
@@ -54,13 +55,14 @@ def _parts(layout: GridLayout) -> Iterator[str]:
     for z in range(layout.counts[2]):
         if words.z:
             yield f"<h2 dir=auto>{_text(f'{words.z.title}: {words.z.values[z]}')}</h2>\n"
-        yield _table_head(words)
-        for y in range(layout.counts[1]):
-            yield f"<tr>{_row_label(words.y, y)}\n"
-            for x in range(layout.counts[0]):
-                yield _cell(layout, words, (x, y, z), pictures)
-            yield "</tr>\n"
-        yield "</tbody></table>\n"
+        for columns in _bands(layout):
+            yield _table_head(words, columns)
+            for y in range(layout.counts[1]):
+                yield f"<tr>{_row_label(words.y, y)}\n"
+                for x in columns:
+                    yield _cell(layout, words, (x, y, z), pictures)
+                yield "</tr>\n"
+            yield "</tbody></table>\n"
     yield f"</main>\n<footer>{_text(' '.join(words.foot))}</footer>\n{_DIALOG}"
     yield f"<script>{_script()}</script>\n</body></html>\n"
 
@@ -73,7 +75,8 @@ _DIALOG = """<dialog aria-label="Picture"><figure></figure><aside><nav><button c
 
 
 def _head(layout: GridLayout, runs: list[Run]) -> str:
-    style = f"{(ASSETS / 'page.css').read_text('utf-8')}:root {{ --columns: {layout.counts[0]}; }}\n"
+    own = f"--columns: {len(_bands(layout)[0])};" + ("" if layout.y else " --labels: 0px;")
+    style = f"{(ASSETS / 'page.css').read_text('utf-8')}:root {{ {own} }}\n"
     policy = (
         f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(_script())}; "
         "base-uri 'none'; form-action 'none'"
@@ -111,13 +114,18 @@ def _header(words: SheetWords) -> str:
     )
 
 
-def _table_head(words: SheetWords) -> str:
-    columns = "".join(f"<th scope=col>{_label(value)}</th>" for value in words.x.values)
+def _bands(layout: GridLayout) -> Sequence[range]:
+    """The columns of each table: all of them, unless a long single row is set as several."""
+    return shape_of(layout).bands(layout.counts[0])
+
+
+def _table_head(words: SheetWords, columns: range) -> str:
+    labels = "".join(f"<th scope=col>{_label(words.x.values[x])}</th>" for x in columns)
     corner = f'<th class="corner axis" rowspan=2 dir=auto>{_text(words.y.title)}</th>' if words.y else ""
-    return (
-        f"<table class=grid><thead><tr>{corner}<th class=axis colspan={len(words.x.values)} dir=auto>"
-        f"{_text(words.x.title)}</th></tr><tr>{columns}</tr></thead><tbody>\n"
-    )
+    title = f"<th class=axis colspan={len(columns)} dir=auto>{_text(words.x.title)}</th>"
+    first = f"<tr>{corner}{title}</tr>" if words.y or columns.start == 0 else ""  # said once above a row that goes on
+    kind = "grid" if words.y else "grid bare"
+    return f'<table class="{kind}"><thead>{first}<tr>{labels}</tr></thead><tbody>\n'
 
 
 def _row_label(axis: AxisLabels | None, y: int) -> str:

@@ -20,7 +20,8 @@ from services.compare.fonts import Fonts
 from services.compare.layout import GridLayout, Place
 from services.compare.pictures import Wanted, fitted
 from services.compare.restore import PLAN_KEY, plan_text
-from services.compare.sheet_blocks import Composer, Frame, Item, Panel, Words, absence, natural_size, shape_of
+from services.compare.sheet_blocks import Composer, absence
+from services.compare.sheet_items import Frame, Item, Panel, Words, natural_size, shape_of
 from services.compare.sheet_look import PAGE, SCREEN
 from services.compare.sheet_words import Preset, words_of
 from services.compare.typeset import Typesetter, drawing
@@ -31,6 +32,8 @@ SIDE_MAX = 16_000
 """Pixels; longer pictures are not opened by common viewers."""
 SCALE = 2.0
 """Pixels a unit, where the sheet is not too large for it."""
+COLUMNS_MAX = 25
+"""Side by side; more go on in a table below."""
 WIDTH_MIN = 480
 """Units between the margins: a title needs some room, however small the table."""
 
@@ -94,14 +97,16 @@ def _at_scale(layout: GridLayout, preset: Preset, fonts: Fonts, scale: float) ->
     setter = Typesetter(fonts, scale)
     composer = Composer(layout, words, look, setter)
     sizes = [max(natural_size(layout, place)) for place in layout.places()]
-    wanted = min(look.table / sum(shape.widths), look.cell_max, max(sizes) / scale)
+    bands = shape.bands(COLUMNS_MAX)
+    wanted = min(look.table / shape.widest(bands), look.cell_max, max(sizes) / scale)
     side = max(wanted, look.cell_min)
-    axes, columns = composer.axes(side), range(layout.counts[0])
-    width = max(axes.label_width + sum(shape.widths) * side + look.gap * (len(columns) - 1), WIDTH_MIN)
+    axes = composer.axes(side)
+    width = axes.label_width + shape.widest(bands) * side + look.gap * (len(bands[0]) - 1)
+    width = max(width, WIDTH_MIN)
     blocks = composer.heading(width, axes.keyed)
     for z in range(layout.counts[2]):
-        table = composer.table(z, columns, side, axes, width)
-        blocks += [*table.heading, table.head, *table.rows]
+        for table in (composer.table(z, columns, side, axes, width) for columns in bands):
+            blocks += [*table.heading, table.head, *table.rows]
     shown_at = min(1.0, side * scale / max(sizes))
     blocks += composer.foot([f"Pictures at {shown_at:.0%} of their size."] if shown_at < 0.995 else [], width)
     items: list[Item] = []

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from services.compare.layout import AxisLabels, GridLayout, Place
+from services.compare.sheet_items import (
+    Axes,
+    Block,
+    Frame,
+    Item,
+    Panel,
+    Table,
+    Words,
+    letter,
+    shape_of,
+)
 from services.compare.sheet_look import LINE, SUNKEN, Look
 from services.compare.sheet_words import UNREADABLE, SheetWords
 from services.compare.typeset import Line, Style, Typesetter
@@ -13,103 +24,6 @@ from services.run import RunState
 
 KEYED_LINES = 5
 """Axis values that need more lines get letters, and stand in full above the tables."""
-
-
-@dataclass(frozen=True)
-class Words:
-    left: float
-    baseline: float
-    line: Line
-    style: Style
-
-    def moved(self, right: float, down: float) -> Words:
-        return replace(self, left=self.left + right, baseline=self.baseline + down)
-
-
-@dataclass(frozen=True)
-class Panel:
-    """A plain rectangle: a rule, or the ground of a cell without a picture."""
-
-    left: float
-    top: float
-    width: float
-    height: float
-    colour: str
-
-    def moved(self, right: float, down: float) -> Panel:
-        return replace(self, left=self.left + right, top=self.top + down)
-
-
-@dataclass(frozen=True)
-class Frame:
-    """Where a picture goes: as large as fits, in the middle."""
-
-    place: Place
-    left: float
-    top: float
-    width: float
-    height: float
-
-    def moved(self, right: float, down: float) -> Frame:
-        return replace(self, left=self.left + right, top=self.top + down)
-
-
-Item = Words | Panel | Frame
-
-
-@dataclass(frozen=True)
-class Block:
-    """Is never divided. Its items are placed from its own top."""
-
-    height: float
-    items: tuple[Item, ...] = ()
-
-
-@dataclass(frozen=True)
-class Table:
-    heading: tuple[Block, ...]
-    """What stands above it once: the value on Z."""
-    head: Block
-    """The column labels: repeated where the table goes on over the page."""
-    rows: tuple[Block, ...]
-
-
-@dataclass(frozen=True)
-class Axes:
-    """The labels as they stand at the tables."""
-
-    x: AxisLabels
-    y: AxisLabels | None
-    label_width: float
-    """Of the column with the row labels, with the room beside it; 0 without a Y axis."""
-    keyed: tuple[AxisLabels, ...]
-    """Those whose values are too long for a table: letters stand for them."""
-
-
-@dataclass(frozen=True)
-class Shape:
-    """Columns and rows by the pictures in them, the long side of a picture being 1."""
-
-    widths: tuple[float, ...]
-    heights: tuple[float, ...]
-
-
-def shape_of(layout: GridLayout) -> Shape:
-    columns, rows, _ = layout.counts
-    widths, heights = [0.0] * columns, [0.0] * rows
-    for place in layout.places():
-        width, height = natural_size(layout, place)
-        widths[place[0]] = max(widths[place[0]], width / max(width, height))
-        heights[place[1]] = max(heights[place[1]], height / max(width, height))
-    return Shape(tuple(widths), tuple(heights))
-
-
-def natural_size(layout: GridLayout, place: Place) -> tuple[int, int]:
-    """A cell's picture in pixels, or what was asked for where there is none."""
-    run = layout.cell(place).run
-    if run is None:
-        return layout.base.pixels
-    return (run.picture.width, run.picture.height) if run.picture else run.request.pixels
 
 
 class Composer:
@@ -200,8 +114,8 @@ class Composer:
         """`Seed: 42`, and which columns, where they do not all fit a page."""
         axis, count = self._words.z, self._layout.counts[0]
         told = [f"{axis.title}: {axis.values[z]}"] if axis else []
-        if len(columns) < count:
-            told.append(f"columns {columns.start + 1} to {columns.stop} of {count}")
+        if len(columns) < count and not self._shape.single_row:
+            told.append(f"Columns {columns.start + 1} to {columns.stop} of {count}")
         if not told:
             return ()
         look = self._look
@@ -210,7 +124,8 @@ class Composer:
 
     def _head(self, axes: Axes, columns: range, lefts: list[float], side: float, right: float) -> Block:
         look, x, y = self._look, axes.x, axes.y
-        names = self._setter.wrap(x.title, look.axis, right - lefts[0])
+        goes_on = self._shape.single_row and columns.start > 0
+        names = () if goes_on else self._setter.wrap(x.title, look.axis, right - lefts[0])
         labels = [
             self._setter.wrap(x.values[column], look.label, self._shape.widths[column] * side) for column in columns
         ]
@@ -263,16 +178,6 @@ def absence(frame: Frame, look: Look, setter: Typesetter) -> list[Item]:
     top = frame.top + (frame.height - len(lines) * style.line_height) / 2
     ground = Panel(frame.left, frame.top, frame.width, frame.height, SUNKEN)
     return [ground, *_stack(lines, style, frame.left, frame.width, top, "centre")]
-
-
-def letter(at: int) -> str:
-    """A to Z, then AA, AB …"""
-    name = ""
-    at += 1
-    while at:
-        at, rest = divmod(at - 1, 26)
-        name = chr(65 + rest) + name
-    return name
 
 
 def _stack(lines: Sequence[Line], style: Style, left: float, width: float, top: float, align: str) -> list[Item]:

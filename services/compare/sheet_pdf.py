@@ -19,7 +19,8 @@ from services.compare.fonts import Face, Fonts
 from services.compare.layout import GridLayout
 from services.compare.pictures import Wanted, fitted
 from services.compare.restore import PDF_FILE, plan_text
-from services.compare.sheet_blocks import Block, Composer, Frame, Item, Panel, Shape, Table, Words, absence, shape_of
+from services.compare.sheet_blocks import Composer, absence
+from services.compare.sheet_items import Block, Frame, Item, Panel, Shape, Table, Words, shape_of
 from services.compare.sheet_look import A4, PAPER
 from services.compare.sheet_words import Preset, words_of
 from services.compare.typeset import Typesetter
@@ -71,10 +72,10 @@ def _paginated(composer: Composer, layout: GridLayout) -> tuple[Paper, list[list
     paper = Paper(wide - 2 * PAPER.margin, tall - 2 * PAPER.margin - FOOT)
     best: list[list[Item]] = []
     most = 0.0
-    groups, largest = _columns(composer, shape, paper)
+    bands, largest = _bands(composer, shape, paper)
     for step in range(SIZES):
         side = max(largest * (1 - step * SMALLER), PAPER.cell_min)
-        pages, divided = _pages(_blocks(composer, layout, paper, groups, side), paper.height)
+        pages, divided = _pages(_blocks(composer, layout, paper, bands, side), paper.height)
         worth = side**1.5 / (len(pages) + divided / 2)
         if worth > most:
             best, most = pages, worth
@@ -83,25 +84,24 @@ def _paginated(composer: Composer, layout: GridLayout) -> tuple[Paper, list[list
     return paper, best
 
 
-def _columns(composer: Composer, shape: Shape, paper: Paper) -> tuple[list[range], float]:
+def _bands(composer: Composer, shape: Shape, paper: Paper) -> tuple[Sequence[range], float]:
     """(the columns of each table side by side, long side of a picture when they fill the page's width)."""
     labels = composer.axes(PAPER.cell_min).label_width
-    room, count = paper.width - labels + PAPER.gap, len(shape.widths)
+    room = paper.width - labels + PAPER.gap
     most = max(1, int(room / (max(shape.widths) * PAPER.cell_min + PAPER.gap)))
-    each = -(-count // -(-count // most))
-    groups = [range(start, min(start + each, count)) for start in range(0, count, each)]
-    widest = max(sum(shape.widths[column] for column in group) for group in groups)
+    bands = shape.bands(most)
+    by_width = (room - PAPER.gap * len(bands[0])) / shape.widest(bands)
     by_height = (paper.height - 8 * PAPER.title.line_height) / max(shape.heights)
-    return groups, min((room - PAPER.gap * each) / widest, by_height, PAPER.cell_max)
+    return bands, min(by_width, by_height, PAPER.cell_max)
 
 
 def _blocks(
-    composer: Composer, layout: GridLayout, paper: Paper, groups: Sequence[range], side: float
+    composer: Composer, layout: GridLayout, paper: Paper, bands: Sequence[range], side: float
 ) -> list[Block | Table]:
     axes = composer.axes(side)
     blocks: list[Block | Table] = [*composer.heading(paper.width, axes.keyed)]
     for z in range(layout.counts[2]):
-        blocks += [composer.table(z, columns, side, axes, paper.width) for columns in groups]
+        blocks += [composer.table(z, columns, side, axes, paper.width) for columns in bands]
     return [*blocks, *composer.foot([], paper.width)]
 
 

@@ -103,7 +103,8 @@ def _notes(layout: GridLayout, runs: list[Run]) -> tuple[tuple[str, str], ...]:
         if parameter.kind == "text" or name in on_axes:
             continue
         value = setting(like, name) if like else getattr(layout.base, name)
-        settings.append(f"{parameter.label}: {value_text(parameter, value)}")
+        if value is not None:
+            settings.append(f"{parameter.label}: {value_text(parameter, value)}")
     prompt = PARAMETERS["prompt"].label
     return (
         (f"Base {prompt.lower()}" if "prompt" in on_axes else prompt, layout.base.prompt),

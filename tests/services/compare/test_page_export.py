@@ -100,7 +100,7 @@ def test_many_pictures_are_smaller_ones(tmp_path: Path, monkeypatch: pytest.Monk
 @settings(max_examples=40, deadline=None)
 @given(ANY_TEXT)
 def test_any_text_stays_text(text: str) -> None:
-    hostile = f"</script>\"'><script>{text}"
+    hostile = f"</script </script>\"'><script>{text}"
 
     def shaped_by(words: str) -> GridLayout:
         labels = axis(words, [words])

@@ -17,7 +17,7 @@ from support.grids import NOT_MADE, OURS, axis, grid
 
 from services.compare import restore
 from services.compare.page_export import write_page
-from services.compare.restore import PLAN_KEY, plan_text, read_plan
+from services.compare.restore import PLAN_KEY, html_safe, plan_text, read_plan
 from services.compare.sheet import contact_sheet
 from services.compare.sheet_pdf import contact_sheet_pdf
 
@@ -47,6 +47,7 @@ def with_text(text: str) -> bytes:
 def test_every_export_gives_the_plan_back() -> None:
     files = exports(HOSTILE)
 
+    assert not set("<>&") & set(html_safe(plan_text(HOSTILE)))
     assert {name: read_plan(data) for name, data in files.items()} == dict.fromkeys(files, HOSTILE)
     attached = pypdf.PdfReader(io.BytesIO(files["pdf"])).attachments
     assert json.loads(attached[restore.PDF_FILE][0])["plan"] == HOSTILE
@@ -67,7 +68,7 @@ JSON = st.recursive(
 @given(st.dictionaries(st.text(max_size=5), JSON, max_size=4))
 def test_any_plan_comes_back_as_it_was(plan: dict[str, Any]) -> None:
     start, end = f"<!doctype html>{restore.HTML_START}", "</script>"
-    page = f"{start}{restore.html_safe(plan_text(plan))}{end}"
+    page = f"{start}{html_safe(plan_text(plan))}{end}"
 
     assert read_plan(with_text(plan_text(plan))) == read_plan(page.encode()) == plan
 
