@@ -5,6 +5,7 @@ PlaygroundError
 ├── MetadataError           a file holds no settings that can be read   .reason  (services/library/metadata)
 ├── NotFound                no such run for this visitor       .what
 ├── BudgetExceeded          a limit on spending is reached     .limit_usd .spent_usd .asked_usd
+├── TooMuch                 too many pictures at once          .retry_after
 ├── KeyNeeded               fal wants a key and none is known
 ├── StartupError            the server cannot start
 └── EngineError             fal, or the way to it, failed      .failure (a Failure, kept with the run)
@@ -70,6 +71,14 @@ class BudgetExceeded(PlaygroundError):
             f"{whose} ${limit_usd:.2f} a day; ≈ ${spent_usd:.2f} is used and this would add ≈ ${asked_usd:.2f}. "
             "Make fewer or smaller pictures, enter your own fal key, or come back tomorrow."
         )
+
+
+class TooMuch(PlaygroundError):
+    """More pictures at once than the owner allows. `retry_after` is in seconds."""
+
+    def __init__(self, message: str, retry_after: int = 60) -> None:
+        self.retry_after = retry_after
+        super().__init__(message)
 
 
 class KeyNeeded(PlaygroundError):

@@ -9,9 +9,11 @@ from datetime import datetime, timedelta
 
 from services.changes import Changes
 from services.engines.registry import Engines
-from services.errors import BudgetExceeded, FieldIssue, InvalidRequest, KeyNeeded
+from services.errors import BudgetExceeded, FieldIssue, InvalidRequest, KeyNeeded, NotFound
+from services.library.erase import Erase
 from services.library.history import EVERYONE, Entry, History, Scope, Totals
 from services.library.media import open_media
+from services.limits import Limits
 from services.pricing import Cheaper, Prices
 from services.request import PARAMETERS, SEED_MAX, GenerationRequest, random_seed
 from services.run import Engine, Run, RunState, new_id, now
@@ -58,6 +60,8 @@ class Playground:
             self.prices,
             settings.playground_max_concurrent,
         )
+        self.limits = Limits(settings, self.history)
+        self.erase = Erase(self.history, self.media, self.engines, self.cancel)
         self._counting = asyncio.Lock()
         self._warming: asyncio.Task[None] | None = None
         self._tidying: asyncio.Task[None] | None = None
@@ -106,7 +110,7 @@ class Playground:
     async def generate(self, visitor: str | None, request: GenerationRequest, count: int = 1) -> list[Run]:
         """Ask for `count` pictures: seed, seed + 1, … or a random seed each. Returns at once with the runs.
 
-        Raises InvalidRequest, KeyNeeded or BudgetExceeded; then nothing was asked for.
+        Raises InvalidRequest, KeyNeeded, TooMuch or BudgetExceeded; then nothing was asked for.
         """
         return await self._ask(visitor, _with_seeds(request, count))
 
@@ -141,6 +145,7 @@ class Playground:
         return await self._ask(visitor, [run.request])
 
     async def _ask(self, visitor: str | None, requests: list[GenerationRequest]) -> list[Run]:
+        self.limits.check_settings(requests)
         engine, key_of = self.engines.choose(visitor)
         if engine == "fal" and key_of == "owner" and self.settings.owner_key is None:
             raise KeyNeeded
@@ -158,6 +163,8 @@ class Playground:
             for request in requests
         ]
         async with self._counting:  # count and write in one go, or two presses would spend the same dollar
+            if key_of == "owner":
+                await asyncio.to_thread(self.limits.check_pace, visitor, len(new))
             if engine == "fal" and key_of == "owner":
                 await self._check_budgets(visitor, sum(run.cost_usd for run in new))
             # The first of a press is written last, so that newest-first lists show a press in its own order.
@@ -220,9 +227,22 @@ class Playground:
             await asyncio.to_thread(self._purge)
 
     def _purge(self) -> None:
-        for run in self.history.purge(now() - timedelta(seconds=UNDO_SECONDS), _midnight()):
-            if run.picture:
-                self.media.remove(run.picture)
+        days = self.settings.keep_nobodys_days
+        self.erase.deleted(now() - timedelta(seconds=UNDO_SECONDS), _midnight())
+        if days is not None:
+            self.erase.nobodys(min(now() - timedelta(days=days), _midnight()))
+
+    async def delete_everything(self, visitor: str | None) -> int:
+        """All that is kept of a visitor, for good: pictures, settings, the key. Returns how many pictures went.
+
+        Raises NotFound where no history is this visitor's own.
+        """
+        if visitor is None or self.settings.history_mode == "shared":
+            raise NotFound("history of your own")
+        self.forget_key(visitor)
+        count = await self.erase.all_of(visitor, _midnight())
+        self.changes.tell(visitor)
+        return count
 
     # -- a visitor's own key ---------------------------------------------------------------------------------------
 

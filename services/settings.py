@@ -6,13 +6,14 @@ fal_client itself reads `FAL_RUN_HOST` and `FAL_QUEUE_RUN_HOST`, and TLS reads `
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.errors import StartupError
 
+Number = TypeVar("Number", int, float)
 Money = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -71,6 +72,27 @@ class Settings(BaseSettings):
         default=None,
         description="What all may spend of the owner's key in a day. Unset: no limit ($10 on Spaces).",
     )
+    playground_pictures_per_minute: int | None = Field(
+        default=None,
+        ge=1,
+        description="How many pictures one visitor may ask for in a minute. Unset: no limit (60 on Spaces).",
+    )
+    playground_queue_limit: int | None = Field(
+        default=None,
+        ge=1,
+        description="How many pictures of all visitors may wait or be made at once. Unset: no limit (200 on Spaces).",
+    )
+    playground_lock_safety: bool = Field(
+        default=False,
+        description="Locks Safety tolerance and Safety checker at their defaults, on the page and for the API.",
+    )
+    playground_keep_nobodys_days: float | None = Field(
+        default=None,
+        ge=0,
+        allow_inf_nan=False,
+        description="With a history for each visitor: days after which pictures of callers without a token are "
+        "deleted. Unset: never (30 on Spaces).",
+    )
     playground_demo_step_seconds: float = Field(
         default=0.03, ge=0, le=10, description="Seconds the demo engine takes for each step."
     )
@@ -115,13 +137,27 @@ class Settings(BaseSettings):
 
     @property
     def visitor_budget_usd(self) -> float | None:
-        return self._budget(self.playground_visitor_budget_usd, 1.0)
+        return self._or_on_spaces(self.playground_visitor_budget_usd, 1.0)
 
     @property
     def daily_budget_usd(self) -> float | None:
-        return self._budget(self.playground_daily_budget_usd, 10.0)
+        return self._or_on_spaces(self.playground_daily_budget_usd, 10.0)
 
-    def _budget(self, asked: float | None, on_spaces: float) -> float | None:
+    @property
+    def pictures_per_minute(self) -> int | None:
+        return self._or_on_spaces(self.playground_pictures_per_minute, 60)
+
+    @property
+    def queue_limit(self) -> int | None:
+        return self._or_on_spaces(self.playground_queue_limit, 200)
+
+    @property
+    def keep_nobodys_days(self) -> float | None:
+        """None: for good. In a shared history nothing is nobody's."""
+        kept = self._or_on_spaces(self.playground_keep_nobodys_days, 30.0)
+        return kept if self.history_mode == "visitor" else None
+
+    def _or_on_spaces(self, asked: Number | None, on_spaces: Number) -> Number | None:
         return on_spaces if asked is None and self.on_spaces else asked
 
     def warnings(self) -> tuple[str, ...]:

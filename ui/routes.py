@@ -15,7 +15,7 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from services.errors import BudgetExceeded, InvalidRequest, KeyNeeded, NotFound, PlaygroundError
+from services.errors import BudgetExceeded, InvalidRequest, KeyNeeded, NotFound, PlaygroundError, TooMuch
 from services.library.history import Scope
 from services.library.metadata import MetadataError, read_settings, with_metadata
 from services.library.metadata.errors import FILE_MAX
@@ -23,14 +23,14 @@ from services.playground import Playground
 from services.run import Run
 from services.snippets import snippet
 from ui.cards import card, details
-from ui.visitors import visitor_of
+from ui.visitors import expired_cookie, visitor_of
 
 ASSETS = Path(__file__).parent.parent / "assets"
 PAGE_SIZE = 48
 Number = Annotated[int | None, Query(ge=0, lt=2**62)]
 JsonBody = Annotated[dict[str, Any] | None, Body()]
 FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
-STATUS = {InvalidRequest: 422, NotFound: 404, BudgetExceeded: 402, KeyNeeded: 401}
+STATUS = {InvalidRequest: 422, NotFound: 404, BudgetExceeded: 402, KeyNeeded: 401, TooMuch: 429}
 
 
 def add_routes(app: FastAPI, playground: Playground, assets_path: str) -> None:
@@ -55,7 +55,8 @@ class _ForeverFiles(StaticFiles):
 async def _say(_request: Request, error: Exception) -> JSONResponse:
     """Every error as its sentence; `field` names the control at fault."""
     issues = [issue.model_dump() for issue in error.issues] if isinstance(error, InvalidRequest) else []
-    return JSONResponse({"message": str(error), "issues": issues}, STATUS.get(type(error), 400))
+    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, TooMuch) else None
+    return JSONResponse({"message": str(error), "issues": issues}, STATUS.get(type(error), 400), headers)
 
 
 def _health(playground: Playground) -> APIRouter:
@@ -92,6 +93,8 @@ def _runs(playground: Playground) -> APIRouter:
             "visit": await _visit(playground, visitor, visit),
             "engine": playground.engines.choose(visitor)[0],
             "own_key": playground.engines.has_key(visitor),
+            "own_history": playground.settings.history_mode == "visitor",
+            "notice": _notice(playground),
         }
 
     @router.get("/visit")
@@ -133,6 +136,17 @@ def _runs(playground: Playground) -> APIRouter:
     action("nearby", lambda visitor, run_id, body: playground.nearby(visitor, run_id, str(body.get("field"))))
     action("favourite", lambda visitor, run_id, body: playground.favourite(visitor, run_id, bool(body.get("on"))))
     return router
+
+
+def _notice(playground: Playground) -> str | None:
+    """What everyone should hear while this server runs."""
+    aside = playground.history.set_aside
+    if aside is None:
+        return None
+    return (
+        f"The history was damaged. It was set aside as {aside.name} in the data folder, and a new one was begun; the "
+        "pictures' files are still there."
+    )
 
 
 async def _visit(playground: Playground, visitor: str | None, since_ms: float | None) -> dict[str, Any]:
@@ -186,19 +200,19 @@ async def _changes(playground: Playground, scope: Scope, cursor: int) -> AsyncIt
 def _media(playground: Playground) -> APIRouter:
     router = APIRouter()
 
-    def serve(kind: str, name: str) -> FileResponse:
-        file = playground.media.find(kind, name)
+    async def serve(kind: str, name: str) -> FileResponse:
+        file = await asyncio.to_thread(playground.media.find, kind, name)
         if file is None:
             raise HTTPException(404, "There is no such picture.")
         return FileResponse(file, headers={**FOREVER, "X-Content-Type-Options": "nosniff"})
 
     @router.get("/media/{name}")
     async def media(name: str) -> FileResponse:
-        return serve("media", name)
+        return await serve("media", name)
 
     @router.get("/thumbs/{name}")
     async def thumbs(name: str) -> FileResponse:
-        return serve("thumbs", name)
+        return await serve("thumbs", name)
 
     return router
 
@@ -252,5 +266,12 @@ def _keys(playground: Playground) -> APIRouter:
         if visitor is not None:
             playground.forget_key(visitor)
         return {"engine": playground.engines.choose(visitor)[0], "own_key": False}
+
+    @router.delete("/my-data")
+    async def delete_everything(request: Request, response: Response) -> dict[str, int]:
+        """All that is kept of this visitor, for good. The browser's cookie goes too: it begins anew."""
+        count = await playground.delete_everything(visitor_of(request))
+        response.headers["set-cookie"] = expired_cookie(request.url.scheme == "https")
+        return {"pictures": count}
 
     return router

@@ -21,7 +21,19 @@ export function mountHeader(element) {
     ]);
   };
   store.addEventListener("change", draw);
+  store.addEventListener("change", tellNotice);
   draw();
+}
+
+/** What everyone should hear while this server runs, until it is closed in this tab. */
+function tellNotice() {
+  if (!store.notice || sessionStorage.getItem("playground-notice") === store.notice || document.querySelector(".pg-notice")) return;
+  const told = store.notice;
+  const notice = el("div", { class: "pg-notice", role: "alert" }, el("span", {}, told), button("Close", () => {
+    sessionStorage.setItem("playground-notice", told);
+    notice.remove();
+  }, { label: "Close this notice" }));
+  document.body.append(notice);
 }
 
 function openKeys() {
@@ -58,7 +70,31 @@ function openKeys() {
       el("div", { class: "pg-dialog-buttons" }, store.ownKey && button("Forget key", forget), button("Close", close), el("button", { type: "submit", class: "pg-button pg-primary" }, "Use this key")),
     ),
   );
+  if (store.ownHistory) dialog.append(deletion());
   dialog.addEventListener("close", () => dialog.remove());
   document.body.append(dialog);
   dialog.showModal();
+}
+
+/** Everything that is kept of this visitor, deleted after a second press. */
+function deletion() {
+  const place = el("div", { class: "pg-deletion" });
+  const ask = () => {
+    const sure = button("Delete everything", erase, { class: "pg-button pg-danger" });
+    place.replaceChildren(
+      el("p", { class: "pg-strong", role: "alert" }, "All your pictures, their settings and your key go for good, and what is still being made is cancelled. This cannot be undone."),
+      el("div", { class: "pg-dialog-buttons" }, button("Keep everything", start), sure),
+    );
+    sure.focus();
+  };
+  const start = () => place.replaceChildren(el("h2", {}, "Your data"), el("p", {}, "Your pictures and settings are kept on this server, for this browser."), button("Delete all my data", ask));
+  start();
+  return place;
+}
+
+async function erase() {
+  if (!(await attempt(() => remove("/my-data")))) return;
+  localStorage.clear();
+  sessionStorage.clear();
+  location.assign("/");
 }

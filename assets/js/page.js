@@ -3,6 +3,7 @@
 import { comparison } from "./comparison.js";
 import { prepareCreate, showMessage } from "./create.js";
 import { mountGallery } from "./gallery.js";
+import { watchForGonePictures } from "./gone.js";
 import { mountHeader } from "./header.js";
 import { mountHistory } from "./history.js";
 import { mountPrompts } from "./prompts.js";
@@ -30,5 +31,6 @@ export function hear(message) {
 }
 
 prepareCreate();
+watchForGonePictures();
 comparison.start(); // opens ?compare=… links: the script of a tab that was never opened has not run
 store.start().catch((error) => toast(error.message));

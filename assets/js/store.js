@@ -12,6 +12,8 @@ class Store extends EventTarget {
   visit = { pictures: 0, cost_usd: 0 };
   engine = document.documentElement.dataset.engine ?? "";
   ownKey = false;
+  ownHistory = false;
+  notice = null;
   online = true;
   loaded = false;
 
@@ -44,6 +46,8 @@ class Store extends EventTarget {
     this.visit = page.visit;
     this.engine = page.engine;
     this.ownKey = page.own_key;
+    this.ownHistory = page.own_history;
+    this.notice = page.notice;
     this.loaded = true;
     this.tell("change");
   }
