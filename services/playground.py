@@ -59,6 +59,7 @@ class Playground:
             self.changes,
             self.prices,
             settings.playground_max_concurrent,
+            settings.fal_api_host,
         )
         self.limits = Limits(settings, self.history)
         self.erase = Erase(self.history, self.media, self.engines, self.cancel)

@@ -18,6 +18,7 @@ from services.engines.registry import Engines
 from services.errors import Failure, KeyNeeded, NotAccepted, RequestFailed, SubmitUnanswered, Unreachable
 from services.library.history import EVERYONE, History
 from services.library.media import Media
+from services.lost import LostSubmits
 from services.pricing import Prices
 from services.run import AT_FAL_STATES, Run, RunState, Ticket, now
 from services.slots import Slots
@@ -41,6 +42,7 @@ class Runner:
         changes: Changes,
         prices: Prices,
         max_concurrent: int,
+        fal_api_host: str | None = None,
     ) -> None:
         self._history = history
         self._media = media
@@ -48,6 +50,7 @@ class Runner:
         self._changes = changes
         self._prices = prices
         self._slots = Slots(max_concurrent)
+        self._lost = LostSubmits(history, engines, changes, fal_api_host, self.take)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._sending: set[str] = set()
         self._stopping = False
@@ -56,8 +59,7 @@ class Runner:
         """Take up what a stopped server left: pending is sent, submitting becomes unknown, the rest is followed."""
         for run in await asyncio.to_thread(self._history.unfinished):
             if run.state is RunState.SUBMITTING:
-                failure = failures.stopped_while_submitting()
-                await self._save(run, state=RunState.UNKNOWN, failure=failure, finished_at=now())
+                self._lost.look_for(await self._unknown(run, failures.stopped_while_submitting()))
             else:
                 self.take(run)
 
@@ -95,6 +97,7 @@ class Runner:
         Submits on their way get a moment to be answered, for an unanswered one cannot be repeated.
         """
         self._stopping = True
+        await self._lost.stop()
         sending = [task for run_id, task in self._tasks.items() if run_id in self._sending]
         if sending:
             await asyncio.wait(sending, timeout=2.5)
@@ -114,7 +117,7 @@ class Runner:
         except KeyNeeded:
             await self._save(run, note=KEY_NOTE)
         except SubmitUnanswered as error:
-            await self._save(run, state=RunState.UNKNOWN, failure=error.failure, note=None, finished_at=now())
+            self._lost.look_for(await self._unknown(run, error.failure))
         except (RequestFailed, NotAccepted, Unreachable) as error:
             await self._fail(run, error.failure)
         except OSError as error:
@@ -214,8 +217,14 @@ class Runner:
         if self._stopping:
             return  # the stop broke it: the next start goes on from what the history says
         lost = {"failure": failures.broke_off_while_submitting(), "note": None, "finished_at": now()}
-        if not await self._save_from(RunState.SUBMITTING, run, state=RunState.UNKNOWN, **lost):
+        if unknown := await self._save_from(RunState.SUBMITTING, run, state=RunState.UNKNOWN, **lost):
+            self._lost.look_for(unknown)
+        else:
             await self._fail(run, failure)
+
+    async def _unknown(self, run: Run, failure: Failure) -> Run:
+        """Sent, and no answer came."""
+        return await self._save(run, state=RunState.UNKNOWN, failure=failure, note=None, finished_at=now())
 
     async def _fail(self, run: Run, failure: Failure) -> None:
         """The end without a picture. What was cancelled on request is no failure."""

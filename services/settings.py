@@ -93,6 +93,12 @@ class Settings(BaseSettings):
         description="With a history for each visitor: days after which pictures of callers without a token are "
         "deleted. Unset: never (30 on Spaces).",
     )
+    playground_fal_api_host: str | None = Field(
+        default=None,
+        description="Where a submit that was never answered is looked for. Default: api.fal.ai, or nowhere where "
+        "FAL_QUEUE_RUN_HOST names a host that is not fal's.",
+    )
+    fal_queue_run_host: str = Field(default="queue.fal.run", description="fal's queue, as fal's own client reads it.")
     playground_demo_step_seconds: float = Field(
         default=0.03, ge=0, le=10, description="Seconds the demo engine takes for each step."
     )
@@ -130,6 +136,11 @@ class Settings(BaseSettings):
     @property
     def data_dir(self) -> Path:
         return self.playground_data_dir.expanduser()
+
+    @property
+    def fal_api_host(self) -> str | None:
+        own = "api.fal.ai" if self.fal_queue_run_host == "queue.fal.run" else None
+        return self.playground_fal_api_host or own
 
     @property
     def trusted_proxies(self) -> str:
