@@ -6,6 +6,7 @@ PlaygroundError
 ├── NotFound                no such run for this visitor       .what
 ├── BudgetExceeded          a limit on spending is reached     .limit_usd .spent_usd .asked_usd
 ├── TooMuch                 too many pictures at once          .retry_after
+├── CannotWrite             the history cannot be written just now     .reason
 ├── KeyNeeded               fal wants a key and none is known
 ├── StartupError            the server cannot start
 └── EngineError             fal, or the way to it, failed      .failure (a Failure, kept with the run)
@@ -79,6 +80,17 @@ class TooMuch(PlaygroundError):
     def __init__(self, message: str, retry_after: int = 60) -> None:
         self.retry_after = retry_after
         super().__init__(message)
+
+
+class CannotWrite(PlaygroundError):
+    """A full disk, a folder that became read-only, another program's lock. `reason` is the database's own word."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            f"The history cannot be written ({reason}), so nothing was sent. Make room in the data folder or make it "
+            "writable, then try again."
+        )
 
 
 class KeyNeeded(PlaygroundError):

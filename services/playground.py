@@ -7,9 +7,11 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from sqlalchemy.exc import OperationalError
+
 from services.changes import Changes
 from services.engines.registry import Engines
-from services.errors import BudgetExceeded, FieldIssue, InvalidRequest, KeyNeeded, NotFound
+from services.errors import BudgetExceeded, CannotWrite, FieldIssue, InvalidRequest, KeyNeeded, NotFound
 from services.library.erase import Erase
 from services.library.history import EVERYONE, Entry, History, Scope, Totals
 from services.library.media import open_media
@@ -111,7 +113,7 @@ class Playground:
     async def generate(self, visitor: str | None, request: GenerationRequest, count: int = 1) -> list[Run]:
         """Ask for `count` pictures: seed, seed + 1, … or a random seed each. Returns at once with the runs.
 
-        Raises InvalidRequest, KeyNeeded, TooMuch or BudgetExceeded; then nothing was asked for.
+        Raises InvalidRequest, KeyNeeded, TooMuch, BudgetExceeded or CannotWrite; then nothing was asked for.
         """
         return await self._ask(visitor, _with_seeds(request, count))
 
@@ -169,7 +171,10 @@ class Playground:
             if engine == "fal" and key_of == "owner":
                 await self._check_budgets(visitor, sum(run.cost_usd for run in new))
             # The first of a press is written last, so that newest-first lists show a press in its own order.
-            added = (await asyncio.to_thread(self.history.add, reversed(new)))[::-1]
+            try:
+                added = (await asyncio.to_thread(self.history.add, reversed(new)))[::-1]
+            except OperationalError as error:
+                raise CannotWrite(str(error.orig)) from error
         self.changes.tell(visitor)
         for run in added:
             self.runner.take(run)

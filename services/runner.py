@@ -10,7 +10,10 @@ import asyncio
 import logging
 import random
 import time
+from collections.abc import Callable
 from typing import Any
+
+from sqlalchemy.exc import OperationalError
 
 from services import failures
 from services.changes import Changes
@@ -29,6 +32,8 @@ SUBMIT_PATIENCE_SECONDS = 600.0
 """How long a request that fal certainly did not take is offered again."""
 READ_PATIENCE_SECONDS = 3600.0
 """How long a picture is followed through failing calls; fal keeps a result for about an hour."""
+WRITE_PATIENCE_SECONDS = 600.0
+"""How long a history that cannot be written is waited for."""
 LONGEST_PAUSE_SECONDS = 30.0
 KEY_NOTE = "Enter your key to fetch it."
 
@@ -247,16 +252,30 @@ class Runner:
 
     async def _save(self, run: Run, **fields: Any) -> Run:
         """Commit, then tell the pages. A commit once begun is finished even when the task is cancelled."""
-        saved = await asyncio.shield(asyncio.to_thread(self._history.change, run.id, **fields))
+        saved: Run = await self._written(lambda: self._history.change(run.id, **fields))
         self._changes.tell(saved.visitor)
         return saved
 
     async def _save_from(self, before: RunState, run: Run, /, **fields: Any) -> Run | None:
         """Save only where the run is in the state `before` now; None where it is not."""
-        saved = await asyncio.shield(asyncio.to_thread(self._history.change_from, before, run.id, **fields))
+        saved: Run | None = await self._written(lambda: self._history.change_from(before, run.id, **fields))
         if saved:
             self._changes.tell(saved.visitor)
         return saved
+
+    async def _written(self, write: Callable[[], Any]) -> Any:
+        """Write to the history. A full disk and another program's lock are waited out: what is being written may be
+        known to this task alone, as the id of a request that fal has just accepted."""
+        start, attempt = time.monotonic(), 0
+        while True:
+            try:
+                return await asyncio.shield(asyncio.to_thread(write))
+            except OperationalError as error:
+                attempt += 1
+                if self._stopping or time.monotonic() - start > WRITE_PATIENCE_SECONDS:
+                    raise
+                log.error("the history cannot be written (%s); trying again", error.orig)
+                await asyncio.sleep(min(LONGEST_PAUSE_SECONDS, 0.5 * 2**attempt))
 
     async def _current(self, run: Run) -> Run:
         """The run as it stands in the history: others may have changed it meanwhile."""

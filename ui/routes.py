@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime, timedelta, timezone
@@ -13,9 +14,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, FastAPI, HTTPException, Query, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
+from sqlalchemy.exc import OperationalError
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from services.errors import BudgetExceeded, InvalidRequest, KeyNeeded, NotFound, PlaygroundError, TooMuch
+from services.errors import BudgetExceeded, CannotWrite, InvalidRequest, KeyNeeded, NotFound, PlaygroundError, TooMuch
 from services.library.history import Scope
 from services.library.metadata import MetadataError, read_settings, with_metadata
 from services.library.metadata.errors import FILE_MAX
@@ -25,12 +27,14 @@ from services.snippets import snippet
 from ui.cards import card, details
 from ui.visitors import expired_cookie, visitor_of
 
+log = logging.getLogger(__name__)
+
 ASSETS = Path(__file__).parent.parent / "assets"
 PAGE_SIZE = 48
 Number = Annotated[int | None, Query(ge=0, lt=2**62)]
 JsonBody = Annotated[dict[str, Any] | None, Body()]
 FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
-STATUS = {InvalidRequest: 422, NotFound: 404, BudgetExceeded: 402, KeyNeeded: 401, TooMuch: 429}
+STATUS = {InvalidRequest: 422, NotFound: 404, BudgetExceeded: 402, KeyNeeded: 401, TooMuch: 429, CannotWrite: 507}
 
 
 def add_routes(app: FastAPI, playground: Playground, assets_path: str) -> None:
@@ -43,6 +47,7 @@ def add_routes(app: FastAPI, playground: Playground, assets_path: str) -> None:
     app.include_router(_keys(playground))
     app.mount(assets_path, _ForeverFiles(directory=ASSETS))
     app.add_exception_handler(PlaygroundError, _say)
+    app.add_exception_handler(OperationalError, _say_database)
 
 
 class _ForeverFiles(StaticFiles):
@@ -57,6 +62,12 @@ async def _say(_request: Request, error: Exception) -> JSONResponse:
     issues = [issue.model_dump() for issue in error.issues] if isinstance(error, InvalidRequest) else []
     headers = {"Retry-After": str(error.retry_after)} if isinstance(error, TooMuch) else None
     return JSONResponse({"message": str(error), "issues": issues}, STATUS.get(type(error), 400), headers)
+
+
+async def _say_database(request: Request, error: Exception) -> JSONResponse:
+    """A full disk or a lock, met by a button: said, and logged in one line."""
+    log.error("%s: the history cannot be read or written (%s)", request.url.path, getattr(error, "orig", error))
+    return await _say(request, CannotWrite(str(getattr(error, "orig", error))))
 
 
 def _health(playground: Playground) -> APIRouter:

@@ -61,7 +61,7 @@ function openKeys() {
   dialog.append(
     el("h2", {}, "Your fal key"),
     el("p", { id: "pg-key-help" }, "It is held in this server's memory only, used for your own pictures, and forgotten after 12 hours without use. Make one at fal.ai/dashboard/keys."),
-    store.ownKey ? el("p", { class: "pg-strong" }, "A key of yours is in use.") : null,
+    ...(store.ownKey ? [el("p", { class: "pg-strong" }, "A key of yours is in use.")] : []),
     el(
       "form",
       { onsubmit: save },
