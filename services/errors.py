@@ -8,6 +8,8 @@ PlaygroundError
 ├── ArchiveError            an export cannot be made or restored   .reason  (services/library/archive)
 ├── BudgetExceeded          a limit on spending is reached     .limit_usd .spent_usd .asked_usd
 ├── ConfirmNeeded           so much that it needs a second yes .count .cost_usd
+├── TooMuch                 too many pictures at once          .retry_after
+├── CannotWrite             the history cannot be written just now     .reason
 ├── KeyNeeded               fal wants a key and none is known
 ├── StartupError            the server cannot start
 └── EngineError             fal, or the way to it, failed      .failure (a Failure, kept with the run)
@@ -88,6 +90,25 @@ class ConfirmNeeded(PlaygroundError):
         self.count, self.cost_usd = count, cost_usd
         price = f"about ${cost_usd:.2f}" if cost_usd else "$0"
         super().__init__(f"This makes {count:,} new pictures for {price}. Confirm it to go on (confirm: true).")
+
+
+class TooMuch(PlaygroundError):
+    """More pictures at once than the owner allows. `retry_after` is in seconds."""
+
+    def __init__(self, message: str, retry_after: int = 60) -> None:
+        self.retry_after = retry_after
+        super().__init__(message)
+
+
+class CannotWrite(PlaygroundError):
+    """A full disk, a folder that became read-only, another program's lock. `reason` is the database's own word."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            f"The history cannot be written ({reason}), so nothing was sent. Make room in the data folder or make it "
+            "writable, then try again."
+        )
 
 
 class KeyNeeded(PlaygroundError):

@@ -9,17 +9,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from sqlalchemy.exc import OperationalError
+
 from services.ballots import Ballots
 from services.changes import Changes
 from services.engines.registry import Engines
-from services.errors import BudgetExceeded, FieldIssue, InvalidRequest, KeyNeeded
+from services.errors import BudgetExceeded, CannotWrite, FieldIssue, InvalidRequest, KeyNeeded, NotFound
 from services.grids import Grids
 from services.library.archive.archive import Archive
+from services.library.erase import Erase
 from services.library.history import EVERYONE, Entry, History, Scope, Totals
 from services.library.labels import sound_notes, sound_tags
 from services.library.media import open_media
 from services.library.projects import Projects
 from services.library.storage import Storage
+from services.limits import Limits
 from services.pricing import Cheaper, Prices
 from services.request import PARAMETERS, SEED_MAX, GenerationRequest, random_seed
 from services.run import Engine, Run, RunState, new_id, now
@@ -70,7 +74,10 @@ class Playground:
             self.changes,
             self.prices,
             settings.playground_max_concurrent,
+            settings.fal_api_host,
         )
+        self.limits = Limits(settings, self.history)
+        self.erase = Erase(self.history, self.media, self.engines, self.cancel)
         self.grids = Grids(
             self.history,
             self.engines,
@@ -135,7 +142,7 @@ class Playground:
     async def generate(self, visitor: str | None, request: GenerationRequest, count: int = 1) -> list[Run]:
         """Ask for `count` pictures: seed, seed + 1, … or a random seed each. Returns at once with the runs.
 
-        Raises InvalidRequest, KeyNeeded or BudgetExceeded; then nothing was asked for.
+        Raises InvalidRequest, KeyNeeded, TooMuch, BudgetExceeded or CannotWrite; then nothing was asked for.
         """
         return await self._ask(visitor, _with_seeds(request, count))
 
@@ -192,6 +199,7 @@ class Playground:
     ) -> list[Run]:
         """Journal requests as runs and set to work on them. `like` is the run that they come from; `fields` are set on
         each of them; `keep` writes them where a grid writes more with them."""
+        self.limits.check_settings(requests)
         engine, key_of = self.engines.choose(visitor)
         if engine == "fal" and key_of == "owner" and self.settings.owner_key is None:
             raise KeyNeeded
@@ -212,9 +220,14 @@ class Playground:
             for request in requests
         ]
         async with self._counting:  # count and write in one go, or two presses would spend the same dollar
+            if key_of == "owner":
+                await asyncio.to_thread(self.limits.check_pace, visitor, len(new))
             if engine == "fal" and key_of == "owner":
                 await self._check_budgets(visitor, sum(run.cost_usd for run in new))
-            added = await asyncio.to_thread(keep or self._keep, new)
+            try:
+                added = await asyncio.to_thread(keep or self._keep, new)
+            except OperationalError as error:
+                raise CannotWrite(str(error.orig)) from error
         self.changes.tell(visitor)
         for run in added:
             self.runner.take(run)
@@ -285,9 +298,22 @@ class Playground:
             await asyncio.to_thread(self._purge)
 
     def _purge(self) -> None:
-        for run in self.history.purge(now() - timedelta(seconds=UNDO_SECONDS), _midnight()):
-            if run.picture:
-                self.media.remove(run.picture)
+        days = self.settings.keep_nobodys_days
+        self.erase.deleted(now() - timedelta(seconds=UNDO_SECONDS), _midnight())
+        if days is not None:
+            self.erase.nobodys(min(now() - timedelta(days=days), _midnight()))
+
+    async def delete_everything(self, visitor: str | None) -> int:
+        """All that is kept of a visitor, for good: pictures, settings, the key. Returns how many pictures went.
+
+        Raises NotFound where no history is this visitor's own.
+        """
+        if visitor is None or self.settings.history_mode == "shared":
+            raise NotFound("history of your own")
+        self.forget_key(visitor)
+        count = await self.erase.all_of(visitor, _midnight())
+        self.changes.tell(visitor)
+        return count
 
     # -- a visitor's own key ---------------------------------------------------------------------------------------
 

@@ -10,7 +10,10 @@ import asyncio
 import logging
 import random
 import time
+from collections.abc import Callable
 from typing import Any
+
+from sqlalchemy.exc import OperationalError
 
 from services import failures, repeat
 from services.changes import Changes
@@ -18,6 +21,7 @@ from services.engines.registry import Engines
 from services.errors import Failure, KeyNeeded, NotAccepted, RequestFailed, SubmitUnanswered, Unreachable
 from services.library.history import EVERYONE, History
 from services.library.media import Media
+from services.lost import LostSubmits
 from services.pricing import Prices
 from services.run import AT_FAL_STATES, Run, RunState, Ticket, now
 from services.slots import Slots
@@ -28,6 +32,8 @@ SUBMIT_PATIENCE_SECONDS = 600.0
 """How long a request that fal certainly did not take is offered again."""
 READ_PATIENCE_SECONDS = 3600.0
 """How long a picture is followed through failing calls; fal keeps a result for about an hour."""
+WRITE_PATIENCE_SECONDS = 600.0
+"""How long a history that cannot be written is waited for."""
 LONGEST_PAUSE_SECONDS = 30.0
 KEY_NOTE = "Enter your key to fetch it."
 
@@ -41,6 +47,7 @@ class Runner:
         changes: Changes,
         prices: Prices,
         max_concurrent: int,
+        fal_api_host: str | None = None,
     ) -> None:
         self._history = history
         self._media = media
@@ -48,6 +55,7 @@ class Runner:
         self._changes = changes
         self._prices = prices
         self._slots = Slots(max_concurrent)
+        self._lost = LostSubmits(history, engines, changes, fal_api_host, self.take)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._sending: set[str] = set()
         self._stopping = False
@@ -56,8 +64,7 @@ class Runner:
         """Take up what a stopped server left: pending is sent, submitting becomes unknown, the rest is followed."""
         for run in await asyncio.to_thread(self._history.unfinished):
             if run.state is RunState.SUBMITTING:
-                failure = failures.stopped_while_submitting()
-                await self._save(run, state=RunState.UNKNOWN, failure=failure, finished_at=now())
+                self._lost.look_for(await self._unknown(run, failures.stopped_while_submitting()))
             else:
                 self.take(run)
 
@@ -101,6 +108,7 @@ class Runner:
         Submits on their way get a moment to be answered, for an unanswered one cannot be repeated.
         """
         self._stopping = True
+        await self._lost.stop()
         sending = [task for run_id, task in self._tasks.items() if run_id in self._sending]
         if sending:
             await asyncio.wait(sending, timeout=2.5)
@@ -120,7 +128,7 @@ class Runner:
         except KeyNeeded:
             await self._save(run, note=KEY_NOTE)
         except SubmitUnanswered as error:
-            await self._save(run, state=RunState.UNKNOWN, failure=error.failure, note=None, finished_at=now())
+            self._lost.look_for(await self._unknown(run, error.failure))
         except (RequestFailed, NotAccepted, Unreachable) as error:
             await self._fail(run, error.failure)
         except OSError as error:
@@ -232,8 +240,14 @@ class Runner:
         if self._stopping:
             return  # the stop broke it: the next start goes on from what the history says
         lost = {"failure": failures.broke_off_while_submitting(), "note": None, "finished_at": now()}
-        if not await self._save_from(RunState.SUBMITTING, run, state=RunState.UNKNOWN, **lost):
+        if unknown := await self._save_from(RunState.SUBMITTING, run, state=RunState.UNKNOWN, **lost):
+            self._lost.look_for(unknown)
+        else:
             await self._fail(run, failure)
+
+    async def _unknown(self, run: Run, failure: Failure) -> Run:
+        """Sent, and no answer came."""
+        return await self._save(run, state=RunState.UNKNOWN, failure=failure, note=None, finished_at=now())
 
     async def _fail(self, run: Run, failure: Failure) -> None:
         """The end without a picture. What was cancelled on request is no failure."""
@@ -256,16 +270,30 @@ class Runner:
 
     async def _save(self, run: Run, **fields: Any) -> Run:
         """Commit, then tell the pages. A commit once begun is finished even when the task is cancelled."""
-        saved = await asyncio.shield(asyncio.to_thread(self._history.change, run.id, **fields))
+        saved: Run = await self._written(lambda: self._history.change(run.id, **fields))
         self._changes.tell(saved.visitor)
         return saved
 
     async def _save_from(self, before: RunState, run: Run, /, **fields: Any) -> Run | None:
         """Save only where the run is in the state `before` now; None where it is not."""
-        saved = await asyncio.shield(asyncio.to_thread(self._history.change_from, before, run.id, **fields))
+        saved: Run | None = await self._written(lambda: self._history.change_from(before, run.id, **fields))
         if saved:
             self._changes.tell(saved.visitor)
         return saved
+
+    async def _written(self, write: Callable[[], Any]) -> Any:
+        """Write to the history. A full disk and another program's lock are waited out: what is being written may be
+        known to this task alone, as the id of a request that fal has just accepted."""
+        start, attempt = time.monotonic(), 0
+        while True:
+            try:
+                return await asyncio.shield(asyncio.to_thread(write))
+            except OperationalError as error:
+                attempt += 1
+                if self._stopping or time.monotonic() - start > WRITE_PATIENCE_SECONDS:
+                    raise
+                log.error("the history cannot be written (%s); trying again", error.orig)
+                await asyncio.sleep(min(LONGEST_PAUSE_SECONDS, 0.5 * 2**attempt))
 
     async def _current(self, run: Run) -> Run:
         """The run as it stands in the history: others may have changed it meanwhile."""

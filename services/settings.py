@@ -6,13 +6,14 @@ fal_client itself reads `FAL_RUN_HOST` and `FAL_QUEUE_RUN_HOST`, and TLS reads `
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.errors import StartupError
 
+Number = TypeVar("Number", int, float)
 Money = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -81,6 +82,33 @@ class Settings(BaseSettings):
         description="GB of an export that may be dropped on the page to restore it, packed or unpacked; 0 allows none. "
         "Default: 4, and 0.25 on Spaces.",
     )
+    playground_pictures_per_minute: int | None = Field(
+        default=None,
+        ge=1,
+        description="How many pictures one visitor may ask for in a minute. Unset: no limit (60 on Spaces).",
+    )
+    playground_queue_limit: int | None = Field(
+        default=None,
+        ge=1,
+        description="How many pictures of all visitors may wait or be made at once. Unset: no limit (200 on Spaces).",
+    )
+    playground_lock_safety: bool = Field(
+        default=False,
+        description="Locks Safety tolerance and Safety checker at their defaults, on the page and for the API.",
+    )
+    playground_keep_nobodys_days: float | None = Field(
+        default=None,
+        ge=0,
+        allow_inf_nan=False,
+        description="With a history for each visitor: days after which pictures of callers without a token are "
+        "deleted. Unset: never (30 on Spaces).",
+    )
+    playground_fal_api_host: str | None = Field(
+        default=None,
+        description="Where a submit that was never answered is looked for. Default: api.fal.ai, or nowhere where "
+        "FAL_QUEUE_RUN_HOST names a host that is not fal's.",
+    )
+    fal_queue_run_host: str = Field(default="queue.fal.run", description="fal's queue, as fal's own client reads it.")
     playground_demo_step_seconds: float = Field(
         default=0.03, ge=0, le=10, description="Seconds the demo engine takes for each step."
     )
@@ -120,16 +148,21 @@ class Settings(BaseSettings):
         return self.playground_data_dir.expanduser()
 
     @property
+    def fal_api_host(self) -> str | None:
+        own = "api.fal.ai" if self.fal_queue_run_host == "queue.fal.run" else None
+        return self.playground_fal_api_host or own
+
+    @property
     def trusted_proxies(self) -> str:
         return self.forwarded_allow_ips or ("*" if self.on_spaces else "127.0.0.1")
 
     @property
     def visitor_budget_usd(self) -> float | None:
-        return self._budget(self.playground_visitor_budget_usd, 1.0)
+        return self._or_on_spaces(self.playground_visitor_budget_usd, 1.0)
 
     @property
     def daily_budget_usd(self) -> float | None:
-        return self._budget(self.playground_daily_budget_usd, 10.0)
+        return self._or_on_spaces(self.playground_daily_budget_usd, 10.0)
 
     @property
     def media_limit_bytes(self) -> int | None:
@@ -141,7 +174,21 @@ class Settings(BaseSettings):
         limit = self.playground_import_limit_gb
         return int((limit if limit is not None else 0.25 if self.on_spaces else 4.0) * 2**30)
 
-    def _budget(self, asked: float | None, on_spaces: float) -> float | None:
+    @property
+    def pictures_per_minute(self) -> int | None:
+        return self._or_on_spaces(self.playground_pictures_per_minute, 60)
+
+    @property
+    def queue_limit(self) -> int | None:
+        return self._or_on_spaces(self.playground_queue_limit, 200)
+
+    @property
+    def keep_nobodys_days(self) -> float | None:
+        """None: for good. In a shared history nothing is nobody's."""
+        kept = self._or_on_spaces(self.playground_keep_nobodys_days, 30.0)
+        return kept if self.history_mode == "visitor" else None
+
+    def _or_on_spaces(self, asked: Number | None, on_spaces: Number) -> Number | None:
         return on_spaces if asked is None and self.on_spaces else asked
 
     def warnings(self) -> tuple[str, ...]:

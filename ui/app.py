@@ -14,14 +14,17 @@ from ui.history import build_history
 from ui.history_api import add_history_api
 from ui.widgets import widget
 
+KEEP_COPIES = (3600, 3600)
+"""Gradio looks this often, in seconds, for copies of pictures that it handed out, and deletes those of this age."""
+
 
 def build_app(playground: Playground) -> gr.Blocks:
     """The Gradio app on a playground. Two can live in one process."""
-    with gr.Blocks(title=f"{MODEL_NAME} Playground", analytics_enabled=False) as page:
+    with gr.Blocks(title=f"{MODEL_NAME} Playground", analytics_enabled=False, delete_cache=KEEP_COPIES) as page:
         widget("header")
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Create", id="create"):
-                create = build_create()
+                create = build_create(playground.limits.locked)
             with gr.Tab("Compare", id="compare"):
                 build_compare()
             with gr.Tab("History", id="history"):

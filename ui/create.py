@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,17 +71,18 @@ class CreatePanel:
         return [*self.fields.values(), self.width, self.height, self.random_seed]
 
 
-def build_create() -> CreatePanel:
+def build_create(locked: Collection[str] = ()) -> CreatePanel:
+    """`locked` names fields that stay at their defaults."""
     with gr.Row(elem_id="create", equal_height=False):
         with gr.Column(elem_id="controls", min_width=0):
-            controls = _build_controls()
+            controls = _build_controls(locked)
         with gr.Column(elem_id="results", min_width=0):
             widget("stage")
             widget("gallery")
     return CreatePanel(**controls, bridge=bridge("reuse", "reuse_seed", "edit", "use_prompt", "from_file", "grid_base"))
 
 
-def _build_controls() -> dict[str, Any]:
+def _build_controls(locked: Collection[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     with gr.Column(elem_id="controls-scroll", min_width=0):
         found["prompt"] = fields.field("prompt")
@@ -100,7 +101,7 @@ def _build_controls() -> dict[str, Any]:
         choices = [str(number) for number in range(IMAGES_MIN, IMAGES_MAX + 1)]
         images = fields.segments("Images", choices, choices[0], "images")
         with gr.Accordion("Advanced", open=False, elem_id="advanced") as advanced:
-            found |= {name: fields.field(name) for name in PARAMETERS if name not in MAIN_FIELDS}
+            found |= {name: fields.field(name, locked=name in locked) for name in PARAMETERS if name not in MAIN_FIELDS}
     with gr.Column(elem_id="generate-bar", min_width=0):
         hint = gr.HTML("", elem_id="price-hint")
         generate = gr.Button("Generate", variant="primary", elem_id="generate")
@@ -304,6 +305,7 @@ class CreateHandlers:
 
     def _some(self, *, message: Any, **values: Any) -> list[Any]:
         """Updates in the order of `settings_outputs` and the bridge; what is not named stays."""
+        values |= {name: gr.skip() for name in self._playground.limits.locked}
         names = [*self._panel.fields, "width", "height", "random_seed"]
         return [*(values.get(name, gr.skip()) for name in names), message]
 

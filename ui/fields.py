@@ -18,8 +18,8 @@ def elem_id(name: str) -> str:
     return f"field-{name}"
 
 
-def field(name: str) -> gr.components.Component:
-    """The component for one field of GenerationRequest, and its help.
+def field(name: str, *, locked: bool = False) -> gr.components.Component:
+    """The component for one field of GenerationRequest, and its help. `locked`: it shows its default and stays there.
 
     Gradio's `info=` would become part of the control's accessible name, so the help is an element of its own; a script
     makes it the control's description.
@@ -35,6 +35,9 @@ def field(name: str) -> gr.components.Component:
     }[parameter.kind]
     common = {"label": parameter.label, "elem_id": elem_id(name), "elem_classes": ["pg-field"]}
     component = build(parameter, common)
+    if locked:
+        component.interactive = False
+        gr.HTML("Locked by the owner of this page.", elem_classes=["pg-locked"])
     gr.HTML(parameter.help, elem_id=f"help-{name}", elem_classes=["pg-help"])
     return component
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime, timedelta, timezone
@@ -13,12 +14,23 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, FastAPI, HTTPException, Query, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
+from sqlalchemy.exc import OperationalError
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from services.compare.axes import editable
 from services.compare.grid import read_plan
 from services.compare.restore import read_plan as read_plan_of
-from services.errors import BudgetExceeded, InvalidRequest, KeyNeeded, NotFound, OriginalRemoved, PlaygroundError
+from services.errors import (
+    BudgetExceeded,
+    CannotWrite,
+    ConfirmNeeded,
+    InvalidRequest,
+    KeyNeeded,
+    NotFound,
+    OriginalRemoved,
+    PlaygroundError,
+    TooMuch,
+)
 from services.library.history import Scope
 from services.library.metadata import MetadataError, read_settings, with_metadata
 from services.library.metadata.errors import FILE_MAX
@@ -29,7 +41,9 @@ from services.snippets import snippet
 from ui.cards import card, details
 from ui.projects import project_routes, projects_of
 from ui.shelf import shelf_page
-from ui.visitors import visitor_of
+from ui.visitors import expired_cookie, visitor_of
+
+log = logging.getLogger(__name__)
 
 ASSETS = Path(__file__).parent.parent / "assets"
 PAGE_SIZE = 48
@@ -37,7 +51,16 @@ Number = Annotated[int | None, Query(gt=-(2**62), lt=2**62)]
 """Below zero are the seqs of runs that were restored under what was there."""
 JsonBody = Annotated[dict[str, Any] | None, Body()]
 FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
-STATUS = {InvalidRequest: 422, NotFound: 404, OriginalRemoved: 410, BudgetExceeded: 402, KeyNeeded: 401}
+STATUS = {
+    InvalidRequest: 422,
+    NotFound: 404,
+    OriginalRemoved: 410,
+    BudgetExceeded: 402,
+    KeyNeeded: 401,
+    ConfirmNeeded: 409,
+    TooMuch: 429,
+    CannotWrite: 507,
+}
 
 
 def add_routes(app: FastAPI, playground: Playground, assets_path: str) -> None:
@@ -51,6 +74,7 @@ def add_routes(app: FastAPI, playground: Playground, assets_path: str) -> None:
     app.include_router(_keys(playground))
     app.mount(assets_path, _ForeverFiles(directory=ASSETS))
     app.add_exception_handler(PlaygroundError, _say)
+    app.add_exception_handler(OperationalError, _say_database)
 
 
 class _ForeverFiles(StaticFiles):
@@ -63,7 +87,14 @@ class _ForeverFiles(StaticFiles):
 async def _say(_request: Request, error: Exception) -> JSONResponse:
     """Every error as its sentence; `field` names the control at fault."""
     issues = [issue.model_dump() for issue in error.issues] if isinstance(error, InvalidRequest) else []
-    return JSONResponse({"message": str(error), "issues": issues}, STATUS.get(type(error), 400))
+    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, TooMuch) else None
+    return JSONResponse({"message": str(error), "issues": issues}, STATUS.get(type(error), 400), headers)
+
+
+async def _say_database(request: Request, error: Exception) -> JSONResponse:
+    """A full disk or a lock, met by a button: said, and logged in one line."""
+    log.error("%s: the history cannot be read or written (%s)", request.url.path, getattr(error, "orig", error))
+    return await _say(request, CannotWrite(str(getattr(error, "orig", error))))
 
 
 def _health(playground: Playground) -> APIRouter:
@@ -102,6 +133,8 @@ def _runs(playground: Playground) -> APIRouter:
             "visit": await _visit(playground, visitor, visit),
             "engine": playground.engines.choose(visitor)[0],
             "own_key": playground.engines.has_key(visitor),
+            "own_history": playground.settings.history_mode == "visitor",
+            "notice": _notice(playground),
         }
 
     @router.get("/visit")
@@ -156,6 +189,17 @@ def _listed(value: Any) -> list[str]:
     return [str(one) for one in value] if isinstance(value, list) else []
 
 
+def _notice(playground: Playground) -> str | None:
+    """What everyone should hear while this server runs."""
+    aside = playground.history.set_aside
+    if aside is None:
+        return None
+    return (
+        f"The history was damaged. It was set aside as {aside.name} in the data folder, and a new one was begun; the "
+        "pictures' files are still there."
+    )
+
+
 async def _visit(playground: Playground, visitor: str | None, since_ms: float | None) -> dict[str, Any]:
     """Pictures and cost since this visit began; a day at most, whatever a browser's clock says."""
     earliest = datetime.now(timezone.utc) - timedelta(days=1)
@@ -207,19 +251,19 @@ async def _changes(playground: Playground, scope: Scope, cursor: int) -> AsyncIt
 def _media(playground: Playground) -> APIRouter:
     router = APIRouter()
 
-    def serve(kind: str, name: str) -> FileResponse:
-        file = playground.media.find(kind, name)
+    async def serve(kind: str, name: str) -> FileResponse:
+        file = await asyncio.to_thread(playground.media.find, kind, name)
         if file is None:
             raise HTTPException(404, "There is no such picture.")
         return FileResponse(file, headers={**FOREVER, "X-Content-Type-Options": "nosniff"})
 
     @router.get("/media/{name}")
     async def media(name: str) -> FileResponse:
-        return serve("media", name)
+        return await serve("media", name)
 
     @router.get("/thumbs/{name}")
     async def thumbs(name: str) -> FileResponse:
-        return serve("thumbs", name)
+        return await serve("thumbs", name)
 
     return router
 
@@ -286,5 +330,12 @@ def _keys(playground: Playground) -> APIRouter:
         if visitor is not None:
             playground.forget_key(visitor)
         return {"engine": playground.engines.choose(visitor)[0], "own_key": False}
+
+    @router.delete("/my-data")
+    async def delete_everything(request: Request, response: Response) -> dict[str, int]:
+        """All that is kept of this visitor, for good. The browser's cookie goes too: it begins anew."""
+        count = await playground.delete_everything(visitor_of(request))
+        response.headers["set-cookie"] = expired_cookie(request.url.scheme == "https")
+        return {"pictures": count}
 
     return router

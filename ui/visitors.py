@@ -75,6 +75,15 @@ class VisitorCookie:
 
 
 def _new_cookie(https: bool) -> str:
+    return _set_cookie(secrets.token_urlsafe(32), YEAR_SECONDS, https)
+
+
+def expired_cookie(https: bool) -> str:
+    """Makes a browser forget its token."""
+    return _set_cookie("", 0, https)
+
+
+def _set_cookie(token: str, seconds: int, https: bool) -> str:
     """Behind HTTPS the page may stand in another site's iframe (Spaces), which only a partitioned cookie survives."""
     reach = "SameSite=None; Secure; Partitioned" if https else "SameSite=Lax"
-    return f"{COOKIE}={secrets.token_urlsafe(32)}; Path=/; Max-Age={YEAR_SECONDS}; HttpOnly; {reach}"
+    return f"{COOKIE}={token}; Path=/; Max-Age={seconds}; HttpOnly; {reach}"

@@ -20,6 +20,7 @@ export function mountHeader(element) {
     redraw(badge, { engine, loaded }, () => (loaded ? [engineBadge(engine)] : []));
   };
   store.addEventListener("change", draw);
+  store.addEventListener("change", tellNotice);
   draw();
 }
 
@@ -32,6 +33,17 @@ function engineBadge(engine) {
   const demo = engine === "demo";
   const title = demo ? "Procedural pictures painted on this machine, for free. Enter a fal key for the real model." : "Pictures come from fal";
   return el("span", { class: `pg-chip pg-engine pg-engine-${engine}`, title }, demo ? "Demo engine" : "fal");
+}
+
+/** What everyone should hear while this server runs, until it is closed in this tab. */
+function tellNotice() {
+  if (!store.notice || sessionStorage.getItem("playground-notice") === store.notice || document.querySelector(".pg-notice")) return;
+  const told = store.notice;
+  const notice = el("div", { class: "pg-notice", role: "alert" }, el("span", {}, told), button("Close", () => {
+    sessionStorage.setItem("playground-notice", told);
+    notice.remove();
+  }, { label: "Close this notice" }));
+  document.body.append(notice);
 }
 
 function openKeys() {
@@ -59,7 +71,7 @@ function openKeys() {
   dialog.append(
     el("h2", {}, "Your fal key"),
     el("p", { id: "pg-key-help" }, "It is held in this server's memory only, used for your own pictures, and forgotten after 12 hours without use. Make one at fal.ai/dashboard/keys."),
-    store.ownKey ? el("p", { class: "pg-strong" }, "A key of yours is in use.") : null,
+    ...(store.ownKey ? [el("p", { class: "pg-strong" }, "A key of yours is in use.")] : []),
     el(
       "form",
       { onsubmit: save },
@@ -68,7 +80,31 @@ function openKeys() {
       el("div", { class: "pg-dialog-buttons" }, store.ownKey && button("Forget key", forget), button("Close", close), el("button", { type: "submit", class: "pg-button pg-primary" }, "Use this key")),
     ),
   );
+  if (store.ownHistory) dialog.append(deletion());
   dialog.addEventListener("close", () => dialog.remove());
   document.body.append(dialog);
   dialog.showModal();
+}
+
+/** Everything that is kept of this visitor, deleted after a second press. */
+function deletion() {
+  const place = el("div", { class: "pg-deletion" });
+  const ask = () => {
+    const sure = button("Delete everything", erase, { class: "pg-button pg-danger" });
+    place.replaceChildren(
+      el("p", { class: "pg-strong", role: "alert" }, "All your pictures, their settings and your key go for good, and what is still being made is cancelled. This cannot be undone."),
+      el("div", { class: "pg-dialog-buttons" }, button("Keep everything", start), sure),
+    );
+    sure.focus();
+  };
+  const start = () => place.replaceChildren(el("h2", {}, "Your data"), el("p", {}, "Your pictures and settings are kept on this server, for this browser."), button("Delete all my data", ask));
+  start();
+  return place;
+}
+
+async function erase() {
+  if (!(await attempt(() => remove("/my-data")))) return;
+  localStorage.clear();
+  sessionStorage.clear();
+  location.assign("/");
 }

@@ -4,6 +4,7 @@ import { mountViews } from "./compare-views.js";
 import { comparison } from "./comparison.js";
 import { prepareCreate, showMessage } from "./create.js";
 import { mountGallery } from "./gallery.js";
+import { watchForGonePictures } from "./gone.js";
 import { mountGrid } from "./grid.js";
 import { gridDesk } from "./grid-desk.js";
 import { mountHeader } from "./header.js";
@@ -34,6 +35,7 @@ export function hear(message) {
 }
 
 prepareCreate();
+watchForGonePictures();
 comparison.start(); // opens ?compare=… links: the script of a tab that was never opened has not run
 gridDesk.start();
 watchRemoved();

@@ -16,6 +16,8 @@ class Store extends EventTarget {
   visit = { pictures: 0, cost_usd: 0 };
   engine = document.documentElement.dataset.engine ?? "";
   ownKey = false;
+  ownHistory = false;
+  notice = null;
   online = true;
   loaded = false;
   stale = new Set(); // grids whose stacks are to be counted anew
@@ -75,6 +77,8 @@ class Store extends EventTarget {
     this.visit = page.visit;
     this.engine = page.engine;
     this.ownKey = page.own_key;
+    this.ownHistory = page.own_history;
+    this.notice = page.notice;
     this.loaded = true;
     this.tell("change");
   }

@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import anyio
@@ -34,6 +35,8 @@ QUEUE_HOSTS = frozenset({FAL_QUEUE_RUN_HOST, "queue.falrun.com"})
 
 SECRET_MIN = 8
 """Shorter parts of a key are no secret, and may be words."""
+LISTED_PAGES = 5
+"""How many pages of fal's list of requests are read, 100 requests each."""
 SUBMIT_SECONDS = 60.0
 READ_SECONDS = 30.0
 STATUS_SECONDS = 45.0
@@ -166,6 +169,34 @@ class FalGateway:
         except httpx.HTTPError as error:
             raise reading_failed(type(error).__name__) from error
         return True
+
+    async def listed(self, host: str, since: datetime) -> list[tuple[Ticket, dict[str, Any]]]:
+        """What was asked of the endpoint since then, newest end first, as fal's list of requests on `host` has it.
+
+        Raises RequestFailed where this key may not read the list, or Unreachable.
+        """
+        found: list[tuple[Ticket, dict[str, Any]]] = []
+        query: dict[str, Any] = {
+            "endpoint_id": ENDPOINT,
+            "start": since.isoformat(),
+            "expand": "payloads",
+            "limit": 100,
+        }
+        for _ in range(LISTED_PAGES):
+            try:
+                response = await self._http.get(f"https://{host}/v1/models/requests/by-endpoint", params=query)
+                if response.status_code in (401, 403, 404):
+                    raise RequestFailed(failure_of(response.status_code, "", None, response.headers))
+                body = response.raise_for_status().json()
+                items = [(str(item["request_id"]), item.get("json_input")) for item in body["items"]]
+            except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+                raise reading_failed(type(error).__name__) from error
+            handles = [(AsyncRequestHandle.from_request_id(self._http, ENDPOINT, name), sent) for name, sent in items]
+            found += [(self._safe_ticket(handle), sent) for handle, sent in handles if isinstance(sent, dict)]
+            if not (body.get("has_more") and body.get("next_cursor")):
+                break
+            query["cursor"] = body["next_cursor"]
+        return found
 
     async def download(self, url: str) -> bytes:
         """The picture's bytes as fal sent them. The key is not sent along. Raises RequestFailed or Unreachable."""

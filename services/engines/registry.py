@@ -100,6 +100,10 @@ class Engines:
         self._demo_queue = DemoQueue(step_seconds=self._demo_step_seconds, store=self._folder / "demo")
         return httpx.ASGITransport(self._demo_queue.app())
 
+    def forget_demo_request(self, request_id: str) -> None:
+        """Delete what the demo engine keeps of a request on the disk."""
+        (self._folder / "demo" / f"{request_id}.json").unlink(missing_ok=True)
+
     async def aclose(self) -> None:
         for gateway in self._gateways.values():
             await gateway.aclose()

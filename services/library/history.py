@@ -237,10 +237,14 @@ class History:
         Those asked for since `asked_before` stay where they cost something: it still counts.
         """
         counts = (runs.c.created_at >= stamp(asked_before)) & (runs.c.cost_usd > 0)
-        rule = (runs.c.deleted_at < stamp(deleted_before)) & ~counts
+        return self.forget((runs.c.deleted_at < stamp(deleted_before)) & ~counts)
+
+    def forget(self, rule: ColumnElement[bool]) -> list[Run]:
+        """Take the ended runs of a rule out of the history for good, and return them."""
+        ended = rule & runs.c.state.in_([state.value for state in FINAL_STATES])
         with self._writing, self._engine.begin() as connection:
-            gone = [_entry(row).run for row in connection.execute(select(runs).where(rule))]
-            connection.execute(runs.delete().where(rule))
+            gone = [_entry(row).run for row in connection.execute(select(runs).where(ended))]
+            connection.execute(runs.delete().where(ended))
         return gone
 
     def rows(self, query: Select[Any]) -> list[Entry]:

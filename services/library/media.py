@@ -75,8 +75,23 @@ class Media:
         """The file of a name that came from outside; None where there is none. `kind` is media or thumbs."""
         stem, _, ending = name.partition(".")
         sound = len(stem) == 32 and all(char in "0123456789abcdef" for char in stem) and ending in CONTENT_TYPES
-        file = (self._thumbs if kind == "thumbs" else self._originals) / name
-        return file if sound and file.is_file() else None
+        if not sound:
+            return None
+        if kind == "thumbs":
+            return self._found_thumb(stem) if ending == "webp" else None
+        return file if (file := self._originals / name).is_file() else None
+
+    def _found_thumb(self, stem: str) -> Path | None:
+        """A thumbnail, made again where only its original is left."""
+        thumb = self._thumbs / f"{stem}.webp"
+        if thumb.is_file():
+            return thumb
+        for original in (self._originals / f"{stem}.{ending}" for ending in CONTENT_TYPES):
+            if original.is_file():
+                image, _ = decode(original.read_bytes())
+                write(thumb, thumbnail(image), sync=False)
+                return thumb
+        return None
 
     def remove(self, picture: Picture) -> None:
         self.original(picture.name).unlink(missing_ok=True)

@@ -34,7 +34,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-Kind = Literal["submit", "status", "result", "cancel", "media", "other"]
+Kind = Literal["submit", "status", "result", "cancel", "media", "list", "other"]
 
 ENDPOINT = "/fal-ai/flux-2-flex"
 PATHS: tuple[tuple[Kind, str, str], ...] = (
@@ -43,6 +43,7 @@ PATHS: tuple[tuple[Kind, str, str], ...] = (
     ("result", "GET", rf"{ENDPOINT}/requests/[^/]+"),
     ("cancel", "PUT", rf"{ENDPOINT}/requests/[^/]+/cancel"),
     ("media", "GET", r"/files/.+"),
+    ("list", "GET", r"/v1/models/requests/by-endpoint"),
 )
 WAITING = {"status": "IN_QUEUE", "queue_position": 0, "logs": None}
 WORKING = {"status": "IN_PROGRESS", "logs": [{"message": "14/28", "level": "INFO", "source": "run", "timestamp": ""}]}
@@ -208,6 +209,7 @@ class StandIn:
             "result": self._result,
             "cancel": self._cancel,
             "media": self._media,
+            "list": self._list,
         }
         return usual[seen.kind](seen) if seen.kind in usual else Reply(404, {"detail": "Not Found"})
 
@@ -256,6 +258,13 @@ class StandIn:
         if taken is None:
             return Reply(404, b"no such file")
         return Reply(200, self.picture(taken), {"content-type": "image/jpeg"})
+
+    def _list(self, seen: Seen) -> Reply:
+        """fal's list of requests, all that were taken: newest first, as the platform's own API answers."""
+        sent_at = "2026-01-01T00:00:00Z"
+        items = [{"request_id": taken.id, "endpoint_id": ENDPOINT[1:], "sent_at": sent_at, "json_input": taken.body}
+                 for taken in reversed(self.taken.values())]  # fmt: skip
+        return Reply(200, {"items": items, "next_cursor": None, "has_more": False})
 
 
 class _InProcess(httpx.AsyncBaseTransport):

@@ -200,3 +200,17 @@ async def test_gradios_file_route_serves_nothing_of_ours(whole: WholeApp, tmp_pa
         ):
             answer = await whole.client.get(f"/gradio_api/file={shown}")
             assert answer.status_code in (400, 403, 404), f"{shown}: {answer.status_code}"
+
+
+async def test_locked_settings_are_shown_as_locked(tmp_path: Path) -> None:
+    async with whole_app(tmp_path, playground_lock_safety=True) as whole:
+        components = (await whole.client.get("/config")).json()["components"]
+        by_id = {component["props"].get("elem_id"): component["props"] for component in components}
+        told = [component["props"].get("value") for component in components]
+        for field, free in (("safety_tolerance", False), ("enable_safety_checker", False), ("output_format", True)):
+            assert by_id[f"field-{field}"].get("interactive") in ((True, None) if free else (False,)), field
+        assert told.count("Locked by the owner of this page.") == 2
+        asked = {"prompt": "a fox", "safety_tolerance": "5"}
+        event = (await whole.client.post("/gradio_api/call/v2/generate", json=asked)).json()["event_id"]
+        answer = (await whole.client.get(f"/gradio_api/call/generate/{event}")).text
+        assert "Safety tolerance is locked at 2 by this page's owner." in answer

@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import re
+import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta, timezone
@@ -181,7 +182,7 @@ class TestRuns:
         response = await desk.get("/runs")
         assert response.json() == {
             "cursor": 0, "more": False, "runs": [], "visit": {"pictures": 0, "cost_usd": 0.0}, "engine": "demo",
-            "own_key": False,
+            "own_key": False, "own_history": True, "notice": None,
         }  # fmt: skip
 
     async def test_pages_follow_each_other(self, desk):
@@ -392,6 +393,13 @@ class TestActions:
         assert response.status_code == 402
         assert response.json()["message"].startswith("Each visitor may spend $0.00 a day;")
 
+    async def test_too_much_at_once_is_429_and_says_when(self, open_desk):
+        desk = open_desk(playground_pictures_per_minute=1)
+        run = desk.add(state=RunState.FAILED)
+        response = await desk.post(f"/runs/{run.id}/retry")
+        assert (response.status_code, response.headers["retry-after"]) == (429, "60")
+        assert "may ask for 1 pictures a minute" in response.json()["message"]
+
     async def test_no_key_is_401(self, open_desk):
         desk = open_desk(playground_engine="fal", fal_key=None)
         response = await desk.post(f"/runs/{desk.add(state=RunState.FAILED).id}/retry")
@@ -524,6 +532,50 @@ class TestMedia:
         response = await desk.get(path)
         assert response.status_code == 404
         assert b"SQLite" not in response.content
+
+    async def test_a_thumbnail_that_was_deleted_is_made_again(self, desk):
+        run = await desk.make()
+        shutil.rmtree(desk.folder / "thumbs")
+        response = await desk.get(f"/thumbs/{run.picture.thumb}")
+        assert Image.open(io.BytesIO(response.content)).size == (64, 64)
+
+    async def test_a_media_folder_deleted_under_the_server_is_made_again(self, desk):
+        gone = await desk.make()
+        shutil.rmtree(desk.folder / "media")
+        shutil.rmtree(desk.folder / "thumbs")
+        assert (await desk.get(f"/media/{gone.picture.name}")).status_code == 404
+        assert (await desk.get(f"/thumbs/{gone.picture.thumb}")).status_code == 404
+        assert (await desk.get(f"/runs/{gone.id}/download")).json()["message"].startswith("There is no picture file")
+        run = await desk.make()
+        assert run.state is RunState.DONE
+        assert (await desk.get(f"/media/{run.picture.name}")).status_code == 200
+
+
+class TestMyData:
+    async def test_all_that_is_ones_own_goes_with_the_cookie(self, desk):
+        await desk.make()
+        bobs = desk.add(BOB, state=RunState.DONE)
+        response = await desk.client.delete("/my-data", headers=as_(ANN))
+        assert response.json() == {"pictures": 1}
+        assert response.headers["set-cookie"].startswith("playground_visitor=; Path=/; Max-Age=0; HttpOnly")
+        assert (await desk.get("/runs")).json()["runs"] == []
+        assert [card["id"] for card in (await desk.get("/runs", token=BOB)).json()["runs"]] == [bobs.id]
+
+    async def test_who_has_no_history_of_their_own_is_told(self, open_desk):
+        assert (await open_desk().client.delete("/my-data")).status_code == 404
+        shared = open_desk(playground_history="shared")
+        response = await shared.client.delete("/my-data", headers=as_(ANN))
+        assert response.json()["message"].startswith("There is no history of your own here.")
+        assert (await shared.get("/runs")).json()["own_history"] is False
+
+
+async def test_a_history_that_was_set_aside_is_said(tmp_path):
+    (tmp_path / "history.sqlite3").write_bytes(b"These are my memoirs. " * 400)
+    desk = Desk(tmp_path)
+    notice = (await desk.get("/runs")).json()["notice"]
+    assert notice.startswith("The history was damaged. It was set aside as history.sqlite3.damaged-")
+    await desk.client.aclose()
+    await desk.playground.stop()
 
 
 class TestKeys:

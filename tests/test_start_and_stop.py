@@ -1,0 +1,78 @@
+"""The app as a process: refusing to start, being told to stop, and going on."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from support.server import AppServer, serve_app
+
+from services.library.folder import claim
+
+TOKEN = {"X-Playground-Visitor": "a" * 40}
+SLOW: dict[str, Any] = {"prompt": "A fox", "image_size": "square", "num_inference_steps": 50}
+
+
+def cards(server: AppServer) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = httpx.get(f"{server.url}/runs?limit=200", headers=TOKEN).json()["runs"]
+    return found
+
+
+def wait_until_running(server: AppServer, count: int) -> None:
+    deadline = time.monotonic() + 30
+    while sum(card["state"] == "running" for card in cards(server)) < count:
+        assert time.monotonic() < deadline, "they never ran"
+        time.sleep(0.05)
+
+
+def test_a_second_one_on_the_same_folder_refuses(tmp_path: Path) -> None:
+    server = AppServer(tmp_path, {})
+    held = claim(server.data_dir)
+    with pytest.raises(RuntimeError, match="Another playground is using the data folder"):
+        server.start()
+    assert "Traceback" not in server.log
+    held.release()
+
+
+def test_sigterm_ends_it_within_five_seconds_and_the_next_start_goes_on(tmp_path: Path) -> None:
+    """With work under way, a page that listens, and an API caller that waits."""
+    with serve_app(tmp_path, PLAYGROUND_DEMO_STEP_SECONDS="0.1") as server:
+        call = f"{server.url}/gradio_api/call"
+        events = [httpx.post(f"{call}/v2/generate", json=SLOW, headers=TOKEN).json()["event_id"] for _ in range(5)]
+        listeners = [f"{server.url}/events", f"{call}/generate/{events[0]}"]
+        threads = [threading.Thread(target=listen, args=(address,), daemon=True) for address in listeners]
+        for thread in threads:
+            thread.start()
+        wait_until_running(server, 5)
+
+        start = time.monotonic()
+        server.stop()
+        assert time.monotonic() - start < 5
+
+        server.start()
+        deadline = time.monotonic() + 60
+        while {card["state"] for card in cards(server)} != {"done"}:
+            assert time.monotonic() < deadline, cards(server)
+            time.sleep(0.1)
+        assert len(cards(server)) == 5
+
+
+def listen(address: str) -> None:
+    try:
+        with httpx.stream("GET", address, headers=TOKEN, timeout=60) as answer:
+            for _ in answer.iter_bytes():
+                pass
+    except httpx.HTTPError:
+        return  # the server went, as it was told
+
+
+def test_a_data_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    server = AppServer(tmp_path, {"PLAYGROUND_DATA_DIR": str(tmp_path / "file" / "data")})
+    with pytest.raises(RuntimeError, match=r"The data folder .* cannot be written"):
+        server.start()
+    assert "Traceback" not in server.log
