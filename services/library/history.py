@@ -348,8 +348,9 @@ def _row(run: Run) -> dict[str, Any]:
 
 
 def _entry(row: Row[Any]) -> Entry:
-    values = {name: row._mapping[name] for name in Run.model_fields}
+    found = row._mapping
+    values = {name: found[name] for name in Run.model_fields}
     for name in NESTED:
         if values[name] is not None:
             values[name] = json.loads(values[name])
-    return Entry(row._mapping["seq"], Run.model_validate(values))
+    return Entry(found["seq"], Run.model_validate(values))

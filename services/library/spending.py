@@ -54,7 +54,7 @@ class Spending:
 def spending(history: History, scope: Scope, moment: datetime, zone: tzinfo) -> Spending:
     """Days and months begin at midnight in `zone`. Deleted pictures count as long as they are kept at all.
 
-    Blocks, for about 100 ms where 100,000 runs are of this month.
+    Blocks: for about 100 ms with 100,000 runs in two years, for half a second where all of them are of this month.
     """
     today = moment.astimezone(zone).date()
     days = [today - timedelta(days=before) for before in range(DAYS - 1, -1, -1)]

@@ -60,6 +60,7 @@ class Storage:
     def __init__(self, history: History, media: Media, changes: Changes, folder: Path, limit_bytes: int | None) -> None:
         self._history, self._media, self._changes = history, media, changes
         self._folder, self._limit = folder, limit_bytes
+        self._newest: str | None = None  # when the last original went; pages ask for what came after it
 
     def usage(self, scope: Scope) -> Usage:
         """Blocks: it looks at every file, or at every entry of a visitor."""
@@ -73,7 +74,12 @@ class Storage:
         return Usage(len(sizes), sum(sizes.values()), thumbs, database, self._limit, removed)
 
     def removed(self, scope: Scope, since: datetime | None = None) -> Removed:
-        """What was removed after `since`. An entry without a thumbnail never had its original here."""
+        """What was removed after `since`. An entry without a thumbnail never had its original here.
+
+        Costs nothing where nothing was: every page asks when it opens.
+        """
+        if since and stamp(since) >= self._last():
+            return Removed(0, 0, None)
         rules = [scope.clause(), runs.c.deleted_at.is_(None), runs.c.original_removed_at.is_not(None)]
         if since:
             rules.append(runs.c.original_removed_at > stamp(since))
@@ -81,6 +87,13 @@ class Storage:
         count, size = self._of_entries(rule)
         (newest,) = self._history.values(select(func.max(runs.c.original_removed_at)).where(rule))
         return Removed(count, size, datetime.fromisoformat(newest) if newest else None)
+
+    def _last(self) -> str:
+        """When an original went last, as the database keeps it; empty for never."""
+        if self._newest is None:
+            (found,) = self._history.values(select(func.max(runs.c.original_removed_at)))
+            self._newest = found or ""
+        return self._newest
 
     def _of_entries(self, rule: ColumnElement[bool]) -> tuple[int, int]:
         size = func.coalesce(func.sum(func.json_extract(runs.c.picture, "$.bytes")), 0)
@@ -137,7 +150,10 @@ class Storage:
     def _remove(self, names: list[str]) -> dict[str, str | None]:
         """First the entries say so, then the files go: never the other way round."""
         rule = and_(_may_go(), runs.c.media_name.in_(names))
-        ids = self._history.change_all(rule, original_removed_at=now())
+        moment = now()
+        ids = self._history.change_all(rule, original_removed_at=moment)
+        if ids:
+            self._newest = max(self._newest or "", stamp(moment))
         rows = self._history.records(select(runs.c.media_name, runs.c.visitor).where(runs.c.id.in_(ids)))
         for row in rows:
             self._media.original(row["media_name"]).unlink(missing_ok=True)

@@ -58,6 +58,12 @@ class AppServer:
         """Everything that the app has printed, over all its restarts."""
         return self._log_file.read_text(encoding="utf-8", errors="replace") if self._log_file.exists() else ""
 
+    @property
+    def pid(self) -> int:
+        """Of the running app."""
+        assert self._process
+        return self._process.pid
+
     def start(self) -> None:
         """Returns when the app answers. Raises RuntimeError with its log when it does not."""
         with self._log_file.open("ab") as log:

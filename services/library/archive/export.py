@@ -5,8 +5,10 @@ So the size of the download is known before it begins, and memory stays the same
 
 from __future__ import annotations
 
+import os
+import stat
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -26,7 +28,7 @@ from services.run import Picture, Run, now
 Kind = Literal["zip", "csv", "jsonl"]
 TYPES: dict[Kind, str] = {"zip": "application/zip", "csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl"}
 BATCH = 500
-BLOCK = 1 << 20
+BLOCK = 1 << 18
 """Bytes that are handed to the network at a time: less costs time, more costs memory."""
 
 README = """\
@@ -70,6 +72,14 @@ class Download:
             whole.close()
 
 
+@dataclass(frozen=True)
+class _File:
+    name: str
+    """In the ZIP."""
+    path: str
+    size: int
+
+
 @dataclass
 class _Parts:
     """What was gathered while the lines were written."""
@@ -78,12 +88,11 @@ class _Parts:
     table: IO[bytes]
     ids: list[str] = field(default_factory=list)
     grid_ids: set[str] = field(default_factory=set)
-    files: list[tuple[str, Path]] = field(default_factory=list)
-    """Name in the ZIP → file."""
+    files: list[_File] = field(default_factory=list)
 
     @property
     def pictures(self) -> int:
-        return sum(name.startswith("media/") for name, _ in self.files)
+        return sum(file.name.startswith("media/") for file in self.files)
 
 
 class Exporter:
@@ -91,7 +100,8 @@ class Exporter:
 
     def __init__(self, history: History, media: Media, workplace: Path) -> None:
         """Temporary files are made in the folder `workplace`."""
-        self._history, self._media, self._workplace = history, media, workplace
+        self._history, self._workplace = history, workplace
+        self._folders = {"media": media.original(""), "thumbs": media.thumb("")}
 
     def prepare(
         self,
@@ -117,7 +127,7 @@ class Exporter:
         for batch in _batches(seqs, BATCH):
             found = [entry.run for entry in self._history.rows(_of_seqs(batch))]
             parts.lines.writelines(run_line(run, known) for run in found)
-            parts.table.writelines(map(sheet.row, found))
+            parts.table.write(sheet.rows(found))
             for run in found:
                 self._gather(run, parts)
         return self._download(kind, scope, known, parts, extras)
@@ -151,14 +161,16 @@ class Exporter:
         if run.picture and (found := self._file_of(run.picture)):
             parts.files.append(found)
 
-    def _file_of(self, picture: Picture) -> tuple[str, Path] | None:
+    def _file_of(self, picture: Picture) -> _File | None:
         """The original; where it is gone, the small copy that is left of it."""
-        for name, file in (
-            (f"media/{picture.name}", self._media.original(picture.name)),
-            (f"thumbs/{picture.thumb}", self._media.thumb(picture.thumb)),
-        ):
-            if file.is_file():
-                return name, file
+        for kind, name in (("media", picture.name), ("thumbs", picture.thumb)):
+            path = f"{self._folders[kind]}/{name}"
+            try:
+                found = os.stat(path)
+            except FileNotFoundError:
+                continue
+            if stat.S_ISREG(found.st_mode):  # an empty name is the folder itself
+                return _File(f"{kind}/{name}", path, found.st_size)
         return None
 
     def _zip(self, scope: Scope, known: Mapping[str, ProjectLine], parts: _Parts, extras: Sequence[Extra]) -> ZipStream:
@@ -170,8 +182,8 @@ class Exporter:
             archive.add(lines, "grids.jsonl")
         for extra in extras:
             archive.add(extra.data, f"grid/{Path(extra.name).name}")
-        for name, file in parts.files:
-            archive.add(_of_file(file), name, size=file.stat().st_size)
+        for file in parts.files:
+            archive.add(_of_file(file), file.name, size=file.size)
         return archive
 
 
@@ -185,17 +197,17 @@ def _batches(values: Sequence[int], size: int) -> Iterator[Sequence[int]]:
 
 def _of_temporary(whole: IO[bytes]) -> Iterator[bytes]:
     whole.seek(0)
-    yield from _reads(whole.read)
-
-
-def _of_file(file: Path) -> Iterator[bytes]:
-    with file.open("rb", buffering=0) as original:
-        yield from _reads(original.read)
-
-
-def _reads(read: Callable[[int], bytes]) -> Iterator[bytes]:
-    while block := read(BLOCK):
+    while block := whole.read(BLOCK):
         yield block
+
+
+def _of_file(file: _File) -> Iterator[bytes]:
+    """No more is asked for than there is: memory that stays empty costs time too."""
+    left = file.size
+    with open(file.path, "rb", buffering=0) as original:
+        while left and (block := original.read(min(left, BLOCK))):
+            left -= len(block)
+            yield block
 
 
 def _blocks(pieces: Iterable[bytes]) -> Iterator[bytes]:

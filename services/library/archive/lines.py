@@ -115,8 +115,9 @@ class GridLine(BaseModel):
 def run_line(run: Run, projects: Mapping[str, ProjectLine]) -> bytes:
     """A run's line, with its line feed."""
     project = projects.get(run.project_id or "")
-    values = run.model_dump(mode="json", exclude={*LOCAL})
-    return json_line({"format": FORMAT, **values, "project": project.model_dump(mode="json") if project else None})
+    fields = run.model_dump_json(exclude={*LOCAL})[1:-1]
+    named = project.model_dump_json() if project else "null"
+    return f'{{"format":{FORMAT},{fields},"project":{named}}}\n'.encode()
 
 
 def json_line(values: Mapping[str, Any]) -> bytes:

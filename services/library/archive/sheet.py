@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from services.library.archive.lines import ProjectLine
@@ -24,10 +25,12 @@ class Sheet:
         self._columns = {**_before(), **_parameters(), **_after(projects)}
 
     def head(self) -> bytes:
-        return (BYTE_ORDER_MARK + _written(self._columns)).encode()
+        return BYTE_ORDER_MARK.encode() + _written([list(self._columns)])
 
-    def row(self, run: Run) -> bytes:
-        return _written(harmless(_plain(cell(run))) for cell in self._columns.values()).encode()
+    def rows(self, runs: Iterable[Run]) -> bytes:
+        """A row for each run."""
+        cells = self._columns.values()
+        return _written([[_plain(cell(run)) for cell in cells] for run in runs])
 
 
 def harmless(text: str) -> str:
@@ -82,14 +85,16 @@ def _after(projects: Mapping[str, ProjectLine]) -> dict[str, Cell]:
 
 
 def _plain(value: Any) -> str:
+    if isinstance(value, str):
+        return harmless(value)
     if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-def _written(cells: Iterable[str]) -> str:
+def _written(rows: Iterable[list[str]]) -> bytes:
     out = io.StringIO()
-    csv.writer(out).writerow(cells)
-    return out.getvalue()
+    csv.writer(out).writerows(rows)
+    return out.getvalue().encode()
