@@ -98,9 +98,8 @@ def _thumbs(history: History, query: Query, grid_ids: list[str]) -> dict[str, li
 
 
 def _titles(history: History, grid_ids: list[str]) -> dict[str, str]:
-    return {
-        row.id: title(row) for row in history.table(select(grids.c.id, grids.c.plan).where(grids.c.id.in_(grid_ids)))
-    }
+    plans = history.table(select(grids.c.id, grids.c.plan).where(grids.c.id.in_(grid_ids)))
+    return {grid_id: title(plan) for grid_id, plan in plans}
 
 
 def title(plan: str) -> str:
