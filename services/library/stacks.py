@@ -25,7 +25,7 @@ NOT_DELETED = runs.c.deleted_at.is_(None)
 class Stack:
     grid_id: str
     title: str
-    """What its axes are: `Steps × Guidance scale`; empty where its plan does not say."""
+    """What its axes are: `Steps × Guidance`; empty where its plan does not say."""
     count: int
     """Runs that it asked for, without deleted ones."""
     hits: int
@@ -112,4 +112,5 @@ def title(plan: str) -> str:
 
 
 def _axis(field: str) -> str:
-    return PARAMETERS[field].label if field in PARAMETERS else field.removesuffix("_sr").replace("_", " ").capitalize()
+    name = PARAMETERS[field].short if field in PARAMETERS else field.removesuffix("_sr").replace("_", " ")
+    return name.capitalize()
