@@ -75,7 +75,7 @@ function drawStackCard(node, stack, open) {
   return drawStack(node, stack, {
     open,
     parts: () => [compare()],
-    foot: () => [el("span", { class: "pg-strong" }, titleOf(stack)), el("span", {}, [countWords(stack), stateWords(stack)].filter(Boolean).join(" · "))],
+    foot: () => [el("span", { class: "pg-strong" }, titleOf(stack)), el("span", { class: "pg-card-time" }, stateWords(stack) || countWords(stack))],
   });
 }
 
@@ -179,7 +179,7 @@ function failureButton(run, trigger) {
 
 /** On a picture that was run again: whether the same came out. */
 export function repeatNote(run) {
-  return run.repeat_of && run.state === "done" && run.note ? el("p", { class: "pg-card-note" }, run.note) : null;
+  return run.repeat_of && run.state === "done" && run.note ? el("p", { class: "pg-card-note" }, run.note.replace(/^Run again:/, "Again:")) : null;
 }
 
 /** What a running card says, in words. */

@@ -97,7 +97,7 @@ export function mountBar(element, { search, look, view, results, fields }) {
 
 function told({ count, total, query }) {
   if (count === null) return "";
-  const where = store.projects.length ? ` in ${store.projectName}` : "";
+  const where = store.projects.length ? ` in ${store.project === "all" ? "all projects" : store.projectName}` : "";
   if (query) return `${count.toLocaleString()} of ${total.toLocaleString()}${where}`;
   return `${count.toLocaleString()} ${count === 1 ? "run" : "runs"}${where}`;
 }

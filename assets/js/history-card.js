@@ -82,15 +82,14 @@ const star = (run) => button("Favourite", () => favourite(run), { class: "pg-sta
 
 // -- the table ---------------------------------------------------------------------------------------------------------
 
-const WRITTEN = ["tags", "notes"]; // by the visitor: text, not figures
+/** What its owner wrote about it, in a line. */
+const written = (run) => [run.tags.map((tag) => `#${tag}`).join(" "), run.notes].filter(Boolean).join(" · ");
 
 /** [heading, width, value(run), class] of each column after the picture and the prompt. */
 export function columnsOf(parameters) {
   const widths = { size: "104px", integer: "104px", slider: "76px", switch: "82px", choice: "66px" };
   return [
     ...parameters.map(({ name, kind }) => ({ name, width: widths[kind] ?? "90px", value: (run) => run.facts.find(([fact]) => fact === name)?.[1] ?? "" })),
-    { name: "tags", width: "110px", value: (run) => run.tags.join(", ") },
-    { name: "notes", width: "130px", value: (run) => run.notes },
     { name: "took", width: "66px", value: (run) => (run.state === "done" && run.seconds !== null ? seconds(run.seconds) : isLive(run) ? liveWords(run) : ENDS[run.state]) },
     { name: "cost", width: "76px", value: (run) => costOf(run) },
     { name: "engine", width: "66px", value: (run) => run.engine },
@@ -115,8 +114,8 @@ export function drawRow(node, run, desk, columns) {
     el("div", { role: "cell", class: "pg-h-td-pick" }, pickBox(run, desk)),
     el("div", { role: "cell", class: "pg-h-td-picture" }, el("button", { type: "button", class: "pg-card-open", "aria-label": `Show picture with seed ${run.seed}`, onclick: (event) => desk.click(run, event) }, thumb ? el("img", { src: thumb, alt: altText(run), loading: "lazy", decoding: "async" }) : el("span", { class: "pg-h-none", "aria-hidden": "true" }, "–"))),
     el("div", { role: "cell", class: "pg-h-td-star" }, star(run)),
-    el("div", { role: "cell", class: "pg-h-td-prompt", dir: "auto", title: prompt }, prompt),
-    ...columns.map((column) => el("div", { role: "cell", class: `${WRITTEN.includes(column.name) ? "pg-h-written" : "pg-figures"} pg-h-td-${column.name}`, dir: "auto", title: WRITTEN.includes(column.name) ? column.value(run) : null }, column.value(run))),
+    el("div", { role: "cell", class: "pg-h-td-prompt", dir: "auto", title: prompt }, prompt, written(run) && el("div", { class: "pg-h-written", dir: "auto", title: run.notes || null }, written(run))),
+    ...columns.map((column) => el("div", { role: "cell", class: `pg-figures pg-h-td-${column.name}` }, column.value(run))),
   ]);
   return node;
 }

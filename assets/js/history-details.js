@@ -19,17 +19,17 @@ const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeSty
 const partsOf = new WeakMap();
 
 function makeParts(panel) {
-  const [head, picture, told, actions] = ["pg-h-panel-head", "pg-h-panel-place", "pg-h-panel-told", "pg-h-panel-actions"].map((name) => el("div", { class: name }));
+  const [head, picture, told, figures, actions] = ["pg-h-panel-head", "pg-h-panel-place", "pg-h-panel-told", "pg-h-panel-figures", "pg-h-panel-actions"].map((name) => el("div", { class: name }));
   const labels = new Labels();
-  panel.append(head, picture, el("div", { class: "pg-h-panel-scroll" }, told, labels.element), actions);
-  return { head, picture, told, actions, labels };
+  panel.append(head, picture, el("div", { class: "pg-h-panel-scroll" }, told, labels.element, figures), actions);
+  return { head, picture, told, labels, figures, actions };
 }
 
 export function drawDetails(panel, run, desk) {
   panel.hidden = !run;
   if (!run) return;
   if (!partsOf.has(panel)) partsOf.set(panel, makeParts(panel));
-  const { head, picture, told, actions, labels } = partsOf.get(panel);
+  const { head, picture, told, labels, figures, actions } = partsOf.get(panel);
   const { id, state, favourite: starred, failure, picture_note, note, progress, position, media, gone } = run;
   const prompt = wholePrompts.get(id) ?? run.prompt;
   const [before, after] = [desk.beside(run, -1), desk.beside(run, 1)];
@@ -40,15 +40,15 @@ export function drawDetails(panel, run, desk) {
     button("Close", () => desk.show(null), { label: "Close details" }, "Close"),
   ]);
   redraw(picture, { id, media, ...(media ? {} : { state, progress, position, note }) }, () => [pictureOf(run)]);
-  redraw(told, { id, state, took: run.seconds, failure, picture_note, note, prompt, gone }, () => [
+  redraw(told, { id, state, failure, picture_note, note, prompt, gone }, () => [
     run.failure && el("p", { class: "pg-note pg-bad" }, run.failure.message),
     gone && el("p", { class: "pg-note" }, gone),
     run.picture_note && el("p", { class: "pg-note" }, run.picture_note),
     state === "done" && run.note && el("p", { class: "pg-note" }, run.note),
     el("p", { class: "pg-muted pg-h-made" }, `${moment.format(new Date(run.created_at))} · ${run.engine === "demo" ? "Demo engine" : run.engine}`),
     el("p", { class: "pg-h-panel-prompt", dir: "auto", tabindex: "0" }, prompt),
-    el("dl", { class: "pg-facts" }, ...facts(run).flatMap(([name, value]) => [el("dt", {}, name), el("dd", { class: "pg-figures" }, value)])),
   ]);
+  redraw(figures, { id, facts: facts(run) }, () => [el("dl", { class: "pg-facts" }, ...facts(run).flatMap(([name, value]) => [el("dt", {}, name), el("dd", { class: "pg-figures" }, value)]))]);
   labels.show(run);
   redraw(actions, { id, state, starred, gone, letter: comparison.letter(id) }, () => [buttons(run, desk)]);
   if (run.prompt_cut && !wholePrompts.has(id)) {

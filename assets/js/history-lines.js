@@ -2,7 +2,7 @@
 
 const HEADING = 38;
 const STACK_HEAD = 46;
-const STACK_END = 14;
+const STACK_END = 20;
 const FIRST = 96; // runs that decide whether headings are days or months
 const year = new Intl.DateTimeFormat(undefined, { year: "numeric" });
 const month = new Intl.DateTimeFormat(undefined, { month: "long", year: "numeric" });

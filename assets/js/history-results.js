@@ -114,6 +114,7 @@ export class Results extends EventTarget {
     try {
       const page = await get(`/history?${this.#words({ query, sort, limit: PAGE })}`);
       if (search !== this.#search) return;
+      if (store.project !== this.project) return this.find(query, sort); // chosen meanwhile
       Object.assign(this, { query, sort, more: page.more, news: 0, fault: "", loaded: true });
       this.#shown = search;
       this.#known.clear();

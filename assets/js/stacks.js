@@ -61,7 +61,8 @@ function mosaic({ thumbs, live }) {
 
 /** Above the pictures of an open stack: what it is, and what can be done with it. */
 export function stackHead(node, stack, close) {
-  node ??= el("div", { class: "pg-stack-head" });
+  node ??= el("div");
+  node.classList.add("pg-stack-head");
   redraw(node, stack, () => [
     el("h3", {}, titleOf(stack)),
     el("span", { class: "pg-muted" }, [countWords(stack), stateWords(stack)].filter(Boolean).join(" · ")),

@@ -25,7 +25,7 @@ NOT_DELETED = runs.c.deleted_at.is_(None)
 class Stack:
     grid_id: str
     title: str
-    """What its axes are: `Steps × Guidance scale`; empty where its plan does not say."""
+    """What its axes are: `Steps × Guidance`; empty where its plan does not say."""
     count: int
     """Runs that it asked for, without deleted ones."""
     hits: int
@@ -98,9 +98,8 @@ def _thumbs(history: History, query: Query, grid_ids: list[str]) -> dict[str, li
 
 
 def _titles(history: History, grid_ids: list[str]) -> dict[str, str]:
-    return {
-        row.id: title(row) for row in history.table(select(grids.c.id, grids.c.plan).where(grids.c.id.in_(grid_ids)))
-    }
+    plans = history.table(select(grids.c.id, grids.c.plan).where(grids.c.id.in_(grid_ids)))
+    return {grid_id: title(plan) for grid_id, plan in plans}
 
 
 def title(plan: str) -> str:
@@ -113,4 +112,5 @@ def title(plan: str) -> str:
 
 
 def _axis(field: str) -> str:
-    return PARAMETERS[field].label if field in PARAMETERS else field.removesuffix("_sr").replace("_", " ").capitalize()
+    name = PARAMETERS[field].short if field in PARAMETERS else field.removesuffix("_sr").replace("_", " ")
+    return name.capitalize()
