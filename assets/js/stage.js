@@ -134,10 +134,9 @@ function buttons(run, trigger) {
       "div",
       { class: "pg-action-row" },
       done && !run.gone && button("Download", () => download(run), { title: "The picture, with its settings in the file" }),
-      done && button("Run again", () => repeat(run), { title: "The same picture again, to see whether the same bytes come out" }),
       button("Copy code", () => showCode(run), { "aria-haspopup": "dialog" }),
       button("Copy link", () => copyLink(run)),
     ),
-    el("div", { class: "pg-action-row pg-action-apart" }, button("Delete", () => deleteRun(run), { class: "pg-button pg-danger" })),
+    el("div", { class: "pg-action-row pg-action-apart" }, done && button("Run again", () => repeat(run), { title: "The same picture again, to see whether the same bytes come out" }), el("span", { class: "pg-h-gap" }), button("Delete", () => deleteRun(run), { class: "pg-button pg-danger" })),
   );
 }
