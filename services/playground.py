@@ -11,6 +11,7 @@ from pathlib import Path
 from services.changes import Changes
 from services.engines.registry import Engines
 from services.errors import BudgetExceeded, FieldIssue, InvalidRequest, KeyNeeded
+from services.feed import Feed
 from services.library.history import EVERYONE, Entry, History, Scope, Totals
 from services.library.media import open_media
 from services.pricing import Cheaper, Prices
@@ -51,6 +52,7 @@ class Playground:
         self.media = open_media(folder)
         self.engines = Engines(settings, folder)
         self.changes = Changes()
+        self.feed = Feed(self.history)
         self.runner = Runner(
             self.history,
             self.media,

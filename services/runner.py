@@ -238,13 +238,13 @@ class Runner:
 
     async def _save(self, run: Run, **fields: Any) -> Run:
         """Commit, then tell the pages. A commit once begun is finished even when the task is cancelled."""
-        saved = await asyncio.shield(asyncio.to_thread(self._history.change, run.id, **fields))
+        saved = await asyncio.shield(asyncio.wrap_future(self._history.change_soon(run.id, **fields)))
         self._changes.tell(saved.visitor)
         return saved
 
     async def _save_from(self, before: RunState, run: Run, /, **fields: Any) -> Run | None:
         """Save only where the run is in the state `before` now; None where it is not."""
-        saved = await asyncio.shield(asyncio.to_thread(self._history.change_from, before, run.id, **fields))
+        saved = await asyncio.shield(asyncio.wrap_future(self._history.change_from_soon(before, run.id, **fields)))
         if saved:
             self._changes.tell(saved.visitor)
         return saved

@@ -1,9 +1,24 @@
 from __future__ import annotations
 
+import os
+
 import pytest
+
+MOST_PROCESSES = 4
 
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     """Async tests run on asyncio, as the server does."""
     return "asyncio"
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """A process for each core where all tests run; none beside pytest's own for a few of them, or for measurements."""
+    whole = not config.option.keyword and config.args == config.getini("testpaths")
+    return min(MOST_PROCESSES, os.cpu_count() or 1) if whole and "benchmark" not in _asked(config) else 0
+
+
+def _asked(config: pytest.Config) -> str:
+    """What `-m` says; pytest.ini's own leaves the benchmarks out."""
+    return "" if config.option.markexpr == "not benchmark" else config.option.markexpr

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from services.playground import Playground
 from ui.app import build_app
+from ui.assets import Assets
 from ui.compare import compare_routes
 from ui.history import history_routes
 from ui.routes import ASSETS, add_routes
@@ -22,6 +23,8 @@ from ui.visitors import VisitorCookie
 log = logging.getLogger(__name__)
 
 MAX_UPLOAD = "32mb"
+GRADIO_ASSETS = Path(gr.__file__).parent / "templates" / "frontend" / "assets"
+"""What Gradio serves at /assets."""
 
 
 def build_server(playground: Playground) -> FastAPI:
@@ -40,6 +43,7 @@ def build_server(playground: Playground) -> FastAPI:
     add_routes(app, playground, assets_path)
     app.include_router(compare_routes(playground))
     app.include_router(history_routes(playground))
+    app.mount("/assets", Assets(GRADIO_ASSETS))
     page = build_app(playground)
     _calm_queue(page)
     gr.mount_gradio_app(

@@ -6,8 +6,8 @@ All methods block for about a millisecond; async callers use `asyncio.to_thread`
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -17,8 +17,9 @@ from pydantic import BaseModel
 from sqlalchemy import ColumnElement, Connection, Row, Select, false, func, insert, literal_column, select, true, update
 
 from services.errors import NotFound
-from services.library.database import open_database
+from services.library.database import open_database, reading
 from services.library.tables import counters, runs
+from services.library.writer import Writer
 from services.request import GenerationRequest
 from services.run import AT_FAL_STATES, FINAL_STATES, Run, RunState
 
@@ -39,6 +40,10 @@ class Scope:
         if self.everyone:
             return true()
         return visitor == self.visitor if self.visitor else false()
+
+    def holds(self, run: Run) -> bool:
+        """What `clause` says, of a run that was read already."""
+        return self.everyone or (bool(self.visitor) and run.visitor == self.visitor)
 
 
 EVERYONE = Scope(None, everyone=True)
@@ -64,48 +69,59 @@ class History:
     def __init__(self, folder: Path) -> None:
         """Opens the database in `folder`. Raises StartupError."""
         self._engine = open_database(folder)
-        self._writing = threading.Lock()
+        self._writer = Writer(self._engine)
 
     def close(self) -> None:
+        self._writer.close()
         self._engine.dispose()
 
     def add(self, new: Iterable[Run]) -> list[Run]:
         """Write new runs in one transaction and return them with their revisions."""
         asked = list(new)
-        with self._writing, self._engine.begin() as connection:
+
+        def work(connection: Connection) -> list[Run]:
             first = _next_revision(connection, len(asked)) - len(asked) + 1
             added = [run.model_copy(update={"revision": first + place}) for place, run in enumerate(asked)]
             connection.execute(insert(runs), [_row(run) for run in added])
-        return added
+            return added
+
+        return self._writer.submit(work).result()
 
     def change(self, run_id: str, /, **fields: Any) -> Run:
         """Change some fields of a run, commit, and return the new version. Raises NotFound."""
-        changed = self._update(runs.c.id == run_id, fields)
-        if changed is None:
-            raise NotFound("picture")
-        return changed
+        return self.change_soon(run_id, **fields).result()
+
+    def change_soon(self, run_id: str, /, **fields: Any) -> Future[Run]:
+        """`change` for callers that do not block: the future ends when it is committed."""
+
+        def work(connection: Connection) -> Run:
+            changed = _update(connection, runs.c.id == run_id, fields)
+            if changed is None:
+                raise NotFound("picture")
+            return changed
+
+        return self._writer.submit(work)
 
     def change_from(self, before: RunState, run_id: str, /, **fields: Any) -> Run | None:
         """The same for a run that is in the state `before`; None, and no change, where it is in another."""
-        return self._update((runs.c.id == run_id) & (runs.c.state == before.value), fields)
+        return self.change_from_soon(before, run_id, **fields).result()
 
-    def _update(self, rule: ColumnElement[bool], fields: dict[str, Any]) -> Run | None:
-        with self._writing, self._engine.begin() as connection:
-            values = {**_columns(fields), "revision": _next_revision(connection)}
-            if "finished_at" in fields:
-                values["seconds"] = _seconds_until(values["finished_at"])
-            found = connection.execute(update(runs).where(rule).values(values).returning(runs)).first()
-            return _entry(found).run if found else None
+    def change_from_soon(self, before: RunState, run_id: str, /, **fields: Any) -> Future[Run | None]:
+        rule = (runs.c.id == run_id) & (runs.c.state == before.value)
+        return self._writer.submit(lambda connection: _update(connection, rule, fields))
 
     def change_all(self, rule: ColumnElement[bool], /, **fields: Any) -> list[str]:
         """Change some fields of all runs of a rule in one transaction. Returns their ids."""
         chosen = select(runs.c.seq, func.row_number().over(order_by=runs.c.seq).label("place")).where(rule).subquery()
-        with self._writing, self._engine.begin() as connection:
+
+        def work(connection: Connection) -> list[str]:
             count = connection.execute(select(func.count()).select_from(chosen)).scalar_one()
             before = _next_revision(connection, count) - count
             values = {**_columns(fields), "revision": before + chosen.c.place}
             change = update(runs).where(runs.c.seq == chosen.c.seq).values(values)
             return list(connection.execute(change.returning(runs.c.id)).scalars())
+
+        return self._writer.submit(work).result()
 
     def get(self, run_id: str, scope: Scope) -> Run:
         """One run, deleted ones too while they can be restored. Raises NotFound."""
@@ -130,7 +146,7 @@ class History:
 
     def revision(self) -> int:
         """The number of the newest change of any run."""
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return connection.execute(select(counters.c.value).where(counters.c.name == "revision")).scalar_one()
 
     def unfinished(self) -> list[Run]:
@@ -151,7 +167,7 @@ class History:
 
     def count(self, scope: Scope) -> int:
         query = select(func.count()).select_from(runs).where(scope.clause(), runs.c.deleted_at.is_(None))
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return connection.execute(query).scalar_one()
 
     def totals(self, scope: Scope, since: datetime) -> Totals:
@@ -170,7 +186,7 @@ class History:
 
     def _totals(self, *rules: ColumnElement[bool]) -> Totals:
         query = select(func.count(), func.coalesce(func.sum(runs.c.cost_usd), 0.0)).where(*rules)
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             pictures, cost = connection.execute(query).one()
         return Totals(pictures, round(cost, 6))
 
@@ -181,20 +197,31 @@ class History:
         """
         counts = (runs.c.created_at >= stamp(asked_before)) & (runs.c.cost_usd > 0)
         rule = (runs.c.deleted_at < stamp(deleted_before)) & ~counts
-        with self._writing, self._engine.begin() as connection:
+
+        def work(connection: Connection) -> list[Run]:
             gone = [_entry(row).run for row in connection.execute(select(runs).where(rule))]
             connection.execute(runs.delete().where(rule))
-        return gone
+            return gone
+
+        return self._writer.submit(work).result()
 
     def rows(self, query: Select[Any]) -> list[Entry]:
         """The runs of a query that selects whole rows."""
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return [_entry(row) for row in connection.execute(query)]
 
     def values(self, query: Select[Any]) -> list[Any]:
         """The first column of a query's rows."""
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return list(connection.execute(query).scalars())
+
+
+def _update(connection: Connection, rule: ColumnElement[bool], fields: dict[str, Any]) -> Run | None:
+    values = {**_columns(fields), "revision": _next_revision(connection)}
+    if "finished_at" in fields:
+        values["seconds"] = _seconds_until(values["finished_at"])
+    found = connection.execute(update(runs).where(rule).values(values).returning(runs)).first()
+    return _entry(found).run if found else None
 
 
 def _next_revision(connection: Connection, count: int = 1) -> int:

@@ -10,7 +10,6 @@ from services.engines.demo.brief import Brief
 from services.engines.demo.canvas import Canvas, Cutout
 from services.engines.demo.palette import Colour, lighten, mix
 
-
 _ALONG = np.linspace(0, 1, 16)
 _BULGE = 0.5 * np.sin(np.pi * _ALONG**0.8)
 LEAF = np.vstack([np.stack([_ALONG, _BULGE], -1), np.stack([_ALONG, -_BULGE], -1)[::-1]])
