@@ -15,6 +15,7 @@ from services.ballots import Ballots
 from services.changes import Changes
 from services.engines.registry import Engines
 from services.errors import BudgetExceeded, CannotWrite, FieldIssue, InvalidRequest, KeyNeeded, NotFound
+from services.feed import Feed
 from services.grids import Grids
 from services.library.archive.archive import Archive
 from services.library.erase import Erase
@@ -67,6 +68,7 @@ class Playground:
         self.media = open_media(folder)
         self.engines = Engines(settings, folder)
         self.changes = Changes()
+        self.feed = Feed(self.history)
         self.runner = Runner(
             self.history,
             self.media,

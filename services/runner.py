@@ -11,6 +11,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
 
 from sqlalchemy.exc import OperationalError
@@ -170,7 +171,7 @@ class Runner:
 
     async def _begin(self, run: Run) -> Run | None:
         """From pending to submitting, committed; None where that must not be."""
-        sending = await asyncio.shield(asyncio.to_thread(self._history.begin, run.id, now()))
+        sending: Run | None = await self._written(lambda: self._history.begin_soon(run.id, now()))
         if sending:
             self._changes.tell(sending.visitor)
         return sending
@@ -270,24 +271,24 @@ class Runner:
 
     async def _save(self, run: Run, **fields: Any) -> Run:
         """Commit, then tell the pages. A commit once begun is finished even when the task is cancelled."""
-        saved: Run = await self._written(lambda: self._history.change(run.id, **fields))
+        saved: Run = await self._written(lambda: self._history.change_soon(run.id, **fields))
         self._changes.tell(saved.visitor)
         return saved
 
     async def _save_from(self, before: RunState, run: Run, /, **fields: Any) -> Run | None:
         """Save only where the run is in the state `before` now; None where it is not."""
-        saved: Run | None = await self._written(lambda: self._history.change_from(before, run.id, **fields))
+        saved: Run | None = await self._written(lambda: self._history.change_from_soon(before, run.id, **fields))
         if saved:
             self._changes.tell(saved.visitor)
         return saved
 
-    async def _written(self, write: Callable[[], Any]) -> Any:
+    async def _written(self, write: Callable[[], Future[Any]]) -> Any:
         """Write to the history. A full disk and another program's lock are waited out: what is being written may be
         known to this task alone, as the id of a request that fal has just accepted."""
         start, attempt = time.monotonic(), 0
         while True:
             try:
-                return await asyncio.shield(asyncio.to_thread(write))
+                return await asyncio.shield(asyncio.wrap_future(write()))
             except OperationalError as error:
                 attempt += 1
                 if self._stopping or time.monotonic() - start > WRITE_PATIENCE_SECONDS:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import settings
 
@@ -7,8 +9,21 @@ from hypothesis import settings
 settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
 
+MOST_PROCESSES = 4
+
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     """Async tests run on asyncio, as the server does."""
     return "asyncio"
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """A process for each core where all tests run; none beside pytest's own for a few of them, or for measurements."""
+    whole = not config.option.keyword and config.args == config.getini("testpaths")
+    return min(MOST_PROCESSES, os.cpu_count() or 1) if whole and "benchmark" not in _asked(config) else 0
+
+
+def _asked(config: pytest.Config) -> str:
+    """What `-m` says; pytest.ini's own leaves the benchmarks out."""
+    return "" if config.option.markexpr == "not benchmark" else config.option.markexpr

@@ -13,7 +13,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, FastAPI, HTTPException, Query, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
-from fastapi.staticfiles import StaticFiles
 from sqlalchemy.exc import OperationalError
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
@@ -31,6 +30,7 @@ from services.errors import (
     PlaygroundError,
     TooMuch,
 )
+from services.feed import AT_ONCE
 from services.library.history import Scope
 from services.library.metadata import MetadataError, read_settings, with_metadata
 from services.library.metadata.errors import FILE_MAX
@@ -38,6 +38,7 @@ from services.library.query import Query as Found
 from services.playground import Playground
 from services.run import Run
 from services.snippets import snippet
+from ui.assets import FOREVER, Assets
 from ui.cards import card, details
 from ui.projects import project_routes, projects_of
 from ui.shelf import shelf_page
@@ -50,7 +51,6 @@ PAGE_SIZE = 48
 Number = Annotated[int | None, Query(gt=-(2**62), lt=2**62)]
 """Below zero are the seqs of runs that were restored under what was there."""
 JsonBody = Annotated[dict[str, Any] | None, Body()]
-FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 STATUS = {
     InvalidRequest: 422,
     NotFound: 404,
@@ -72,16 +72,9 @@ def add_routes(app: FastAPI, playground: Playground, assets_path: str) -> None:
     app.include_router(_media(playground))
     app.include_router(_files())
     app.include_router(_keys(playground))
-    app.mount(assets_path, _ForeverFiles(directory=ASSETS))
+    app.mount(assets_path, Assets(ASSETS, forever=True))
     app.add_exception_handler(PlaygroundError, _say)
     app.add_exception_handler(OperationalError, _say_database)
-
-
-class _ForeverFiles(StaticFiles):
-    def file_response(self, *args: Any, **kwargs: Any) -> Response:
-        response = super().file_response(*args, **kwargs)
-        response.headers.update(FOREVER)
-        return response
 
 
 async def _say(_request: Request, error: Exception) -> JSONResponse:
@@ -233,7 +226,7 @@ async def _changes(playground: Playground, scope: Scope, cursor: int) -> AsyncIt
     with playground.changes.listen(scope) as wake:
         while not playground.changes.closed:
             wake.clear()
-            batch = await asyncio.to_thread(playground.history.changed_since, scope, cursor)
+            batch = await playground.feed.since(scope, cursor)
             for entry in batch:
                 cursor = entry.run.revision
                 fresh, before = card(entry), sent.get(entry.run.id, {})
@@ -244,7 +237,7 @@ async def _changes(playground: Playground, scope: Scope, cursor: int) -> AsyncIt
                 yield ServerSentEvent(
                     data=json.dumps({**delta, "id": entry.run.id, "seq": entry.seq}), id=str(cursor), event="run"
                 )
-            if not batch:
+            if len(batch) < AT_ONCE:
                 await wake.wait()
 
 

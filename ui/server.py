@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from services.playground import Playground
 from ui.app import build_app
 from ui.archive import archive_routes
+from ui.assets import Assets
 from ui.blind import blind_routes
 from ui.compare import compare_routes
 from ui.grid_files import grid_file_routes
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 MAX_UPLOAD = "32mb"
 STYLES = ("style", "compare", "grid", "blind", "history", "usage", "shelf")
 """Of assets/, in the order in which they are laid over each other."""
+GRADIO_ASSETS = Path(gr.__file__).parent / "templates" / "frontend" / "assets"
+"""What Gradio serves at /assets."""
 
 
 def build_server(playground: Playground) -> FastAPI:
@@ -53,6 +56,7 @@ def build_server(playground: Playground) -> FastAPI:
     app.include_router(history_routes(playground))
     app.include_router(archive_routes(playground))
     app.include_router(usage_routes(playground))
+    app.mount("/assets", Assets(GRADIO_ASSETS))
     page = build_app(playground)
     _calm_queue(page)
     gr.mount_gradio_app(

@@ -5,18 +5,29 @@ import { comparison } from "./comparison.js";
 import { prepareCreate, showMessage } from "./create.js";
 import { mountGallery } from "./gallery.js";
 import { watchForGonePictures } from "./gone.js";
-import { mountGrid } from "./grid.js";
 import { gridDesk } from "./grid-desk.js";
 import { mountHeader } from "./header.js";
-import { mountHistory } from "./history.js";
 import { mountPrompts } from "./prompts.js";
 import { mountStage } from "./stage.js";
 import { store } from "./store.js";
 import { toast } from "./toast.js";
 import { watchRemoved } from "./removed.js";
-import { mountViewer } from "./viewer.js";
 
-const mounts = { header: mountHeader, stage: mountStage, gallery: mountGallery, history: mountHistory, prompts: mountPrompts, viewer: mountViewer, views: mountViews, grid: mountGrid };
+// What other tabs hold is fetched once this one can be used, or when they are opened.
+const history = () => import("./history.js");
+const viewer = () => import("./viewer.js");
+const grid = () => import("./grid.js");
+const mounts = {
+  header: mountHeader,
+  stage: mountStage,
+  gallery: mountGallery,
+  prompts: mountPrompts,
+  views: mountViews,
+  history: async (...place) => (await history()).mountHistory(...place),
+  viewer: async (...place) => (await viewer()).mountViewer(...place),
+  grid: async (...place) => (await grid()).mountGrid(...place),
+};
+const QUIET_MS = 3000;
 let send = () => toast("The page is still loading. Try again in a moment.");
 
 /** Fill a widget's place. */
@@ -39,4 +50,7 @@ watchForGonePictures();
 comparison.start(); // opens ?compare=… links: the script of a tab that was never opened has not run
 gridDesk.start();
 watchRemoved();
-store.start().catch((error) => toast(error.message));
+store
+  .start()
+  .catch((error) => toast(error.message))
+  .finally(() => setTimeout(() => Promise.all([history(), viewer(), grid()]).catch(() => {}), QUIET_MS)); // a tab that is opened asks again

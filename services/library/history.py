@@ -6,8 +6,8 @@ All methods block for about a millisecond; async callers use `asyncio.to_thread`
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -32,8 +32,9 @@ from sqlalchemy import (
 
 from services.errors import NotFound
 from services.library.damage import set_aside_if_damaged
-from services.library.database import open_database
+from services.library.database import open_database, reading
 from services.library.tables import counters, grids, runs
+from services.library.writer import Writer
 from services.request import GenerationRequest
 from services.run import AT_FAL_STATES, FINAL_STATES, Run, RunState
 
@@ -54,6 +55,10 @@ class Scope:
         if self.everyone:
             return true()
         return visitor == self.visitor if self.visitor else false()
+
+    def holds(self, run: Run) -> bool:
+        """What `clause` says, of a run that was read already."""
+        return self.everyone or (bool(self.visitor) and run.visitor == self.visitor)
 
 
 EVERYONE = Scope(None, everyone=True)
@@ -80,53 +85,61 @@ class History:
         """Opens the database in `folder`. Raises StartupError."""
         self.set_aside = set_aside_if_damaged(folder / "history.sqlite3")
         self._engine = open_database(folder)
-        self._writing = threading.Lock()
+        self._writer = Writer(self._engine)
 
     def close(self) -> None:
+        self._writer.close()
         self._engine.dispose()
 
     def add(self, new: Iterable[Run], also: Callable[[Connection], object] | None = None) -> list[Run]:
         """Write new runs, and what `also` writes, in one transaction, and return them with their revisions."""
         asked = list(new)
-        with self._writing, self._engine.begin() as connection:
+
+        def work(connection: Connection) -> list[Run]:
             first = _next_revision(connection, len(asked)) - len(asked) + 1
             added = [run.model_copy(update={"revision": first + place}) for place, run in enumerate(asked)]
             if added:
                 connection.execute(insert(runs), [_row(run) for run in added])
             if also:
                 also(connection)
-        return added
+            return added
+
+        return self._writer.submit(work).result()
 
     def change(self, run_id: str, /, **fields: Any) -> Run:
         """Change some fields of a run, commit, and return the new version. Raises NotFound."""
-        changed = self._update(runs.c.id == run_id, fields)
-        if changed is None:
-            raise NotFound("picture")
-        return changed
+        return self.change_soon(run_id, **fields).result()
+
+    def change_soon(self, run_id: str, /, **fields: Any) -> Future[Run]:
+        """`change` for callers that do not block: the future ends when it is committed."""
+
+        def work(connection: Connection) -> Run:
+            changed = _update(connection, runs.c.id == run_id, fields)
+            if changed is None:
+                raise NotFound("picture")
+            return changed
+
+        return self._writer.submit(work)
 
     def change_from(self, before: RunState, run_id: str, /, **fields: Any) -> Run | None:
         """The same for a run that is in the state `before`; None, and no change, where it is in another."""
-        return self._update((runs.c.id == run_id) & (runs.c.state == before.value), fields)
+        return self.change_from_soon(before, run_id, **fields).result()
 
-    def begin(self, run_id: str, moment: datetime) -> Run | None:
+    def change_from_soon(self, before: RunState, run_id: str, /, **fields: Any) -> Future[Run | None]:
+        rule = (runs.c.id == run_id) & (runs.c.state == before.value)
+        return self._writer.submit(lambda connection: _update(connection, rule, fields))
+
+    def begin_soon(self, run_id: str, moment: datetime) -> Future[Run | None]:
         """From pending to submitting; None where it is not pending (any more), or where its grid is paused."""
         paused = select(grids.c.id).where(grids.c.paused.is_(True))
         may = runs.c.grid_id.is_(None) | runs.c.grid_id.not_in(paused)
         rule = (runs.c.id == run_id) & (runs.c.state == RunState.PENDING.value) & may
-        return self._update(rule, {"state": RunState.SUBMITTING, "submitted_at": moment, "note": None})
-
-    def _update(self, rule: ColumnElement[bool], fields: dict[str, Any]) -> Run | None:
-        with self._writing, self._engine.begin() as connection:
-            values = {**_columns(fields), "revision": _next_revision(connection)}
-            if "finished_at" in fields:
-                values["seconds"] = _seconds_until(values["finished_at"])
-            found = connection.execute(update(runs).where(rule).values(values).returning(runs)).first()
-            return _entry(found).run if found else None
+        fields = {"state": RunState.SUBMITTING, "submitted_at": moment, "note": None}
+        return self._writer.submit(lambda connection: _update(connection, rule, fields))
 
     def change_all(self, rule: ColumnElement[bool], /, **fields: Any) -> list[str]:
         """Change some fields of all runs of a rule in one transaction. Returns their ids."""
-        with self._writing, self._engine.begin() as connection:
-            return change_all(connection, rule, **fields)
+        return self._writer.submit(lambda connection: change_all(connection, rule, **fields)).result()
 
     def get(self, run_id: str, scope: Scope) -> Run:
         """One run, deleted ones too while they can be restored. Raises NotFound."""
@@ -151,7 +164,7 @@ class History:
 
     def revision(self) -> int:
         """The number of the newest change of any run."""
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return connection.execute(select(counters.c.value).where(counters.c.name == "revision")).scalar_one()
 
     def unfinished(self) -> list[Run]:
@@ -191,7 +204,7 @@ class History:
             runs.c.engine == engine,
             runs.c.seed.in_(select(func.json_each(seeds).table_valued("value").c.value)),
         )
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             rows = connection.execute(query.order_by(runs.c.seq)).all()
         return {texts[text]: run_id for text, run_id in rows if text in texts}
 
@@ -208,7 +221,7 @@ class History:
 
     def count(self, scope: Scope) -> int:
         query = select(func.count()).select_from(runs).where(scope.clause(), runs.c.deleted_at.is_(None))
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return connection.execute(query).scalar_one()
 
     def totals(self, scope: Scope, since: datetime) -> Totals:
@@ -227,7 +240,7 @@ class History:
 
     def _totals(self, *rules: ColumnElement[bool]) -> Totals:
         query = select(func.count(), func.coalesce(func.sum(runs.c.cost_usd), 0.0)).where(*rules)
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             pictures, cost = connection.execute(query).one()
         return Totals(pictures, round(cost, 6))
 
@@ -242,35 +255,38 @@ class History:
     def forget(self, rule: ColumnElement[bool]) -> list[Run]:
         """Take the ended runs of a rule out of the history for good, and return them."""
         ended = rule & runs.c.state.in_([state.value for state in FINAL_STATES])
-        with self._writing, self._engine.begin() as connection:
+
+        def work(connection: Connection) -> list[Run]:
             gone = [_entry(row).run for row in connection.execute(select(runs).where(ended))]
             connection.execute(runs.delete().where(ended))
-        return gone
+            return gone
+
+        return self._writer.submit(work).result()
 
     def rows(self, query: Select[Any]) -> list[Entry]:
         """The runs of a query that selects whole rows."""
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return [_entry(row) for row in connection.execute(query)]
 
     def values(self, query: Select[Any]) -> list[Any]:
         """The first column of a query's rows."""
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return list(connection.execute(query).scalars())
 
     def table(self, query: Select[Any]) -> list[Any]:
         """A query's rows as they are."""
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return list(connection.execute(query))
 
     def records(self, query: Select[Any]) -> list[RowMapping]:
         """A query's rows of any columns, by their names."""
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return list(connection.execute(query).mappings())
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """One transaction over several tables; other writers wait. It is undone where the block raises."""
-        with self._writing, self._engine.begin() as connection:
+        with self._writer.alone() as connection:
             yield connection
 
 
@@ -296,6 +312,14 @@ def put_back(connection: Connection, restored: Iterable[Run], first_seq: int) ->
         for place, run in enumerate(restored)
     ]
     connection.execute(insert(runs), rows)
+
+
+def _update(connection: Connection, rule: ColumnElement[bool], fields: dict[str, Any]) -> Run | None:
+    values = {**_columns(fields), "revision": _next_revision(connection)}
+    if "finished_at" in fields:
+        values["seconds"] = _seconds_until(values["finished_at"])
+    found = connection.execute(update(runs).where(rule).values(values).returning(runs)).first()
+    return _entry(found).run if found else None
 
 
 def _next_revision(connection: Connection, count: int = 1) -> int:

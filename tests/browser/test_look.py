@@ -15,6 +15,7 @@ READABLE = 4.5
 
 CONTRAST = """
 (element) => {
+    if (!element.isConnected) throw new Error("It was drawn anew between being found and being looked at.");
     const parse = (colour) => (colour.match(/[\\d.]+/g) ?? [0, 0, 0, 0]).map(Number);
     const luminance = ([r, g, b]) => [r, g, b]
         .map((part) => part / 255)
@@ -168,6 +169,13 @@ def names_in_tab_order(page: PlaygroundPage, presses: int) -> list[str]:
         )
         reached += [name, f"in {group}"] if group else [name]
     return reached
+
+
+def test_the_focus_stays_in_the_header_while_a_picture_arrives(page: PlaygroundPage) -> None:
+    page.ask("By keyboard")
+    page.button("Key").focus()
+    expect(page.page.locator(".pg-visit")).to_contain_text("1 picture")
+    expect(page.button("Key")).to_be_focused()
 
 
 def test_a_menu_is_used_by_keyboard(page: PlaygroundPage) -> None:

@@ -40,9 +40,9 @@ class Shelf:
 
     def _make(self, **settings: Any) -> str:
         request = {"prompt": "A red fox in the snow", "seed": 7, "image_size": "square", **settings}
-        asked = httpx.post(f"{self.server.url}/gradio_api/call/v2/generate", json=request, trust_env=False, timeout=30)
+        asked = httpx.post(f"{self.server.url}/gradio_api/call/v2/generate", json=request, trust_env=False, timeout=120)
         event = asked.raise_for_status().json()["event_id"]
-        said = httpx.get(f"{self.server.url}/gradio_api/call/generate/{event}", trust_env=False, timeout=30).text
+        said = httpx.get(f"{self.server.url}/gradio_api/call/generate/{event}", trust_env=False, timeout=120).text
         told = next(line for line in reversed(said.splitlines()) if line.startswith("data:"))
         return str(json.loads(told.removeprefix("data:"))[0]["run_id"])
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from support.patience import PATIENCE_SECONDS
 from support.standin import WAITING, Reply, Silent, StandIn
 from support.tls import TlsServer, serve_tls
 
@@ -20,7 +21,6 @@ from services.run import Run, RunState
 
 ROOT = Path(__file__).parents[2]
 WORKER = ROOT / "tests" / "support" / "worker.py"
-PATIENCE_SECONDS = 60.0
 COUNT = 5
 """Pictures in flight when the server is killed."""
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 from pydantic import SecretStr
+from support.patience import PATIENCE_SECONDS
 
 from services import playground as playground_module
 from services.errors import BudgetExceeded, InvalidRequest, KeyNeeded, NotFound
@@ -317,7 +318,7 @@ class TestWhoSeesWhat:
         assert not waiting.done()
         finish(playground, run)
         playground.changes.tell(None)
-        assert (await asyncio.wait_for(waiting, 2)).state is RunState.DONE
+        assert (await asyncio.wait_for(waiting, PATIENCE_SECONDS)).state is RunState.DONE
 
 
 class TestButtons:

@@ -6,7 +6,9 @@ import asyncio
 import io
 import json
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import pytest
 from PIL import Image
 from pydantic import SecretStr
 from sqlalchemy.exc import OperationalError
+from support.patience import PATIENCE_SECONDS
 from support.standin import COMPLETED, NGINX, Clock, Lost, Reply, Seen, StandIn, Unsent, picture
 
 from services import runner as runner_module
@@ -73,18 +76,18 @@ class Desk:
         return await self.ended(run)
 
     async def ended(self, run: Run) -> Run:
-        return await asyncio.wait_for(self.playground.finished(None, run.id), 5)
+        return await asyncio.wait_for(self.playground.finished(None, run.id), PATIENCE_SECONDS)
 
     async def reaches(self, run: Run, state: RunState) -> Run:
         return await self.until(lambda: (seen := self.read(run)).state is state and seen)
 
     async def until(self, condition: Callable[[], Any]) -> Any:
         """Wait until the condition holds, and return what it says."""
-        for _ in range(2500):
-            if found := condition():
-                return found
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not (found := condition()):
+            assert time.monotonic() < deadline, "it never came to that"
             await asyncio.sleep(0.002)
-        raise AssertionError("it never came to that")
+        return found
 
     def read(self, run: Run) -> Run:
         return self.history.get(run.id, EVERYONE)
@@ -318,14 +321,14 @@ class TestUnknown:
 
     async def test_an_error_of_ours_after_sending_is_unknown_too(self, desk, fal, monkeypatch):
         """The answer came and could not be written down: a Retry that sends it again would be a second charge."""
-        change = desk.history.change
+        change_soon = desk.history.change_soon
 
-        def full_disk(run_id: str, /, **fields: Any) -> Run:
+        def full_disk(run_id: str, /, **fields: Any) -> Future[Run]:
             if fields.get("state") is RunState.SUBMITTED:
                 raise OperationalError("UPDATE runs", {}, Exception("database or disk is full"))
-            return change(run_id, **fields)
+            return change_soon(run_id, **fields)
 
-        monkeypatch.setattr(desk.history, "change", full_disk)
+        monkeypatch.setattr(desk.history, "change_soon", full_disk)
         run = await desk.make()
         assert fal.accepted == 1
         assert run.state is RunState.UNKNOWN
@@ -358,7 +361,7 @@ class TestCancel:
         monkeypatch.setattr(runner_module.asyncio, "sleep", sleep, raising=False)
         fal.script("submit", BUSY)
         (run,) = await desk.press()
-        await asyncio.wait_for(asleep.wait(), 5)
+        await asyncio.wait_for(asleep.wait(), PATIENCE_SECONDS)
         assert (await desk.playground.cancel(None, run.id)).state is RunState.CANCELLED
         wake.set()
         await asyncio.sleep(0.02)

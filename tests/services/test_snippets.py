@@ -143,7 +143,7 @@ def run_curl(code: str, folder: Path, fal: TlsServer, key: str) -> subprocess.Co
 
 def _run(command: list[str], folder: Path, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, **environ}
-    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=30)
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=120)
 
 
 RUNNERS: dict[str, Callable[..., subprocess.CompletedProcess[str]]] = {

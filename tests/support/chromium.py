@@ -6,7 +6,10 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+
+from filelock import FileLock
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = (
@@ -19,13 +22,16 @@ ARGUMENTS = (
     "--disable-sync",
 )
 INSTALL_SECONDS = 600
+INSTALLING = Path(tempfile.gettempdir()) / "playground-tests-chromium.lock"
 
 
 def find_chromium() -> Path | None:
     """The executable to start; None where Playwright's own is to be used. Raises RuntimeError when there is none."""
-    installed = _on_path()
-    if installed:
-        return installed
+    with FileLock(INSTALLING):  # two test processes must not install it at once
+        return _on_path() or _install()
+
+
+def _install() -> Path | None:
     tried = []
     for attempt in (_install_with_apt, _install_with_playwright):
         complaint = attempt()

@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from filelock import FileLock
 from support.tls import TlsServer
 
 HERE = Path(__file__).parent / "node"
@@ -20,18 +21,21 @@ def install() -> Path:
     """The folder whose `node_modules` holds what `node/package-lock.json` names. Fails where npm cannot install it."""
     lock = (HERE / "package-lock.json").read_bytes()
     installed = CACHE / hashlib.sha256(lock).hexdigest()[:16]
-    if installed.exists():
-        return installed
     CACHE.mkdir(parents=True, exist_ok=True)
+    with FileLock(CACHE / "installing.lock"):  # two test processes must not install it at once
+        if not installed.exists():
+            _install(installed)
+    return installed
+
+
+def _install(installed: Path) -> None:
     fresh = Path(tempfile.mkdtemp(dir=CACHE))
     for name in ("package.json", "package-lock.json"):
         shutil.copy(HERE / name, fresh)
     npm = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
     done = subprocess.run(npm, cwd=fresh, capture_output=True, text=True, timeout=INSTALL_SECONDS)
     assert done.returncode == 0, f"npm ci failed:\n{done.stdout}{done.stderr}"
-    if not installed.exists():
-        fresh.rename(installed)
-    return installed
+    fresh.rename(installed)
 
 
 def run_module(script: str, folder: Path, fal: TlsServer, *, key: str = "test-key") -> subprocess.CompletedProcess[str]:
@@ -47,5 +51,5 @@ def run_module(script: str, folder: Path, fal: TlsServer, *, key: str = "test-ke
         env={**os.environ, **fal.environ(key)},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
     )

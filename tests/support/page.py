@@ -8,9 +8,10 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from playwright.sync_api import BrowserContext, ConsoleMessage, Dialog, Locator, Request, expect
+from support.patience import PATIENCE_SECONDS
 from support.server import AppServer
 
-PATIENCE_MS = 15_000
+PATIENCE_MS = 1000 * PATIENCE_SECONDS
 """For every wait: a busy machine is no bug."""
 LIVE = ("pending", "submitting", "submitted", "queued", "running")
 

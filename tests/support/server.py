@@ -8,7 +8,9 @@ with serve_app(tmp_path, PLAYGROUND_DEMO_STEP_SECONDS="0.05") as server:
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -21,7 +23,7 @@ from pathlib import Path
 import httpx
 
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 STOP_SECONDS = 15.0
 NOT_INHERITED = ("FAL_", "PLAYGROUND_", "GRADIO_", "SPACE_", "SYSTEM", "HF_", "SSL_CERT_", "PYTEST_")
 """Beginnings of variables that steer the app: a test starts from none of them, whatever the machine has set."""
@@ -122,6 +124,10 @@ def serve_app(folder: Path, **environment: str) -> Iterator[AppServer]:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nothing listens on, from below those that systems give to outgoing connections: until a server takes
+    it, no connection and hardly another test process does."""
+    while True:
+        port = random.SystemRandom().randrange(20_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port

@@ -17,12 +17,12 @@ from gradio_client.exceptions import AppError
 from mcp import ClientSession
 from mcp.client.streamable_http import streamable_http_client
 from PIL import Image
+from support.patience import PATIENCE_SECONDS
 from support.server import AppServer, serve_app
 
 from services.request import PARAMETERS, SEED_MAX, parse_request
 from services.snippets import snippet
 
-PATIENCE_SECONDS = 30
 FAST: dict[str, Any] = {"image_size": {"width": 96, "height": 64}, "num_inference_steps": 2}
 
 

@@ -13,6 +13,7 @@ import gradio as gr
 import httpx
 import pytest
 from fastapi import FastAPI
+from support.patience import PATIENCE_SECONDS
 
 from services.library.query import FIELDS
 from services.playground import Playground
@@ -178,7 +179,7 @@ class TestBulk:
         run = desk.add("fox")
         with desk.playground.changes.listen(desk.playground.scope(run.visitor)) as wake:
             await desk.post("/history/favourite", {"ids": [run.id]})
-            await asyncio.wait_for(wake.wait(), 2)
+            await asyncio.wait_for(wake.wait(), PATIENCE_SECONDS)
 
 
 class TestApi:

@@ -21,6 +21,7 @@ from PIL import Image
 from pydantic import SecretStr
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message
+from support.patience import PATIENCE_SECONDS
 
 from services.errors import Failure
 from services.library.metadata import read_settings
@@ -71,7 +72,7 @@ class Desk:
 
     async def make(self, token: str | None = ANN, **settings: Any) -> Run:
         (run,) = await self.playground.generate(self.name_of(token), REQUEST.vary(**settings))
-        return await asyncio.wait_for(self.playground.finished(None, run.id), 10)
+        return await asyncio.wait_for(self.playground.finished(None, run.id), PATIENCE_SECONDS)
 
     def change(self, run: Run, **fields: Any) -> Run:
         changed = self.playground.history.change(run.id, **fields)
@@ -117,7 +118,7 @@ class Events:
     async def next(self) -> tuple[int, dict[str, Any]]:
         """(id, data) of the next event."""
         while "\r\n\r\n" not in self._text:
-            self._text += (await asyncio.wait_for(self._chunks.get(), 2)).decode()
+            self._text += (await asyncio.wait_for(self._chunks.get(), PATIENCE_SECONDS)).decode()
         block, self._text = self._text.split("\r\n\r\n", 1)
         fields = dict(line.split(": ", 1) for line in block.split("\r\n"))
         assert fields["event"] == "run"
@@ -155,7 +156,7 @@ async def listening(desk: Desk, query: str = "", token: str | None = ANN, **head
         yield events
     finally:
         gone.set()
-        await asyncio.wait_for(task, 3)
+        await asyncio.wait_for(task, PATIENCE_SECONDS)
 
 
 class TestHealth:

@@ -32,7 +32,7 @@ def _png(image: Image.Image) -> bytes:
     np.subtract(values[:, 3:], values[:, :-3], out=rows[:, 4:])
     # Huffman coding only: in grain there are no repetitions to search for
     compressor = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_HUFFMAN_ONLY)
-    pixels = compressor.compress(rows.data) + compressor.flush()
+    pixels = compressor.compress(rows.tobytes()) + compressor.flush()
     header = struct.pack(">IIBBBBB", image.width, image.height, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", pixels) + _chunk(b"IEND", b"")
 

@@ -218,8 +218,8 @@ def _joined(pieces: tuple[Token, ...], also: str) -> str:
 
 
 def test_the_longest_prompts_take_no_noticeable_time() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     prompt_diff("very " * 2000, "very " * 1990 + "much " * 10)
     prompt_diff(" ".join(map(str, range(2000))), " ".join(map(str, range(2000, 0, -1))))
 
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2

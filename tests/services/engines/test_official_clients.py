@@ -36,7 +36,7 @@ def in_python(script: str, fal: TlsServer, key: str = "test-key") -> Any:
         env={**os.environ, **fal.environ(key)},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

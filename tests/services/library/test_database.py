@@ -50,7 +50,7 @@ class TestSchema:
             f"open_database(Path({str(tmp_path)!r})).dispose(); print('alembic' in sys.modules)"
         )
         environ = {**os.environ, "PYTHONPATH": os.getcwd()}
-        done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=30)
+        done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=120)
         assert (done.stdout.strip(), done.stderr) == ("False", "")
 
 

@@ -306,7 +306,7 @@ class TestMoney:
 
 class TestPurge:
     def test_only_what_was_deleted_before_goes(self, history):
-        old = add(history, deleted_at=START, picture=PICTURE)
+        old = add(history, state=RunState.DONE, deleted_at=START, picture=PICTURE)
         young = add(history, deleted_at=START + timedelta(minutes=5))
         alive = add(history)
         assert [run.id for run in history.purge(START + timedelta(minutes=1), START + timedelta(days=1))] == [old.id]

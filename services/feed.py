@@ -1,0 +1,73 @@
+"""The newest changes of the history, read once for all who listen.
+
+Each open page wants the changes of its visitor as they are committed. One read fetches those of all visitors, however
+many pages wait for them; who asks for older ones reads them from the database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+
+from services.library.history import EVERYONE, Entry, History, Scope
+
+KEPT = 512
+AT_ONCE = 200
+"""Changes that one answer holds at most, where it is read from the database."""
+
+
+class Feed:
+    """For one event loop. What it tells was committed, and read back from the database."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self._recent: OrderedDict[str, Entry] = OrderedDict()  # by run, in the order of their newest changes
+        self._floor: int | None = None  # every change after this revision is in `_recent`
+        self._top = 0  # the newest revision that was read
+        self._reading: asyncio.Task[None] | None = None
+
+    async def since(self, scope: Scope, revision: int) -> list[Entry]:
+        """Runs of this scope that changed after `revision`, in the order of their newest changes.
+
+        Holds what was committed when it was called; where it holds AT_ONCE or more, there may be others after them.
+        """
+        await self._catch_up()
+        if self._floor is None or revision < self._floor:
+            return await asyncio.to_thread(self._history.changed_since, scope, revision, limit=AT_ONCE)
+        found = []
+        for entry in reversed(self._recent.values()):
+            if entry.run.revision <= revision:
+                break
+            if scope.holds(entry.run):
+                found.append(entry)
+        return found[::-1]
+
+    async def _catch_up(self) -> None:
+        """Return after a read that began after this call; those who call meanwhile share the next one."""
+        if self._reading:
+            await asyncio.wait([self._reading])
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._read())
+        await asyncio.shield(self._reading)
+
+    async def _read(self) -> None:
+        try:
+            if self._floor is None:
+                self._floor = self._top = await asyncio.to_thread(self._history.revision)
+            entries = await asyncio.to_thread(self._history.changed_since, EVERYONE, self._top, limit=KEPT)
+            if len(entries) == KEPT:  # more than can be kept changed at once: begin anew after them
+                self._recent.clear()
+                self._floor = self._top = await asyncio.to_thread(self._history.revision)
+            else:
+                self._keep(entries)
+        finally:
+            self._reading = None
+
+    def _keep(self, entries: list[Entry]) -> None:
+        for entry in entries:
+            self._recent.pop(entry.run.id, None)
+            self._recent[entry.run.id] = entry
+            self._top = entry.run.revision
+        while len(self._recent) > KEPT:
+            _, dropped = self._recent.popitem(last=False)
+            self._floor = dropped.run.revision

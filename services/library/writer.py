@@ -1,0 +1,99 @@
+"""One thread that writes: changes that come together share a transaction, and so one sync of the disk.
+
+A change is told to its caller when it is committed, never before. What waits for a slow disk is not the changes one
+after the other, but all of them together.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from queue import Empty, SimpleQueue
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import Connection, Engine
+
+T = TypeVar("T")
+MOST_TOGETHER = 64
+
+
+class _Change(Generic[T]):
+    def __init__(self, work: Callable[[Connection], T]) -> None:
+        self.work = work
+        self.committed: Future[T] = Future()
+
+
+class Writer:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._waiting: SimpleQueue[_Change[Any] | None] = SimpleQueue()
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._turn = threading.Lock()  # who holds it writes
+
+    def submit(self, work: Callable[[Connection], T]) -> Future[T]:
+        """Let `work` change the database. The future has its result, or its error, when all is committed.
+
+        `work` may run twice: where another change of its transaction fails, each is done again for itself.
+        """
+        change = _Change(work)
+        with self._starting:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._write, name="history-writer", daemon=True)
+                self._thread.start()
+            self._waiting.put(change)
+        return change.committed
+
+    @contextmanager
+    def alone(self) -> Iterator[Connection]:
+        """A transaction of its own, for work on several tables that must not be done twice. Other changes wait."""
+        with self._turn, self._engine.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Returns when all that was submitted is committed."""
+        with self._starting:
+            thread, self._thread = self._thread, None
+            if thread:
+                self._waiting.put(None)
+        if thread:
+            thread.join()
+
+    def _write(self) -> None:
+        with self._engine.connect() as connection:
+            while changes := self._next():
+                with self._turn:
+                    self._commit(connection, changes)
+
+    def _next(self) -> list[_Change[Any]]:
+        """The changes that wait now, at least one; none when the writer is closed."""
+        found = []
+        change = self._waiting.get()
+        while change is not None:
+            if change.committed.set_running_or_notify_cancel():
+                found.append(change)
+            if len(found) == MOST_TOGETHER:
+                return found
+            try:
+                change = self._waiting.get_nowait() if found else self._waiting.get()
+            except Empty:
+                return found
+        if found:
+            self._waiting.put(None)  # these first, then the end
+        return found
+
+    def _commit(self, connection: Connection, changes: list[_Change[Any]]) -> None:
+        try:
+            with connection.begin():
+                results = [change.work(connection) for change in changes]
+        except BaseException as error:
+            if len(changes) == 1:
+                changes[0].committed.set_exception(error)
+                return
+            for change in changes:  # whose fault it is shows when each is alone
+                self._commit(connection, [change])
+            return
+        for change, result in zip(changes, results, strict=True):
+            change.committed.set_result(result)
