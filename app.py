@@ -56,7 +56,7 @@ def main() -> int:
     # asyncio does this for sockets it makes itself; without it a kept-alive connection waits 40 ms for each answer.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     host, port = listening.getsockname()[:2]
-    shown = "127.0.0.1" if host == "0.0.0.0" else host
+    shown = "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104  # nosec B104: compared, not bound
     print(f"FLUX.2 [flex] Playground ({settings.engine} engine) on http://{shown}:{port}", flush=True)
     uvicorn.Server(config).run(sockets=[listening])
     claimed.release()

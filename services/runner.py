@@ -152,7 +152,8 @@ class Runner:
                 accepted = await self._save(run, state=RunState.SUBMITTED, ticket=ticket)
             except NotAccepted as error:
                 attempt += 1
-                pause = error.retry_after or min(LONGEST_PAUSE_SECONDS, 0.5 * 2**attempt) * random.uniform(0.7, 1.0)
+                jitter = random.uniform(0.7, 1.0)  # noqa: S311  # nosec B311: no secret
+                pause = error.retry_after or min(LONGEST_PAUSE_SECONDS, 0.5 * 2**attempt) * jitter
                 if time.monotonic() - start + pause > SUBMIT_PATIENCE_SECONDS:
                     raise
                 # Not taken: say so in the history, so that a crash while waiting leaves no doubt.
@@ -192,7 +193,7 @@ class Runner:
 
     async def _follow(self, run: Run) -> None:
         ticket = run.ticket
-        assert ticket, "only a run that fal accepted is followed"
+        assert ticket, "only a run that fal accepted is followed"  # noqa: S101  # nosec B101: tells the type checker
         gateway = self._engines.gateway(run)
         async for seen in gateway.follow(ticket):
             news: dict[str, Any] = {

@@ -141,7 +141,8 @@ class Settings(BaseSettings):
 
     @property
     def host(self) -> str:
-        return self.gradio_server_name or ("0.0.0.0" if self.on_spaces else "127.0.0.1")
+        # On Spaces a container, whose proxy is the only one to reach it.
+        return self.gradio_server_name or ("0.0.0.0" if self.on_spaces else "127.0.0.1")  # noqa: S104  # nosec B104
 
     @property
     def data_dir(self) -> Path:

@@ -231,5 +231,5 @@ def _data_uri(record: Record, picture: bytes) -> str:
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
+    assert isinstance(error, HTTPException)  # noqa: S101  # nosec B101: tells the type checker
     return json_response({"detail": error.detail}, status=error.status_code, headers=error.headers)

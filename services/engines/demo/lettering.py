@@ -94,7 +94,7 @@ def _fit(words: list[str], canvas: Canvas) -> Setting:
         em = min(room / widest, 0.36 * canvas.height / tall, most)
         if best is None or em > 1.12 * best.em:
             best = Setting(lines, em, widest * em, tall * em)
-    assert best is not None  # there is at least one word
+    assert best is not None  # noqa: S101  # nosec B101: there is at least one word
     return best
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 from xml.parsers import expat
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape  # nosec B406: writes, reads nothing
 
 NAMESPACE = "urn:flux-2-flex-playground:1.0/"
 PROPERTY = "settings"
