@@ -171,9 +171,7 @@ def _runs(playground: Playground) -> APIRouter:
     action("nearby", lambda visitor, run_id, body: playground.nearby(visitor, run_id, str(body.get("field"))))
     action("repeat", lambda visitor, run_id, body: playground.repeat(visitor, run_id))
     action("notes", lambda visitor, run_id, body: playground.note(visitor, run_id, str(body.get("notes") or "")))
-    action(
-        "tags", lambda visitor, run_id, body: playground.tag(visitor, run_id, list(map(str, body.get("tags") or ())))
-    )
+    action("tags", lambda visitor, run_id, body: playground.tag(visitor, run_id, _listed(body.get("tags"))))
     action("favourite", lambda visitor, run_id, body: playground.favourite(visitor, run_id, bool(body.get("on"))))
     return router
 

@@ -138,7 +138,9 @@ UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 """No prompt holds these, and the database could not be asked for them."""
 QUOTES = '"“”'
 QUOTED = '["“”][^"“”]*["“”]?'  # phones type “these”; a phrase that is not closed yet goes to the end
-TERM = re.compile(rf"(?P<minus>-?)(?:(?P<name>[^\W\d_]\w*):)?(?P<value>{QUOTED}|\S*)")
+PIECE = rf"(?:{QUOTED}|[^\s|{QUOTES}]+)"
+CHOICE = rf"(?(name){PIECE}(?:\|{PIECE})+|(?!))"  # of a field's values, which may be quoted
+TERM = re.compile(rf"(?P<minus>-?)(?:(?P<name>[^\W\d_]\w*):)?(?P<value>{CHOICE}|{QUOTED}|\S*)")
 
 
 def parse(text: str, zone: tzinfo = timezone.utc) -> Query:
@@ -164,8 +166,8 @@ def _term(match: re.Match[str], zone: tzinfo, *, is_last: bool) -> Term | None:
         words = value.strip(QUOTES).strip()
         unfinished = is_last and not excluded and value[-1:] not in QUOTES
         return Term(field, (Text(words, prefix=unfinished),), excluded) if words else None
-    values = value.strip(QUOTES).split("|")
-    return Term(field, tuple(_READ[field.kind](field, one.strip(), zone) for one in values), excluded)
+    values = [one.strip().strip(QUOTES).strip() for one in value.split("|")]
+    return Term(field, tuple(_READ[field.kind](field, one, zone) for one in values), excluded)
 
 
 def _fault(message: str) -> InvalidRequest:

@@ -66,6 +66,47 @@ def files(folder: Path) -> list[Path]:
     return [file for place in ("media", "thumbs") for file in (folder / place).iterdir()]
 
 
+class TestProjects:
+    async def test_what_is_asked_for_goes_to_the_chosen_project(self, playground):
+        scope = playground.scope(ANN)
+        travel = playground.projects.make(ANN, scope, "Slow Travel").id
+        [before] = await playground.generate(ANN, REQUEST)
+        playground.projects.choose(ANN, scope, travel)
+        [run] = await playground.generate(ANN, REQUEST)
+        more = [*await playground.new_seeds(ANN, before.id), *await playground.nearby(ANN, before.id, "guidance_scale")]
+        assert before.project_id is None
+        assert {made.project_id for made in [run, *more]} == {travel}
+        assert (await playground.generate(BOB, REQUEST))[0].project_id is None
+        assert (await playground.generate(None, REQUEST))[0].project_id is None
+
+    async def test_with_all_projects_chosen_it_goes_where_it_comes_from(self, playground):
+        scope = playground.scope(ANN)
+        travel = playground.projects.make(ANN, scope, "Slow Travel").id
+        playground.projects.choose(ANN, scope, travel)
+        [run] = await playground.generate(ANN, REQUEST)
+        playground.projects.choose(ANN, scope, "all")
+        playground.history.change(run.id, state=RunState.CANCELLED)
+        assert [made.project_id for made in await playground.retry(ANN, run.id)] == [travel]
+        assert (await playground.generate(ANN, REQUEST))[0].project_id is None
+
+
+class TestRepeat:
+    async def test_the_same_again_with_the_seed_that_was_used(self, playground):
+        [run] = await playground.generate(ANN, REQUEST)
+        finish(playground, run, seed_used=9)
+        [again] = await playground.repeat(ANN, run.id)
+        assert (again.request, again.repeat_of) == (REQUEST.vary(seed=9), run.id)
+        assert playground.taken[-1] == again
+        with pytest.raises(NotFound):
+            await playground.repeat(BOB, run.id)
+
+    async def test_another_engine_cannot_make_the_same(self, playground):
+        [run] = await playground.generate(ANN, REQUEST)
+        playground.history.change(run.id, engine="demo")
+        with pytest.raises(InvalidRequest, match="made by the demo engine, and fal makes them now"):
+            await playground.repeat(ANN, run.id)
+
+
 class TestGenerate:
     @pytest.mark.parametrize("count", [1, 2, 8])
     async def test_a_seed_counts_up(self, playground, count):

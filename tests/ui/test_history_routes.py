@@ -126,6 +126,35 @@ class TestPage:
         assert first.request.prompt == "fox"
         assert (await desk.get("/history/count", newer_than=seq)).json()["count"] == 1
 
+    async def test_a_grid_is_one_card_with_its_hits(self, desk):
+        for prompt in ("fox 1", "cat", "fox 2"):
+            desk.add(prompt, grid_id="a" * 32)
+        desk.add("fox alone")
+        page = (await desk.get("/history", query="fox")).json()
+        assert [run["prompt"] for run in page["runs"]] == ["fox alone", "fox 2"]
+        stack = page["stacks"]["a" * 32]
+        assert (stack["count"], stack["hits"]) == (3, 2)
+        again = (await desk.get("/history/stacks", ids=f"{'a' * 32},{'b' * 32}", query="cat")).json()["stacks"]
+        assert {grid: found["hits"] for grid, found in again.items()} == {"a" * 32: 1}
+        assert (await desk.get("/history/stacks", BOB, ids="a" * 32)).json() == {"stacks": {}}
+        inside = (await desk.get("/history", query=f"grid:{'a' * 32} fox")).json()
+        assert ([run["prompt"] for run in inside["runs"]], inside["stacks"]) == (["fox 2", "fox 1"], {})
+        assert len((await desk.get("/history/ids", query="fox")).json()["ids"]) == 3
+        assert (await desk.get("/history/count", query="fox")).json() == {"count": 3, "total": 4}
+
+    async def test_a_search_of_one_project(self, desk):
+        travel = (await desk.post("/projects", {"name": "Slow Travel"})).json()["made"]["id"]
+        desk.add("a fox", project_id=travel)
+        desk.add("a fox in the inbox", tags=("poster",))
+        assert await desk.prompts(query="fox", project=travel) == ["a fox"]
+        assert await desk.prompts(query="fox", project="inbox") == ["a fox in the inbox"]
+        assert len(await desk.prompts(query="fox")) == 2
+        assert await desk.prompts(query='project:"slow travel"', project="inbox") == ["a fox"]
+        assert (await desk.get("/history/count", project=travel, query="cat")).json() == {"count": 0, "total": 1}
+        assert (await desk.get("/history/tags", project="inbox")).json() == {"tags": [{"tag": "poster", "count": 1}]}
+        assert (await desk.get("/history/tags", project=travel)).json() == {"tags": []}
+        assert await desk.prompts(query="fox", project=travel, token=BOB) == []
+
     async def test_the_fields_are_told(self, desk):
         told = (await desk.get("/history/fields")).json()
         assert [field["name"] for field in told["fields"]] == list(FIELDS)
@@ -156,6 +185,35 @@ class TestBulk:
         await desk.post("/history/favourite", {"ids": done["ids"], "on": False})
         assert await desk.prompts(query="is:favourite") == []
 
+    async def test_move_and_undo(self, desk):
+        travel = (await desk.post("/projects", {"name": "Slow Travel"})).json()["made"]["id"]
+        runs = [desk.add("fox"), desk.add("cat"), desk.add("fox", project_id=travel)]
+        newest = (await desk.get("/history")).json()["runs"][0]["seq"]
+        chosen = {"query": "", "project": "inbox", "newest": newest, "to": travel}
+        moved = (await desk.post("/history/move", chosen)).json()["before"]
+        assert moved == [{"to": "inbox", "ids": [runs[0].id, runs[1].id]}]
+        assert len(await desk.prompts(project=travel)) == 3
+        await desk.post("/history/move", moved[0])
+        assert len(await desk.prompts(project="inbox")) == 2
+        for to in ("all", "f" * 32):
+            assert (await desk.post("/history/move", {"ids": [runs[0].id], "to": to})).status_code == 404
+        assert (await desk.post("/history/move", {"ids": [runs[0].id], "to": travel}, BOB)).status_code == 404
+
+    async def test_tag_and_undo(self, desk):
+        plain, tagged = desk.add("fox"), desk.add("fox", tags=("Poster", "b"))
+        both = {"ids": [plain.id, tagged.id]}
+        done = (await desk.post("/history/tags", {**both, "add": ["poster", "c"]})).json()["before"]
+        assert [run["tags"] for run in (await desk.get("/history")).json()["runs"]] == [
+            ["Poster", "b", "c"],
+            ["poster", "c"],
+        ]
+        for group in done:
+            await desk.post("/history/tags", group)
+        assert [run["tags"] for run in (await desk.get("/history")).json()["runs"]] == [["Poster", "b"], []]
+        await desk.post("/history/tags", {**both, "remove": ["POSTER"]})
+        assert await desk.prompts(query="tag:poster") == []
+        assert (await desk.post("/history/tags", {**both, "add": ["a|b"]})).status_code == 422
+
     async def test_nobody_touches_what_belongs_to_another(self, desk):
         run = desk.add("fox")
         for path, body in (
@@ -165,6 +223,8 @@ class TestBulk:
             ("restore", {"ids": [run.id]}),
         ):
             assert (await desk.post(f"/history/{path}", body, BOB)).json() == {"ids": []}
+        for path, change in (("move", {"to": "inbox"}), ("tags", {"add": ["a"]})):
+            assert (await desk.post(f"/history/{path}", {"ids": [run.id], **change}, BOB)).json() == {"before": []}
 
     @pytest.mark.parametrize("body", [[], {"ids": "x"}, {"colour": 1}, {"newest": -1}, {"query": "steps:many"}])
     async def test_what_is_no_choice_is_refused(self, desk, body):

@@ -184,7 +184,30 @@ class TestRuns:
         assert response.json() == {
             "cursor": 0, "more": False, "runs": [], "visit": {"pictures": 0, "cost_usd": 0.0}, "engine": "demo",
             "own_key": False, "own_history": True, "notice": None,
+            "stacks": {}, "projects": [], "project": "inbox",
         }  # fmt: skip
+
+    async def test_notes_and_tags(self, desk):
+        run = desk.add()
+        await desk.post(f"/runs/{run.id}/notes", {"notes": " for <b>the</b> client " + "x" * 400})
+        await desk.post(f"/runs/{run.id}/tags", {"tags": ["Poster", "poster", "#b"]})
+        [card] = (await desk.get("/runs")).json()["runs"]
+        assert (card["tags"], len(card["notes"]), card["notes_cut"]) == (["Poster", "b"], 280, True)
+        assert (await desk.get(f"/runs/{run.id}")).json()["notes"] == "for <b>the</b> client " + "x" * 400
+        for name, body in (("notes", {"notes": "x" * 2001}), ("tags", {"tags": ["a,b"]})):
+            refused = await desk.post(f"/runs/{run.id}/{name}", body)
+            assert (refused.status_code, refused.json()["issues"][0]["field"]) == (422, name)
+            assert (await desk.post(f"/runs/{run.id}/{name}", body, BOB)).status_code == 404
+        await desk.post(f"/runs/{run.id}/tags", {"tags": "not a list"})
+        assert (await desk.get("/runs")).json()["runs"][0]["tags"] == []
+
+    async def test_of_a_grid_one_card_is_sent_and_what_it_stands_for(self, desk):
+        cells = [desk.add(grid_id="a" * 32) for _ in range(3)]
+        single = desk.add()
+        page = (await desk.get("/runs")).json()
+        assert [card["id"] for card in page["runs"]] == [single.id, cells[-1].id]
+        assert page["stacks"]["a" * 32]["count"] == 3
+        assert page["runs"][1]["grid"] == "a" * 32
 
     async def test_pages_follow_each_other(self, desk):
         runs = [desk.add() for _ in range(5)]

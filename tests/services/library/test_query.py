@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timezone
 from zoneinfo import ZoneInfo
 
@@ -101,10 +102,30 @@ class TestFields:
             ("is:favourite", "favourite"),
             ("is:favorite", "favourite"),
             ("is:running", "running"),
+            ('project:"Slow Travel"', "Slow Travel"),
+            ("tag:Poster", "Poster"),
+            ("grid:ANY", "any"),
+            (f"grid:{'a' * 32}", "a" * 32),
         ],
     )
     def test_choices(self, text, value):
         assert one(text) == Exactly(value)
+
+    @pytest.mark.parametrize(
+        "text", ['project:"Slow Travel"|inbox', 'project:"Slow Travel|inbox"', "project:“Slow Travel”|inbox"]
+    )
+    def test_alternatives_in_quotes(self, text):
+        assert conditions(text) == [("project", (Exactly("Slow Travel"), Exactly("inbox")), False)]
+
+    def test_notes_are_words(self):
+        assert one('notes:"for client"') == Text("for client")
+
+    def test_where_it_looks(self):
+        assert parse("fox").project == "all"
+        assert parse("fox").within("p") == replace(parse("fox"), project="p")
+        assert parse("project:inbox").within("p").project == "all"
+        assert parse("tag:a").asks_for("tag")
+        assert not parse("tag").asks_for("tag")
 
     def test_alternatives_and_exclusion(self):
         assert conditions("-is:failed|cancelled") == [("is", (Exactly("failed"), Exactly("cancelled")), True)]

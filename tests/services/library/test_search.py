@@ -9,15 +9,17 @@ from typing import Any, get_args
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import insert, select
 
 from services.changes import Changes
 from services.errors import NotFound
 from services.library import rules as rules_module
 from services.library.bulk import Bulk, Found, Named
 from services.library.history import EVERYONE, History, Scope
-from services.library.query import parse
+from services.library.projects import Projects
+from services.library.query import Query, parse
 from services.library.search import Search, Sort
-from services.library.tables import runs
+from services.library.tables import grids, runs
 from services.request import PARAMETERS, GenerationRequest, ImageSize
 from services.run import Run, RunState, new_id
 
@@ -174,6 +176,55 @@ class TestFields:
         assert found(search, "took:>0") == []
 
 
+class TestWhatItsOwnerSaid:
+    @pytest.fixture
+    def sorted_(self, history):
+        projects = Projects(history)
+        travel = projects.make("ann", ANN, "Slow Travel")
+        projects.make("bob", BOB, "Slow Travel")
+        add(history, "first", project_id=travel.id, tags=("Poster", "blue sky"), notes="For the Client, 2nd round")
+        add(history, "second", tags=("postcard",), grid_id="a" * 32)
+        add(history, "third", notes="ÄRGER mit 50 % of it", deleted_at=None)
+        return travel
+
+    @pytest.mark.parametrize(
+        ("text", "names"),
+        [
+            ('project:"slow travel"', ["first"]),
+            ("project:inbox", ["third", "second"]),
+            ('project:"Slow Travel"|inbox', ["third", "second", "first"]),
+            ("-project:inbox", ["first"]),
+            ("project:nowhere", []),
+            ("tag:poster", ["first"]),
+            ('tag:"Blue Sky"', ["first"]),
+            ("tag:post", []),
+            ("tag:poster|postcard", ["second", "first"]),
+            ("-tag:poster", ["third", "second"]),
+            ('notes:"for the client"', ["first"]),
+            ("notes:ärger", ["third"]),
+            ("notes:%", ["third"]),
+            ("-notes:client", ["third", "second"]),
+            (f"grid:{'a' * 32}", ["second"]),
+            ("grid:any", ["second"]),
+            ("grid:none tag:poster first", ["first"]),
+        ],
+    )
+    def test_what_is_found(self, sorted_, search, text, names):
+        assert found(search, text) == names
+        assert sorted(found(search, text, scope=EVERYONE)) == sorted(names)
+        assert found(search, text, scope=BOB) == []
+
+    def test_a_search_of_one_project(self, sorted_, search):
+        def prompts(query: Query) -> list[str]:
+            return [entry.run.request.prompt for entry in search.page(ANN, query, limit=9)]
+
+        assert prompts(parse("").within(sorted_.id)) == ["first"]
+        assert prompts(parse("").within("inbox")) == ["third", "second"]
+        assert len(prompts(parse("").within("all"))) == 3
+        assert prompts(parse("project:inbox").within(sorted_.id)) == ["third", "second"]  # it names its own
+        assert search.ids(ANN, parse("").within(sorted_.id), limit=9) == search.ids(ANN, parse("tag:poster"), limit=9)
+
+
 class TestScope:
     def test_nobody_finds_what_belongs_to_another(self, history, search):
         add(history, "ann's fox")
@@ -236,13 +287,27 @@ class TestPages:
 class TestPlans:
     """SQLite reads the indexes that were made for searching, and no whole rows."""
 
-    @pytest.mark.parametrize("text", ["", "fox", "steps:>30", "cost:>1 is:done", "-is:failed engine:fal", "size:1x1"])
+    @pytest.mark.parametrize("text", ["", "fox", "steps:>30", "cost:>1 is:done", "-is:failed engine:fal", "size:1x1",
+                                      "project:inbox grid:none"])  # fmt: skip
     @pytest.mark.parametrize(("scope", "index"), [(EVERYONE, "runs_of_everyone"), (ANN, "runs_of_visitor")])
     def test_counting_reads_the_index_only(self, history, text, scope, index):
         rule = rules_module.found_by(scope, parse(text))
         query = rules_module.select(rules_module.func.count()).select_from(runs).where(rule)
         plan = explain(history, query)
         assert f"SEARCH runs USING COVERING INDEX {index}" in plan, plan
+
+    @pytest.mark.parametrize("scope", [EVERYONE, ANN])
+    @pytest.mark.parametrize(("text", "index"), [("tag:x", "runs_with_tags"), ("notes:x", "runs_with_notes")])
+    def test_only_runs_with_tags_or_notes_are_looked_through_for_them(self, history, text, scope, index):
+        plan = explain(history, select(runs.c.seq).where(rules_module.found_by(scope, parse(text))))
+        assert f"USING COVERING INDEX {index}" in plan, plan
+
+    @pytest.mark.parametrize("text", ["", "fox steps:>30", "tag:x"])
+    def test_the_siblings_of_a_grids_run_are_looked_up_in_their_index(self, history, text):
+        seen: list[Any] = []
+        history.rows = seen.append
+        Search(history).page(ANN, parse(text), limit=9, stacked=True)
+        assert "SEARCH sibling USING COVERING INDEX runs_of_grid" in explain(history, seen[0])
 
     def test_changes_are_read_by_their_revision(self, history):
         seen: list[Any] = []
@@ -303,6 +368,49 @@ class TestBulk:
         told = [entry.run.revision for entry in history.changed_since(ANN, before)]
         assert told == list(range(before + 1, before + 6))
         assert history.revision() == before + 5
+
+    async def test_moved_and_back(self, history, search, bulk):
+        travel = Projects(history).make("ann", ANN, "Slow Travel").id
+        first, second, other = add(history), add(history, project_id=travel), add(history, visitor="bob")
+        everything = Found(parse(""), 99)
+        assert await bulk.move("ann", ANN, everything, travel) == {None: [first.id]}
+        assert found(search, 'project:"Slow Travel"') == ["a fox", "a fox"]
+        assert history.get(other.id, BOB).project_id is None
+        assert await bulk.move("ann", ANN, Named((first.id, second.id)), None) == {travel: [first.id, second.id]}
+
+    async def test_a_grid_goes_with_the_last_of_its_runs(self, history, bulk):
+        cells = [add(history, grid_id="a" * 32) for _ in range(2)]
+        with history.writing() as connection:
+            row = {"id": "a" * 32, "visitor": "ann", "plan": "{}", "created_at": "2026-01-01", "paused": False}
+            connection.execute(insert(grids).values(row))
+        project = select(grids.c.project_id)
+        await bulk.move("ann", ANN, Named((cells[0].id,)), "p")
+        assert history.values(project) == [None]
+        await bulk.move("ann", ANN, Named((cells[1].id,)), "p")
+        assert history.values(project) == ["p"]
+
+    async def test_tagged_and_back(self, history, bulk):
+        plain, tagged, twice = add(history), add(history, tags=("a",)), add(history, tags=("b", "a"))
+        three = Named((plain.id, tagged.id, twice.id))
+
+        def add_b(tags: tuple[str, ...]) -> tuple[str, ...]:
+            return tuple(dict.fromkeys((*tags, "b")))
+
+        assert await bulk.tag("ann", ANN, three, add_b) == {(): [plain.id], ("a",): [tagged.id]}
+        assert [history.get(run.id, ANN).tags for run in (plain, tagged, twice)] == [("b",), ("a", "b"), ("b", "a")]
+        assert await bulk.tag("bob", BOB, three, add_b) == {}
+
+    async def test_a_change_that_is_refused_changes_nothing(self, history, bulk):
+        runs_ = [add(history, tags=(name,)) for name in "ab"]
+
+        def refuse_b(tags: tuple[str, ...]) -> tuple[str, ...]:
+            if "b" in tags:
+                raise NotFound("room for another tag")
+            return ("c",)
+
+        with pytest.raises(NotFound):
+            await bulk.tag("ann", ANN, Named(tuple(run.id for run in runs_)), refuse_b)
+        assert [history.get(run.id, ANN).tags for run in runs_] == [("a",), ("b",)]
 
     async def test_running_ones_are_cancelled_first(self, history, bulk, cancelled):
         live, gone, done = add(history), add(history, note="gone"), add(history, state=RunState.DONE)
