@@ -3,7 +3,11 @@
 import { cancel, favourite, retry } from "./actions.js";
 import { comparison } from "./comparison.js";
 import { button, el, icon, redraw, seconds } from "./dom.js";
+<<<<<<< HEAD
 import { gridDesk } from "./grid-desk.js";
+=======
+import { goneBadge } from "./removed.js";
+>>>>>>> archive
 import { selection } from "./selection.js";
 import { countWords, drawStack, openInCompare, stackHead, stackOf, stateWords, titleOf } from "./stacks.js";
 import { isLive, store } from "./store.js";
@@ -108,7 +112,11 @@ function drawCard(node, run, trigger) {
   const [picture, foot] = node.children;
   const { state, thumb, favourite: starred, position, progress, note, failure, cancelling, seed } = run;
   const letter = comparison.letter(run.id);
+<<<<<<< HEAD
   redraw(picture, { state, thumb, starred, position, progress, note, failure, cancelling, seed, letter }, () => [...pictureParts(run, trigger), repeatNote(run)]);
+=======
+  redraw(picture, { state, thumb, gone: run.gone, starred, position, progress, note, failure, cancelling, seed, letter }, () => pictureParts(run, trigger));
+>>>>>>> archive
   redraw(foot, { state, seed, took: run.seconds }, () => [
     el("span", { class: "pg-figures", title: `Seed ${run.seed}` }, `seed ${run.seed}`),
     el("span", { class: "pg-figures pg-card-time" }, footWord(run)),
@@ -137,6 +145,7 @@ function pictureParts(run, trigger) {
     return [
       el("button", { type: "button", class: "pg-card-open", "aria-label": `Show picture with seed ${run.seed}`, onclick: () => selection.choose(run.id) },
         el("img", { src: run.thumb, alt: altText(run), loading: "lazy", decoding: "async", draggable: "false" })),
+      goneBadge(run),
       button("Favourite", () => favourite(run), { class: "pg-star", "aria-pressed": String(run.favourite) }, icon("star")),
       el("div", { class: "pg-card-compare" }, button("Sweep…", () => gridDesk.sweep(run), { class: "pg-overlay pg-overlay-sweep", title: "A grid of this picture with other settings" }), ...slotButtons(run, "pg-overlay pg-overlay-slot"), tick(run)),
     ];

@@ -2,8 +2,13 @@
 
 import { cancel, favourite, retry } from "./actions.js";
 import { button, el, icon, money, redraw, seconds } from "./dom.js";
+<<<<<<< HEAD
 import { altText, liveWords, repeatNote } from "./gallery.js";
 import { countWords, drawStack, openInCompare, stateWords, titleOf } from "./stacks.js";
+=======
+import { altText, liveWords } from "./gallery.js";
+import { goneBadge } from "./removed.js";
+>>>>>>> archive
 import { isLive } from "./store.js";
 
 export const ENDS = { done: "done", failed: "failed", cancelled: "cancelled", unknown: "unanswered" };
@@ -15,8 +20,13 @@ export function drawCard(node, run, desk) {
   const [picture, foot] = node.children;
   const { state, thumb, favourite: starred, position, progress, note, failure, cancelling, seed, prompt } = run;
   const picked = desk.picks.has(run.id);
+<<<<<<< HEAD
   redraw(picture, { state, thumb, starred, position, progress, note, failure, cancelling, seed, picked }, () => [...pictureParts(run, desk), pickBox(run, desk), star(run), repeatNote(run)]);
   redraw(foot, { state, prompt, seed, took: run.seconds, not_charged: failure?.not_charged, tags: run.tags, notes: run.notes }, () => [
+=======
+  redraw(picture, { state, thumb, gone: run.gone, starred, position, progress, note, failure, cancelling, seed, picked }, () => [...pictureParts(run, desk), pickBox(run, desk), star(run)]);
+  redraw(foot, { state, prompt, seed, took: run.seconds, not_charged: failure?.not_charged }, () => [
+>>>>>>> archive
     el("p", { class: "pg-h-prompt", dir: "auto", title: prompt }, prompt),
     el("p", { class: "pg-h-facts", title: run.notes || null }, run.tags.length ? el("span", { class: "pg-h-card-tags", dir: "auto" }, run.tags.join(" · ")) : el("span", { class: "pg-figures" }, `seed ${seed}`), el("span", { class: "pg-figures pg-card-time" }, howItEnded(run))),
   ]);
@@ -39,7 +49,7 @@ export function howItEnded(run) {
 
 function pictureParts(run, desk) {
   const open = (...inner) => el("button", { type: "button", class: "pg-card-open", "aria-label": `Show picture with seed ${run.seed}`, onclick: (event) => desk.click(run, event) }, ...inner);
-  if (run.state === "done") return [open(el("img", { src: run.thumb, alt: altText(run), loading: "lazy", decoding: "async", draggable: "false" }))];
+  if (run.state === "done") return [open(el("img", { src: run.thumb, alt: altText(run), loading: "lazy", decoding: "async", draggable: "false" })), goneBadge(run)];
   const bar = el("div", { class: "pg-bar", role: "progressbar", "aria-label": "Progress", "aria-valuemin": "0", "aria-valuemax": "100", "aria-valuenow": run.progress === null ? null : String(Math.round(run.progress * 100)) }, el("div", { style: `width:${Math.round((run.progress ?? 0) * 100)}%` }));
   if (isLive(run)) return [open(), el("p", { class: "pg-card-words" }, liveWords(run)), bar, !run.cancelling && button("Cancel", () => cancel(run), { class: "pg-button pg-h-above" })];
   const words = run.state === "cancelled" ? "Cancelled" : run.failure?.message ?? "";

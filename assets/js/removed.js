@@ -2,14 +2,18 @@
 
 import { get } from "./api.js";
 import { button, el, kilobytes } from "./dom.js";
+import { notice } from "./notices.js";
 import { store } from "./store.js";
 import { openUsage } from "./usage.js";
 
 const SEEN = "playground-removed-seen";
 const CALM_MS = 1000;
 const gone = new Set();
-let notice = null;
+let shown = null;
 let timer = 0;
+
+/** What a card says over its picture where that is not the original. */
+export const goneBadge = (run) => run.gone && el("span", { class: "pg-gone", title: run.gone }, run.thumb.startsWith("data:") ? "no picture here" : "original removed");
 
 /** Look when the page opens, and whenever a card says that its original is gone. */
 export function watchRemoved() {
@@ -28,12 +32,12 @@ async function look() {
   const found = await get(`/usage/removed?since=${encodeURIComponent(localStorage.getItem(SEEN))}`).catch(() => null);
   if (!found?.originals) return;
   const words = `To stay within ${kilobytes(found.limit_bytes)} of pictures, the ${found.originals === 1 ? "original of 1 picture was" : `originals of ${found.originals.toLocaleString()} pictures were`} removed (${kilobytes(found.bytes)}), the oldest first, no favourites. Their entries and small copies are kept.`;
-  notice?.remove();
-  notice = el("div", { class: "pg-restoring pg-removed", role: "status" }, el("span", {}, words),
+  shown?.remove();
+  shown = notice();
+  shown.append(el("span", {}, words),
     button("Storage", openUsage, { "aria-haspopup": "dialog" }),
     button("Close", () => {
       localStorage.setItem(SEEN, found.newest);
-      notice.remove();
+      shown.remove();
     }));
-  document.body.append(notice);
 }

@@ -1,8 +1,9 @@
 // An export that comes back: dropped anywhere on the page, or chosen. What became of it is said in words.
 
 import { button, el } from "./dom.js";
+import { notice } from "./notices.js";
 import { store } from "./store.js";
-import { toast } from "./toast.js";
+import { attempt } from "./toast.js";
 
 const NAMES = /\.(zip|jsonl)$/i;
 
@@ -16,15 +17,15 @@ export function chooseExport() {
 /** Send the file and follow the server through it. Several may be on their way. */
 export async function restoreExport(file) {
   const words = el("span", {}, `Restoring ${file.name}…`);
-  const notice = el("div", { class: "pg-restoring", role: "status" }, words);
-  document.body.append(notice);
+  const shown = notice();
+  shown.append(words);
   try {
     const found = await send(file, (text) => { words.textContent = text; });
-    await store.again();
-    notice.replaceChildren(el("span", {}, told(found)), button("Close", () => notice.remove()));
+    shown.replaceChildren(el("span", {}, told(found)), button("Close", () => shown.remove()));
+    await attempt(() => store.again());
   } catch (error) {
-    notice.setAttribute("role", "alert");
-    notice.replaceChildren(el("span", {}, error.message), button("Close", () => notice.remove()));
+    shown.setAttribute("role", "alert");
+    shown.replaceChildren(el("span", {}, error.message), button("Close", () => shown.remove()));
   }
 }
 

@@ -43,7 +43,7 @@ def exported(page: PlaygroundPage, choice: str) -> Path:
 
 @pytest.fixture
 def notice(page: PlaygroundPage) -> Locator:
-    return page.page.locator(".pg-restoring")
+    return page.page.locator(".pg-notice")
 
 
 def test_export_wipe_restore_is_the_same(new_visitor: NewVisitor, tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_export_wipe_restore_is_the_same(new_visitor: NewVisitor, tmp_path: Path
         cards = history(page)
         expect(page.page.get_by_text("Nothing here yet.")).to_be_visible()
         drop(page, "export.zip", before)
-        notice = page.page.locator(".pg-restoring")
+        notice = page.page.locator(".pg-notice")
         expect(notice).to_contain_text("3 restored.")
         expect(cards).to_have_count(3)
         expect(cards.first).to_contain_text("A blue cat")
@@ -142,10 +142,12 @@ def test_originals_are_never_removed_silently(crowded: AppServer, new_visitor: N
         "origin": crowded.url,
         "localStorage": [{"name": "playground-removed-seen", "value": "2026-01-01T00:00:00Z"}],
     }]})  # fmt: skip
-    notice = page.page.locator(".pg-removed")
+    notice = page.page.locator(".pg-notice")
     expect(notice).to_contain_text("originals of 2 pictures were removed")
     cards = history(page)
     expect(cards).to_have_count(3)
+    expect(cards.first).not_to_contain_text("original removed")
+    expect(cards.last).to_contain_text("original removed")
     cards.last.get_by_role("button", name=re.compile("^Show picture")).click()
     panel = page.page.get_by_role("complementary", name="Chosen picture")
     expect(panel).to_contain_text("The original was removed to save space")
