@@ -16,7 +16,7 @@ def layout_of(view: GridView, media: Media) -> GridLayout:
     """Blocks for a look at each picture's file."""
     plan = view.grid.plan
     x, y, z = ([_labels(axis) for axis in plan.axes] + [None, None])[:3]
-    assert x is not None, "a plan has one axis at least"
+    assert x is not None, "a plan has one axis at least"  # noqa: S101  # nosec B101: tells the type checker
     return GridLayout(
         title=plan.title,
         base=plan.base,

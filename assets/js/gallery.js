@@ -3,11 +3,8 @@
 import { cancel, favourite, retry } from "./actions.js";
 import { comparison } from "./comparison.js";
 import { button, el, icon, redraw, seconds } from "./dom.js";
-<<<<<<< HEAD
 import { gridDesk } from "./grid-desk.js";
-=======
 import { goneBadge } from "./removed.js";
->>>>>>> archive
 import { selection } from "./selection.js";
 import { countWords, drawStack, openInCompare, stackHead, stackOf, stateWords, titleOf } from "./stacks.js";
 import { isLive, store } from "./store.js";
@@ -112,11 +109,7 @@ function drawCard(node, run, trigger) {
   const [picture, foot] = node.children;
   const { state, thumb, favourite: starred, position, progress, note, failure, cancelling, seed } = run;
   const letter = comparison.letter(run.id);
-<<<<<<< HEAD
-  redraw(picture, { state, thumb, starred, position, progress, note, failure, cancelling, seed, letter }, () => [...pictureParts(run, trigger), repeatNote(run)]);
-=======
-  redraw(picture, { state, thumb, gone: run.gone, starred, position, progress, note, failure, cancelling, seed, letter }, () => pictureParts(run, trigger));
->>>>>>> archive
+  redraw(picture, { state, thumb, gone: run.gone, starred, position, progress, note, failure, cancelling, seed, letter }, () => [...pictureParts(run, trigger), repeatNote(run)]);
   redraw(foot, { state, seed, took: run.seconds }, () => [
     el("span", { class: "pg-figures", title: `Seed ${run.seed}` }, `seed ${run.seed}`),
     el("span", { class: "pg-figures pg-card-time" }, footWord(run)),

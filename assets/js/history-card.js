@@ -2,13 +2,9 @@
 
 import { cancel, favourite, retry } from "./actions.js";
 import { button, el, icon, money, redraw, seconds } from "./dom.js";
-<<<<<<< HEAD
 import { altText, liveWords, repeatNote } from "./gallery.js";
-import { countWords, drawStack, openInCompare, stateWords, titleOf } from "./stacks.js";
-=======
-import { altText, liveWords } from "./gallery.js";
 import { goneBadge } from "./removed.js";
->>>>>>> archive
+import { countWords, drawStack, openInCompare, stateWords, titleOf } from "./stacks.js";
 import { isLive } from "./store.js";
 
 export const ENDS = { done: "done", failed: "failed", cancelled: "cancelled", unknown: "unanswered" };
@@ -20,13 +16,8 @@ export function drawCard(node, run, desk) {
   const [picture, foot] = node.children;
   const { state, thumb, favourite: starred, position, progress, note, failure, cancelling, seed, prompt } = run;
   const picked = desk.picks.has(run.id);
-<<<<<<< HEAD
-  redraw(picture, { state, thumb, starred, position, progress, note, failure, cancelling, seed, picked }, () => [...pictureParts(run, desk), pickBox(run, desk), star(run), repeatNote(run)]);
+  redraw(picture, { state, thumb, gone: run.gone, starred, position, progress, note, failure, cancelling, seed, picked }, () => [...pictureParts(run, desk), pickBox(run, desk), star(run), repeatNote(run)]);
   redraw(foot, { state, prompt, seed, took: run.seconds, not_charged: failure?.not_charged, tags: run.tags, notes: run.notes }, () => [
-=======
-  redraw(picture, { state, thumb, gone: run.gone, starred, position, progress, note, failure, cancelling, seed, picked }, () => [...pictureParts(run, desk), pickBox(run, desk), star(run)]);
-  redraw(foot, { state, prompt, seed, took: run.seconds, not_charged: failure?.not_charged }, () => [
->>>>>>> archive
     el("p", { class: "pg-h-prompt", dir: "auto", title: prompt }, prompt),
     el("p", { class: "pg-h-facts", title: run.notes || null }, run.tags.length ? el("span", { class: "pg-h-card-tags", dir: "auto" }, run.tags.join(" · ")) : el("span", { class: "pg-figures" }, `seed ${seed}`), el("span", { class: "pg-figures pg-card-time" }, howItEnded(run))),
   ]);

@@ -115,7 +115,8 @@ def draw(cells: Iterable[Cell], axis: int, mode: Mode, seed: int) -> tuple[tuple
     for at, run_id in cells:
         if run_id is not None:
             groups[at[:axis] + at[axis + 1 :]][at[axis]] = run_id
-    rounds = _rounds([_Group(runs) for runs in groups.values()], SIZES[mode], random.Random(seed))
+    chance = random.Random(seed)  # noqa: S311  # nosec B311: no secret
+    rounds = _rounds([_Group(runs) for runs in groups.values()], SIZES[mode], chance)
     return tuple(islice(rounds, ROUNDS_MAX))
 
 

@@ -175,7 +175,7 @@ class Typesetter:
                 return shown, face
         self.missing.update(bare)
         own = self._fonts.face(REPLACEMENT, bold=bold)
-        assert own is not None, f"{OWN[bold]} has no {REPLACEMENT}"
+        assert own is not None, f"{OWN[bold]} has no {REPLACEMENT}"  # noqa: S101  # nosec B101: it is ours
         return REPLACEMENT, own
 
     def _width(self, text: str, face: Face, size: float, rtl: bool) -> float:
