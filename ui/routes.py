@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, FastAPI, HTTPException, Query, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, Response
 from sqlalchemy.exc import OperationalError
 from sse_starlette import EventSourceResponse, ServerSentEvent
@@ -75,6 +76,7 @@ def add_routes(app: FastAPI, playground: Playground, assets_path: str) -> None:
     app.mount(assets_path, Assets(ASSETS, forever=True))
     app.add_exception_handler(PlaygroundError, _say)
     app.add_exception_handler(OperationalError, _say_database)
+    app.add_exception_handler(RequestValidationError, _say_unreadable)
 
 
 async def _say(_request: Request, error: Exception) -> JSONResponse:
@@ -88,6 +90,14 @@ async def _say_database(request: Request, error: Exception) -> JSONResponse:
     """A full disk or a lock, met by a button: said, and logged in one line."""
     log.error("%s: the history cannot be read or written (%s)", request.url.path, getattr(error, "orig", error))
     return await _say(request, CannotWrite(str(getattr(error, "orig", error))))
+
+
+async def _say_unreadable(_request: Request, error: Exception) -> JSONResponse:
+    """What a route cannot read, in words. What was sent is not repeated."""
+    faults = error.errors() if isinstance(error, RequestValidationError) else []
+    said = "; ".join(f"{' '.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults)
+    message = f"The request cannot be read ({said}).".encode("utf-8", "replace").decode()
+    return JSONResponse({"message": message, "issues": []}, 422)
 
 
 def _health(playground: Playground) -> APIRouter:
