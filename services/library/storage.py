@@ -10,6 +10,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -31,6 +32,8 @@ LOOK_SECONDS = 60.0
 KEPT_SHARE = 0.95
 """Room is made down to this share of the limit, so that it is not made again with every picture."""
 BATCH = 500
+AT_ONCE = 20_000
+"""Originals that are removed at most before the next look."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,8 @@ class Storage:
             count, size = self._of_entries(_kept(scope.clause()))
             return Usage(count, size, None, None, self._limit, removed)
         sizes = _sizes(self._folder / "media")
-        database = sum(file.stat().st_size for file in self._folder.glob("history.sqlite3*"))
+        files = _sizes(self._folder)
+        database = sum(size for name, size in files.items() if name.startswith("history.sqlite3"))
         thumbs = sum(_sizes(self._folder / "thumbs").values())
         return Usage(len(sizes), sum(sizes.values()), thumbs, database, self._limit, removed)
 
@@ -108,7 +112,10 @@ class Storage:
             return
         await asyncio.to_thread(self._remove_leftovers)
         while True:
-            await self.make_room()
+            try:
+                await self.make_room()
+            except Exception:  # a disk or a database that is busy now is asked again
+                log.exception("no room could be made for pictures")
             await asyncio.sleep(LOOK_SECONDS)
 
     async def make_room(self) -> int:
@@ -138,7 +145,7 @@ class Storage:
     def _oldest(self, excess: int) -> dict[str, int]:
         """Names and sizes of the originals that may go, the oldest first, until `excess` bytes are reached."""
         size = func.json_extract(runs.c.picture, "$.bytes").label("size")
-        query = select(runs.c.media_name, size).where(_may_go()).order_by(runs.c.created_at, runs.c.seq)
+        query = select(runs.c.media_name, size).where(_may_go()).order_by(runs.c.created_at, runs.c.seq).limit(AT_ONCE)
         found: dict[str, int] = {}
         for row in self._history.records(query):
             if excess <= 0:
@@ -185,8 +192,13 @@ def _may_go() -> ColumnElement[bool]:
 
 def _sizes(folder: Path) -> dict[str, int]:
     """File name → bytes."""
+    found = {}
     with os.scandir(folder) as entries:
-        return {entry.name: entry.stat().st_size for entry in entries if entry.is_file(follow_symlinks=False)}
+        for entry in entries:
+            with suppress(FileNotFoundError):  # moved in place or removed just now
+                if entry.is_file(follow_symlinks=False):
+                    found[entry.name] = entry.stat().st_size
+    return found
 
 
 def _batches(names: Iterable[str]) -> Iterable[list[str]]:

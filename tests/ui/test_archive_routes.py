@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -155,6 +156,23 @@ class TestRestore:
         assert (card["id"], card["favourite"], card["gone"]) == (run.id, True, None)
         assert (await other.get(card["media"])).content == a_picture("a fox")
         assert other.left() == []
+
+    async def test_what_stands_below_all_that_was_here_is_paged_and_chosen_too(self, desk, other):
+        for number in range(3):
+            desk.add(f"old {number}", created_at=now() - timedelta(days=9 - number))
+        other.add("new")
+        await other.restore(await desk.export(everything=True))
+        seen, after = [], ""
+        for path in ("/history?limit=1&after={}", "/runs?limit=1&before={}"):
+            after = ""
+            while runs := (await other.get(path.format(after) if after else path.partition("&")[0])).json()["runs"]:
+                seen.append(runs[0]["prompt"])
+                after = str(runs[0]["seq"])
+        assert seen == ["new", "old 2", "old 1", "old 0"] * 2
+        assert int(after) < 0
+        lowest = {"query": "old", "newest": int(after)}
+        assert [line["seed_used"] for line in lines_of(await other.export(kind="jsonl", **lowest))] == [None]
+        assert (await other.order()).status_code == 422
 
     async def test_of_the_visitor_who_drops_it(self, desk):
         desk.add("a fox")

@@ -92,7 +92,7 @@ class TestPage:
             desk.add("fox")
         assert len(await desk.prompts(limit=asked)) == given
 
-    @pytest.mark.parametrize("query", [{"after": 2**63}, {"after": -1}, {"sort": "colour"}, {"limit": "x"}])
+    @pytest.mark.parametrize("query", [{"after": 2**63}, {"after": -(2**63)}, {"sort": "colour"}, {"limit": "x"}])
     async def test_what_is_no_page_is_refused(self, desk, query):
         assert (await desk.get("/history", **query)).status_code == 422
 
@@ -226,7 +226,7 @@ class TestBulk:
         for path, change in (("move", {"to": "inbox"}), ("tags", {"add": ["a"]})):
             assert (await desk.post(f"/history/{path}", {"ids": [run.id], **change}, BOB)).json() == {"before": []}
 
-    @pytest.mark.parametrize("body", [[], {"ids": "x"}, {"colour": 1}, {"newest": -1}, {"query": "steps:many"}])
+    @pytest.mark.parametrize("body", [[], {"ids": "x"}, {"colour": 1}, {"newest": -(2**63)}, {"query": "steps:many"}])
     async def test_what_is_no_choice_is_refused(self, desk, body):
         assert (await desk.post("/history/delete", body)).status_code == 422
 

@@ -1,4 +1,4 @@
-"""Settings that other tools keep as JSON: SwarmUI, Fooocus, and InvokeAI in its three generations.
+"""Settings that other tools keep as JSON: SwarmUI, Fooocus, NovelAI, and InvokeAI in its three generations.
 
 Each reader takes a file's texts and returns None where they are not its own.
 """
@@ -64,6 +64,17 @@ def invokeai(texts: Texts) -> Reading | None:
         spoken = [part.get("prompt") if isinstance(part, dict) else part for part in parts]
         return _old_invokeai(" ".join(part for part in spoken if isinstance(part, str)), image)
     return _dream(texts.get("Dream", ""))
+
+
+def novelai(texts: Texts) -> Reading | None:
+    """NovelAI: the prompt in `Description`, the rest as JSON in `Comment`, whose newer versions hold the prompt too."""
+    found = _object(texts.get("Comment"))
+    if texts.get("Software") != "NovelAI" or not found:
+        return None
+    found.setdefault("prompt", texts.get("Description"))
+    found["negative prompt"] = found.pop("uc", None)
+    names = {"prompt": "prompt", "num_inference_steps": "steps", "guidance_scale": "scale", "seed": "seed"}
+    return _reading("NovelAI", found, names, _pair(found.get("width"), found.get("height")))
 
 
 def _dream(command: str) -> Reading | None:

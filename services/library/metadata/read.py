@@ -9,7 +9,7 @@ from services.errors import InvalidRequest
 from services.library.metadata import jpeg, png, webp
 from services.library.metadata.comfyui import comfyui
 from services.library.metadata.errors import FILE_MAX, MetadataError
-from services.library.metadata.foreign import fooocus, invokeai, swarmui
+from services.library.metadata.foreign import fooocus, invokeai, novelai, swarmui
 from services.library.metadata.infotext import read_infotext
 from services.library.metadata.record import (
     COMMENT_KEY,
@@ -30,7 +30,7 @@ SETTINGS_KEYS = (RECORD_KEY, TEXT_KEY, "prompt", "invokeai_metadata", "sd-metada
 
 def read_settings(data: bytes) -> Found:
     """The settings in the bytes of a PNG, JPEG or WebP file: ours, or those of AUTOMATIC1111, Forge, SwarmUI,
-    InvokeAI, ComfyUI or Fooocus. Takes about a millisecond; no pixel is decoded.
+    InvokeAI, ComfyUI, Fooocus or NovelAI. Takes about a millisecond; no pixel is decoded.
 
     Raises MetadataError where there are none.
     """
@@ -60,7 +60,7 @@ def _embedded(data: bytes) -> Embedded:
 
 def _foreign(texts: dict[str, str]) -> Reading | None:
     """The most telling first: pictures of ComfyUI often carry its graph and, beside it, plain settings."""
-    for read in (swarmui, fooocus, invokeai):
+    for read in (swarmui, fooocus, invokeai, novelai):
         reading = read(texts)
         if reading:
             return reading

@@ -80,6 +80,21 @@ class TestRealFiles:
             "Model: realistic_realisticVisionV20_v20. The model here is FLUX.2 [flex].",
         )
 
+    def test_automatic1111_as_jpeg(self) -> None:
+        found = read_settings((DATA / "automatic1111_cropped.jpg").read_bytes())
+        assert found == self.found("automatic1111")
+
+    def test_novelai(self) -> None:
+        found = self.found("novelai1")
+        assert found.source == "NovelAI"
+        assert found.values == {
+            "prompt": "masterpiece, best quality,  cat, space, icon",
+            "seed": 2253955223,
+            "num_inference_steps": 50,
+            "guidance_scale": 10,
+        }
+        assert f"sampler: k_euler_ancestral. {NO_SUCH}" in found.unused
+
     def test_fooocus(self) -> None:
         found = self.found("fooocus1")
         assert found.source == "Fooocus"
@@ -275,6 +290,25 @@ class TestInvokeAi:
         text = json.dumps({"positive_prompt": "x", "cfg_scale": 1, "guidance": 4, "model": {"name": "FLUX Dev"}})
         found = read_settings(png(invokeai_metadata=text))
         assert found.values == {"prompt": "x", "guidance_scale": 4}
+
+
+class TestNovelAi:
+    def test_newer_versions_keep_prompt_and_size_in_the_comment(self) -> None:
+        settings = {"prompt": "a fox", "steps": 28, "scale": 5, "seed": 7, "width": 832, "height": 1216, "uc": "dogs"}
+        found = read_settings(png(Software="NovelAI", Description="cut off", Comment=json.dumps(settings)))
+        assert found.values == {
+            "prompt": "a fox",
+            "image_size": {"width": 832, "height": 1216},
+            "seed": 7,
+            "num_inference_steps": 28,
+            "guidance_scale": 5,
+        }
+        assert found.unused == (f"negative prompt: dogs. {NO_SUCH}",)
+
+    @pytest.mark.parametrize("texts", [{"Comment": "{}"}, {"Comment": '{"steps": 1}'}, {"Comment": "[1]"}])
+    def test_a_comment_of_another_program_is_none(self, texts: dict[str, str]) -> None:
+        with pytest.raises(MetadataError):
+            read_settings(png(Title="A photo", **texts))
 
 
 class TestComfyUi:
