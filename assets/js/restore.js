@@ -23,6 +23,7 @@ export async function restoreExport(file) {
     const found = await send(file, (text) => { words.textContent = text; });
     shown.replaceChildren(el("span", {}, told(found)), button("Close", () => shown.remove()));
     await attempt(() => store.again());
+    if (found.grids?.length === 1) document.dispatchEvent(new CustomEvent("playground-open-grid", { detail: { grid: found.grids[0] } }));
   } catch (error) {
     shown.setAttribute("role", "alert");
     shown.replaceChildren(el("span", {}, error.message), button("Close", () => shown.remove()));

@@ -30,6 +30,7 @@ class Kin:
         self._project_ids: dict[str, str] = {}
         self._grid_ids: dict[str, str] = {}
         self._run_ids: Mapping[str, str] = {}
+        self._written: list[str] = []
 
     def see(self, line: RunLine | GridLine) -> None:
         if line.project:
@@ -59,6 +60,11 @@ class Kin:
                 named[project.name] = own[old]
                 ids.add(own[old])
 
+    @property
+    def grids(self) -> list[str]:
+        """The ids here of the grids that were written."""
+        return [self._grid_ids[grid_id] for grid_id in self._written]
+
     def of(self, run: RunLine) -> dict[str, Any]:
         """The fields of a run that name others, as they are here."""
         return {
@@ -71,6 +77,7 @@ class Kin:
         """The grids, and what is not yet here of those that are."""
         for line in lines:
             grid_id = self._grid_ids[line.id]
+            self._written.append(line.id)
             if not connection.execute(select(grids.c.seq).where(grids.c.id == grid_id)).first():
                 connection.execute(insert(grids).values(self._grid(line, grid_id)))
             self._write_cells(connection, line, grid_id)

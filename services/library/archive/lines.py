@@ -7,13 +7,17 @@ for what is deleted is not exported. A new field of Run is a new field here by i
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
+from services.compare.blind import Judging
+from services.compare.grid import read_plan
+from services.errors import InvalidRequest
 from services.library.archive.errors import ArchiveError
 from services.request import SEED_MAX
 from services.run import Picture, Run
@@ -25,7 +29,8 @@ LINE_MAX = 4 * 2**20
 """Bytes of a line: a prompt of 10,000 characters has 60,000 at most; a grid's plan can have some thousand cells."""
 LOCAL = ("visitor", "revision", "deleted_at")
 
-Id = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
+ID = re.compile("[0-9a-f]{32}")
+Id = Annotated[str, Field(pattern=f"^{ID.pattern}$")]
 Moment = Annotated[
     AwareDatetime,
     Field(ge=datetime(1990, 1, 1, tzinfo=timezone.utc), lt=datetime(2200, 1, 1, tzinfo=timezone.utc)),
@@ -88,25 +93,37 @@ class CellLine(BaseModel):
     run_id: Id
 
 
+def _sound_plan(plan: Any) -> Any:
+    """The plan, each value of it checked again as if it had been typed."""
+    try:
+        found = read_plan(plan).model_dump(mode="json")
+    except InvalidRequest as error:
+        raise ValueError(str(error)) from error
+    origin = plan.get("origin")
+    return {**found, "origin": origin if isinstance(origin, str) and ID.fullmatch(origin) else None}
+
+
+def _sound_ballot(ballot: Any) -> Any:
+    return Judging.model_validate(ballot).model_dump(mode="json")
+
+
 class BallotLine(BaseModel):
     model_config = STRICT
 
     id: Id
-    ballot: Any
+    ballot: Annotated[Any, AfterValidator(_sound_ballot)]
     created_at: Moment
 
 
 class GridLine(BaseModel):
-    """A grid's plan and ballots are another part's own: any JSON, given back as it was."""
-
     model_config = STRICT
 
     format: Literal[1]
     id: Id
-    plan: Any
+    plan: Annotated[Any, AfterValidator(_sound_plan)]
     created_at: Moment
     paused: bool
-    repeat: Any = None
+    repeat: tuple[Id, Id] | None = None
     project: ProjectLine | None = None
     cells: tuple[CellLine, ...] = ()
     ballots: tuple[BallotLine, ...] = ()

@@ -42,6 +42,8 @@ class Restored:
     """Pictures that were put in place, those of entries that were here without them too."""
     without: int
     """Restored entries that tell of a picture which is not in the file."""
+    grids: tuple[str, ...] = ()
+    """The ids of the grids in it, as they are here."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,8 @@ class _Restoring:
             self._write(connection)
             self._kin.write(connection, self._bundle.grids())
         new = len(self._order) - len(self._here)
-        return Restored(restored=new, here=len(self._here), originals=originals, without=without)
+        grids = tuple(self._kin.grids)
+        return Restored(restored=new, here=len(self._here), originals=originals, without=without, grids=grids)
 
     # -- looking -----------------------------------------------------------------------------------------------------
 

@@ -57,7 +57,11 @@ class TestZip:
         assert [line["id"] for line in lines_of(shelf.export("jsonl", ann, named))] == [cat.id]
 
     def test_grids_come_with_the_cells_whose_runs_are_exported(self, shelf):
-        grid, project, plan = new_id(), new_id(), {"x": {"field": "seed", "values": [1, 2]}, "π": 1.5}
+        grid, project, plan = (
+            new_id(),
+            new_id(),
+            {"x": {"field": "seed", "values": [1, 2]}, "π": 1.5},
+        )  # not looked into
         shelf.write(projects, id=project, visitor="ann", name="Foxes", created_at=now().isoformat())
         shelf.write(grids, id=grid, visitor="ann", plan='{"x":{"field":"seed","values":[1,2]},"π":1.5}', paused=False,
                     created_at=now().isoformat(), repeat=None, project_id=project)  # fmt: skip

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -9,6 +10,8 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 from support.shelf import GROUP, LIMITS, Shelf, a_picture, lines_of, packed, parts_of, written
 
+from services.compare.blind import Ballot, Judging, Side
+from services.compare.grid import make_plan
 from services.errors import Failure
 from services.library.archive import restore as restoring
 from services.library.archive.errors import ArchiveError
@@ -20,6 +23,7 @@ from services.library.tables import ballots, grid_cells, grids, projects, runs
 from services.request import GenerationRequest, ImageSize
 from services.run import RunState, Ticket, new_id, now
 
+PLAN = make_plan(GenerationRequest(prompt="a fox", seed=7), [("seed", [1, 2])])
 MOMENT = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=timezone.utc)
 TICKET = Ticket(request_id="r-1", status_url="https://q/s", response_url="https://q/r", cancel_url="https://q/c")
 ANN, BOB = Owner("ann", shares=False), Owner("bob", shares=False)
@@ -29,11 +33,15 @@ def a_grid(shelf: Shelf, *cells: str, visitor: str = "ann", project: str | None 
     """A grid whose repeat and ballot name its runs."""
     grid = new_id()
     pair = json.dumps(list(cells[:2]), separators=(",", ":"))
-    shelf.write(grids, id=grid, visitor=visitor, plan='{"x":1}', created_at=MOMENT.isoformat(), paused=True,
-                repeat=pair, project_id=project)  # fmt: skip
+    values = {"visitor": visitor, "repeat": pair, "project_id": project, "created_at": MOMENT.isoformat()}
+    shelf.write(grids, id=grid, plan=PLAN.model_dump_json(), paused=True, **values)
     for number, run in enumerate(cells):
         shelf.write(grid_cells, grid_id=grid, key=f"cell {number}", run_id=run)
-    shelf.write(ballots, id=new_id(), grid_id=grid, ballot=f'{{"won":"{cells[0]}"}}', created_at=MOMENT.isoformat())
+    sides = tuple(Side(run_id=run, value=value) for value, run in enumerate(cells[:2]))
+    ballot = Ballot(id=new_id(), created_at=MOMENT, axis="Seed", labels=("1", "2"), mode="pairs", rounds=(sides,))
+    judging = Judging(ballot=ballot, verdicts=(1,))
+    written = json.dumps(judging.model_dump(mode="json"), separators=(",", ":"))
+    shelf.write(ballots, id=ballot.id, grid_id=grid, ballot=written, created_at=MOMENT.isoformat())
     return grid
 
 
@@ -59,7 +67,8 @@ def filled(shelf: Shelf) -> Shelf:
 class TestEverythingComesBack:
     def test_export_wipe_restore_is_the_same(self, shelf, other):
         data = filled(shelf).export()
-        assert other.restore(data) == Restored(restored=5, here=0, originals=2, without=1)
+        (grid,) = (row["id"] for row in shelf.rows(grids))
+        assert other.restore(data) == Restored(restored=5, here=0, originals=2, without=1, grids=(grid,))
         assert other.all() == shelf.all()
         assert other.kin() == shelf.kin()
         assert other.files() == shelf.files()
@@ -70,7 +79,7 @@ class TestEverythingComesBack:
         data = filled(shelf).export()
         other.restore(data)
         before = other.state()
-        assert other.restore(data) == Restored(restored=0, here=5, originals=0, without=0)
+        assert replace(other.restore(data), grids=()) == Restored(restored=0, here=5, originals=0, without=0)
         assert other.state() == before
 
     def test_beside_what_is_here_the_older_stand_below_and_the_newer_above(self, shelf, other):
@@ -194,7 +203,8 @@ class TestOfOtherVisitors:
         assert mine[1].grid_id == grid["id"]
         assert mine[1].repeat_of == mine[0].id
         assert json.loads(grid["repeat"]) == [mine[0].id, mine[1].id]
-        assert json.loads(shelf.rows(ballots)[1]["ballot"]) == {"won": mine[0].id}
+        judged = Judging.model_validate_json(shelf.rows(ballots)[1]["ballot"])
+        assert [side.run_id for side in judged.ballot.rounds[0]] == [mine[0].id, mine[1].id]
         cells = [cell["run_id"] for cell in shelf.rows(grid_cells) if cell["grid_id"] == grid["id"]]
         assert cells == [mine[0].id, mine[1].id]
         _, project = shelf.rows(projects)

@@ -273,6 +273,17 @@ def test_a_broken_grid_after_good_runs_restores_none(export, refused):
     assert refused(packed({**parts_of(export), "grids.jsonl": written([grid])})) == "bad_line"
 
 
+@pytest.mark.parametrize(
+    "plan",
+    [{}, {"base": {"prompt": "a"}, "axes": [{"field": "seed", "values": ["x"]}]},
+     {"base": {"prompt": "a"}, "axes": [{"field": "prompt_sr", "values": [{"find": "b", "replace": "c"}]}]},
+     {"base": {"prompt": "a"}, "axes": [{"field": "seed", "values": list(range(1001))}]}],
+)  # fmt: skip
+def test_a_plan_that_could_not_be_run_is_refused(export, refused, plan):
+    grid = {"format": 1, "id": "a" * 32, "plan": plan, "created_at": "2026-01-01T00:00:00Z", "paused": False}
+    assert refused(packed({**parts_of(export), "grids.jsonl": written([grid])})) == "bad_line"
+
+
 def test_the_private_name_it_leans_on_is_there():
     """How ZipFile finds the directory: the same way, or a ZIP could show two of them."""
     end = zipfile._EndRecData(io.BytesIO(packed({"a": b"x"})))  # type: ignore[attr-defined]
