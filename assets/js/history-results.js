@@ -220,6 +220,7 @@ export class Results extends EventTarget {
   }
 
   async #lookAgain() {
+    if (this.fault) return; // what is asked for is not what is shown
     if (this.isAtTop()) return this.again();
     const search = this.#search;
     const [counts, newer] = await Promise.all([get(`/history/count?${this.#words({ query: this.query })}`), get(`/history/count?${this.#words({ query: this.query, newer_than: this.#newest })}`)]).catch(() => []);
