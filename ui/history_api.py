@@ -42,13 +42,14 @@ def _history(playground: Playground) -> Callable[..., Any]:
     Args:
         query: What to find; empty finds all. Words and "phrases" of the prompt, -word to exclude, and fields such as
             steps:>30, guidance:3-5, seed:42, size:1024x768, format:png, is:favourite, is:failed, engine:fal,
-            after:2026-01-31, cost:>0.05, took:>10.
+            after:2026-01-31, cost:>0.05, took:>10, project:"Slow Travel", tag:poster, notes:"for client", grid:any.
         limit: How many at most, 1 to {MAX_RUNS}.
         offset: How many of the newest to leave out.
 
     Returns:
         total (how many match) and runs, each with run_id, state, request_id, seed, request, media (the picture's path
-        on this server, or null), created_at, cost_usd (an estimate), seconds, engine, favourite, error.
+        on this server, or null), created_at, cost_usd (an estimate), seconds, engine, favourite, tags, notes, grid_id,
+        error.
     """
     return history
 
@@ -67,5 +68,8 @@ def described(run: Run) -> dict[str, Any]:
         "seconds": run.seconds,
         "engine": run.engine,
         "favourite": run.favourite,
+        "tags": list(run.tags),
+        "notes": run.notes,
+        "grid_id": run.grid_id,
         "error": run.failure.message if run.failure else None,
     }

@@ -30,6 +30,7 @@ SEARCHES = (
     "", "fox", "red fox at dusk", "axolotl", '"paper-cut valley" -dusk', "lighthouse linocut", "steps:>30",
     "guidance:3-5 is:favourite", "is:failed", "seed:42", "size:1536x640 format:png", "engine:demo after:2026-01-01",
     "took:>10 cost:>0.02", "expansion:off safety:5", "fox steps:28 is:favourite", "zep",
+    "project:inbox grid:none", "tag:poster", 'notes:"for client"',
 )  # fmt: skip
 
 

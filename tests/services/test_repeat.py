@@ -1,4 +1,4 @@
-"""What is said of a picture that was run again; that the runner says it stands in test_runner.py."""
+"""What is said of a picture that was run again; that the page shows it stands in browser/test_shelf.py."""
 
 from __future__ import annotations
 
