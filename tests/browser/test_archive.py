@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 import shutil
 from collections.abc import Iterator
@@ -19,19 +18,6 @@ def history(page: PlaygroundPage) -> Locator:
     page.page.get_by_role("tab", name="History").click()
     expect(page.page.locator(".pg-h-count")).not_to_be_empty()
     return page.page.locator("#widget-history [data-run-id]")
-
-
-def drop(page: PlaygroundPage, name: str, data: bytes) -> None:
-    """A file dropped on the page, as a hand does it."""
-    transfer = page.page.evaluate_handle(
-        """async ([name, address]) => {
-            const transfer = new DataTransfer();
-            transfer.items.add(new File([await (await fetch(address)).blob()], name));
-            return transfer;
-        }""",
-        [name, f"data:application/octet-stream;base64,{base64.b64encode(data).decode()}"],
-    )
-    page.page.dispatch_event("body", "drop", {"dataTransfer": transfer})
 
 
 def exported(page: PlaygroundPage, choice: str) -> Path:
@@ -64,7 +50,7 @@ def test_export_wipe_restore_is_the_same(new_visitor: NewVisitor, tmp_path: Path
         page.open()
         cards = history(page)
         expect(page.page.get_by_text("Nothing here yet.")).to_be_visible()
-        drop(page, "export.zip", before)
+        page.drop("export.zip", before)
         notice = page.page.locator(".pg-notice")
         expect(notice).to_contain_text("3 restored.")
         expect(cards).to_have_count(3)
@@ -74,7 +60,7 @@ def test_export_wipe_restore_is_the_same(new_visitor: NewVisitor, tmp_path: Path
         expect(picture).to_be_visible()
         assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
         notice.get_by_role("button", name="Close").click()
-        drop(page, "export.zip", before)
+        page.drop("export.zip", before)
         expect(notice).to_contain_text("0 restored, 3 were here already.")
         expect(cards).to_have_count(3)
         after = exported(page, "Everything: ZIP with the pictures").read_bytes()
@@ -105,7 +91,7 @@ def test_of_the_selection_and_of_what_matches(page: PlaygroundPage) -> None:
 
 def test_a_refusal_is_said_and_changes_nothing(page: PlaygroundPage, notice: Locator) -> None:
     page.make("A red fox")
-    drop(page, "holiday.zip", b"PK\x03\x04 half of it")
+    page.drop("holiday.zip", b"PK\x03\x04 half of it")
     expect(notice).to_contain_text("The end of the ZIP is missing")
     expect(notice).to_contain_text("Nothing was restored.")
     expect(page.cards("done")).to_have_count(1)
@@ -118,7 +104,7 @@ def test_a_picture_that_is_dropped_gives_back_its_settings_as_before(page: Playg
     with page.page.expect_download() as download:
         page.details.get_by_role("button", name="Download").click()
     page.prompt.fill("something else")
-    drop(page, "picture.jpg", download.value.path().read_bytes())
+    page.drop("picture.jpg", download.value.path().read_bytes())
     expect(page.prompt).to_have_value("A red fox")
     expect(page.steps).to_have_value("12")
 

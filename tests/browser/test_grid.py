@@ -53,6 +53,13 @@ class Grid:
     def headings(self) -> list[str]:
         return [text.strip() for text in self.root.locator("thead th").all_inner_texts()]
 
+    def download(self, name: str, choice: re.Pattern[str] | None = None) -> bytes:
+        with self.page.expect_download() as download:
+            self.button(name).click()
+            if choice:
+                self.page.get_by_role("menuitem", name=choice).click()
+        return download.value.path().read_bytes()
+
     def press_run(self, count: int) -> None:
         """Run, and wait until so many cells are done."""
         self.run.click()
@@ -238,6 +245,27 @@ def test_it_is_judged_blind_and_taken_away_as_a_sheet(grid: Grid):
     grid.button("Blind pick").click()
     dialog = grid.page.get_by_role("dialog")
     expect(dialog).to_contain_text("Steps")
+
+
+def test_a_grid_comes_back_from_its_files(grid: Grid, server: AppServer, new_visitor: NewVisitor):
+    grid.sweep()
+    grid.set("X", "Steps", "4, 8")
+    grid.set("Y", "Prompt S/R", 'fox, "owl, asleep"')
+    grid.press_run(4)
+    sheet = grid.download("Sheet", re.compile("PNG.*client"))
+    page = grid.download("HTML")
+    archive = grid.download("ZIP")
+    stranger = Grid(new_visitor(server))
+    for name, data in (("sheet.png", sheet), ("page.html", page)):
+        stranger.app.drop(name, data)
+        expect(stranger.root.locator(".pg-grid-base")).to_contain_text("from a file")
+        expect(stranger.values("X")).to_have_value("4, 8")
+        expect(stranger.values("Y")).to_have_value('fox, "owl, asleep"')
+        expect(stranger.run).to_have_text(re.compile("Run 4"))
+    stranger.app.drop("grid.zip", archive)
+    expect(stranger.cells("done")).to_have_count(4)
+    expect(stranger.run).to_have_text(re.compile("Done"))
+    expect_decoded(stranger.cells().first.locator("img"))
 
 
 def test_a_phone_scrolls_the_table_and_not_the_page(server: AppServer, new_visitor: NewVisitor):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -208,6 +209,18 @@ class PlaygroundPage:
     def attributes(self, name: str) -> list[str]:
         found: list[str] = self.cards().evaluate_all("(cards, name) => cards.map((card) => card.dataset[name])", name)
         return found
+
+    def drop(self, name: str, data: bytes) -> None:
+        """A file dropped on the page, as a hand does it."""
+        transfer = self.page.evaluate_handle(
+            """async ([name, address]) => {
+                const transfer = new DataTransfer();
+                transfer.items.add(new File([await (await fetch(address)).blob()], name));
+                return transfer;
+            }""",
+            [name, f"data:application/octet-stream;base64,{base64.b64encode(data).decode()}"],
+        )
+        self.page.dispatch_event("body", "drop", {"dataTransfer": transfer})
 
     @property
     def stage_picture(self) -> Locator:
