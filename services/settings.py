@@ -85,7 +85,7 @@ class Settings(BaseSettings):
     playground_pictures_per_minute: int | None = Field(
         default=None,
         ge=1,
-        description="How many pictures one visitor may ask for in a minute. Unset: no limit (60 on Spaces).",
+        description="How many pictures one visitor may ask for in a minute. Unset: no limit (120 on Spaces).",
     )
     playground_queue_limit: int | None = Field(
         default=None,
@@ -177,7 +177,7 @@ class Settings(BaseSettings):
 
     @property
     def pictures_per_minute(self) -> int | None:
-        return self._or_on_spaces(self.playground_pictures_per_minute, 60)
+        return self._or_on_spaces(self.playground_pictures_per_minute, 120)
 
     @property
     def queue_limit(self) -> int | None:

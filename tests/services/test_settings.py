@@ -84,6 +84,20 @@ class TestHistoryAndBudgets:
         found = settings(**environ)
         assert (found.visitor_budget_usd, found.daily_budget_usd) == budgets
 
+    @pytest.mark.parametrize(
+        ("environ", "limits"),
+        [
+            ({}, (None, None, None)),
+            ({"SPACE_ID": "me/space"}, (120, 200, 30)),
+            ({"SPACE_ID": "me/space", "PLAYGROUND_HISTORY": "shared"}, (120, 200, None)),
+            ({"PLAYGROUND_PICTURES_PER_MINUTE": "5", "PLAYGROUND_QUEUE_LIMIT": "9"}, (5, 9, None)),
+            ({"PLAYGROUND_HISTORY": "visitor", "PLAYGROUND_KEEP_NOBODYS_DAYS": "0.5"}, (None, None, 0.5)),
+        ],
+    )
+    def test_limits_are_unset_except_on_spaces(self, settings, environ, limits):
+        found = settings(**environ)
+        assert (found.pictures_per_minute, found.queue_limit, found.keep_nobodys_days) == limits
+
     def test_where_it_listens(self, settings):
         assert settings().host == "127.0.0.1"
         assert settings(SPACE_ID="me/space").host == "0.0.0.0"
@@ -145,6 +159,10 @@ class TestBadValues:
             ("PLAYGROUND_DAILY_BUDGET_USD", "inf"),
             ("PLAYGROUND_DEMO_STEP_SECONDS", "-0.1"),
             ("GRADIO_SERVER_PORT", "70000"),
+            ("PLAYGROUND_PICTURES_PER_MINUTE", "0"),
+            ("PLAYGROUND_QUEUE_LIMIT", "-1"),
+            ("PLAYGROUND_KEEP_NOBODYS_DAYS", "inf"),
+            ("PLAYGROUND_LOCK_SAFETY", "perhaps"),
         ],
     )
     def test_the_variable_is_named(self, settings, name, value):
