@@ -4,7 +4,7 @@ PlaygroundError
 ├── InvalidRequest          the settings break a rule          .issues (field, message)
 ├── MetadataError           a file holds no settings that can be read   .reason  (services/library/metadata)
 ├── NotFound                no such run for this visitor       .what
-├── OriginalRemoved         only the small copy of the picture is kept
+├── OriginalRemoved         the picture's own file is not kept here    .was_here
 ├── ArchiveError            an export cannot be made or restored   .reason  (services/library/archive)
 ├── BudgetExceeded          a limit on spending is reached     .limit_usd .spent_usd .asked_usd
 ├── ConfirmNeeded           so much that it needs a second yes .count .cost_usd
@@ -69,10 +69,15 @@ class NotFound(PlaygroundError):
 
 
 class OriginalRemoved(PlaygroundError):
-    def __init__(self) -> None:
+    """`was_here`: it went to save space; else its entry was restored without it."""
+
+    def __init__(self, *, was_here: bool) -> None:
+        self.was_here = was_here
         super().__init__(
             "The original was removed to save space; its entry and a small copy are kept. Reuse its settings and seed "
             "to make it again."
+            if was_here
+            else "This was restored without its picture. Drop an export that holds it, and it is back."
         )
 
 

@@ -158,8 +158,8 @@ def _runs(playground: Playground) -> APIRouter:
         """A copy of the original that carries its settings, under a name that tells what it is."""
         run = await playground.run(visitor_of(request), run_id)
         file = playground.media.find("media", run.picture.name) if run.picture else None
-        if file is None and run.original_removed_at:
-            raise OriginalRemoved
+        if file is None and run.picture and run.original_removed_at:
+            raise OriginalRemoved(was_here=bool(run.picture.thumb))
         if file is None or run.picture is None:
             raise NotFound("picture file")
         name = f"flux-2-flex_{run.created_at:%Y%m%d-%H%M%S}_seed{run.seed}{file.suffix}"

@@ -203,7 +203,18 @@ class TestRestore:
         assert card["gone"].startswith("Restored without its picture.")
         assert card["media"].startswith("data:image/svg+xml,")
         answer = await other.get(f"/runs/{run.id}/download")
-        assert answer.status_code == 410
+        assert (answer.status_code, answer.json()["message"][:32]) == (410, "This was restored without its pi")
+
+
+async def test_the_download_of_a_removed_original_is_refused_with_the_reason(desk):
+    run = desk.add("a fox")
+    desk.playground.history.change(run.id, original_removed_at=now())
+    desk.playground.media.original(run.picture.name).unlink()
+    answer = await desk.get(f"/runs/{run.id}/download")
+    assert answer.status_code == 410
+    assert answer.json()["message"].startswith("The original was removed to save space")
+    (card,) = (await desk.get("/history")).json()["runs"]
+    assert card["media"] == card["thumb"] == f"/thumbs/{run.picture.thumb}"
 
 
 class TestUpload:

@@ -112,9 +112,7 @@ class _Restoring:
         self._settle_ids()
         originals, without = self._stage()
         with self._history.writing() as connection:
-            self._kin.settle(connection, self._ids)
-            self._write(connection)
-            self._kin.write(connection, self._bundle.grids())
+            self._commit(connection)
         new = len(self._order) - len(self._here)
         grids = tuple(self._kin.grids)
         return Restored(restored=new, here=len(self._here), originals=originals, without=without, grids=grids)
@@ -194,6 +192,12 @@ class _Restoring:
         return not self._media.original(here.media_name).is_file()
 
     # -- the history -------------------------------------------------------------------------------------------------
+
+    def _commit(self, connection: Connection) -> None:
+        """All of it. It can be done again from the start where its transaction was undone."""
+        self._kin.settle(connection, self._ids)
+        self._write(connection)
+        self._kin.write(connection, self._bundle.grids())
 
     def _write(self, connection: Connection) -> None:
         seq = self._first_seq(connection, len(self._order) - len(self._here))
