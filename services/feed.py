@@ -25,6 +25,7 @@ class Feed:
         self._floor: int | None = None  # every change after this revision is in `_recent`
         self._top = 0  # the newest revision that was read
         self._reading: asyncio.Task[None] | None = None
+        self._begun = False  # whether that read has looked already
 
     async def since(self, scope: Scope, revision: int) -> list[Entry]:
         """Runs of this scope that changed after `revision`, in the order of their newest changes.
@@ -44,13 +45,15 @@ class Feed:
 
     async def _catch_up(self) -> None:
         """Return after a read that began after this call; those who call meanwhile share the next one."""
-        if self._reading:
+        if self._reading and self._begun:
             await asyncio.wait([self._reading])
         if self._reading is None:
+            self._begun = False
             self._reading = asyncio.create_task(self._read())
         await asyncio.shield(self._reading)
 
     async def _read(self) -> None:
+        self._begun = True
         try:
             if self._floor is None:
                 self._floor = self._top = await asyncio.to_thread(self._history.revision)

@@ -62,10 +62,9 @@ class Writer:
             thread.join()
 
     def _write(self) -> None:
-        with self._engine.connect() as connection:
-            while changes := self._next():
-                with self._turn:
-                    self._commit(connection, changes)
+        while changes := self._next():
+            with self._turn:
+                self._commit(changes)
 
     def _next(self) -> list[_Change[Any]]:
         """The changes that wait now, at least one; none when the writer is closed."""
@@ -84,16 +83,16 @@ class Writer:
             self._waiting.put(None)  # these first, then the end
         return found
 
-    def _commit(self, connection: Connection, changes: list[_Change[Any]]) -> None:
+    def _commit(self, changes: list[_Change[Any]]) -> None:
         try:
-            with connection.begin():
+            with self._engine.begin() as connection:
                 results = [change.work(connection) for change in changes]
         except BaseException as error:
             if len(changes) == 1:
                 changes[0].committed.set_exception(error)
                 return
             for change in changes:  # whose fault it is shows when each is alone
-                self._commit(connection, [change])
+                self._commit([change])
             return
         for change, result in zip(changes, results, strict=True):
             change.committed.set_result(result)

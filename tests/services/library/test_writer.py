@@ -1,0 +1,127 @@
+"""Changes that come together share a transaction, and each is told only when it is committed."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, event, text
+from sqlalchemy.exc import IntegrityError
+from support.patience import PATIENCE_SECONDS
+
+from services.library.database import open_database
+from services.library.writer import Writer
+
+
+def put(name: str) -> Callable[[Connection], str]:
+    def work(connection: Connection) -> str:
+        connection.execute(text("INSERT INTO counters VALUES (:name, 1)"), {"name": name})
+        return name
+
+    return work
+
+
+class Gate:
+    """A first change that keeps the writer busy until `open`: what is submitted meanwhile waits together."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._entered, self._opened = threading.Event(), threading.Event()
+        self.passed = writer.submit(self._work)
+        assert self._entered.wait(PATIENCE_SECONDS)
+
+    def _work(self, _connection: Connection) -> None:
+        self._entered.set()
+        assert self._opened.wait(PATIENCE_SECONDS)
+
+    def open(self) -> None:
+        self._opened.set()
+        self.passed.result(PATIENCE_SECONDS)
+
+
+class Desk:
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "history.sqlite3"
+        self.engine = open_database(folder)
+        self.writer = Writer(self.engine)
+        self.commits = 0
+        event.listen(self.engine, "commit", self._count)
+
+    def _count(self, _connection: Connection) -> None:
+        self.commits += 1
+
+    def committed(self) -> list[str]:
+        """What another process sees."""
+        with sqlite3.connect(self.file) as connection:
+            names = [
+                name
+                for (name,) in connection.execute("SELECT name FROM counters WHERE name != 'revision' ORDER BY rowid")
+            ]
+        connection.close()
+        return names
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    desk = Desk(tmp_path)
+    yield desk
+    desk.writer.close()
+    desk.engine.dispose()
+
+
+def test_what_waits_together_is_committed_together_and_in_order(desk: Desk) -> None:
+    gate = Gate(desk.writer)
+    names = [f"change {number}" for number in range(20)]
+    changes = [desk.writer.submit(put(name)) for name in names]
+    assert not any(change.done() for change in changes)
+    gate.open()
+    assert [change.result(PATIENCE_SECONDS) for change in changes] == names
+    assert desk.committed() == names
+    assert desk.commits == 2  # the gate's, and theirs
+
+
+def test_a_change_is_told_only_when_others_can_see_it(desk: Desk) -> None:
+    seen: list[list[str]] = []
+    change = desk.writer.submit(put("one"))
+    change.add_done_callback(lambda _: seen.append(desk.committed()))
+    desk.writer.close()
+    assert seen == [["one"]]
+
+
+def test_one_that_fails_takes_no_other_with_it(desk: Desk) -> None:
+    gate = Gate(desk.writer)
+    before, twice, after = (desk.writer.submit(put(name)) for name in ("one", "one", "two"))
+    gate.open()
+    assert before.result(PATIENCE_SECONDS) == "one"
+    with pytest.raises(IntegrityError):
+        twice.result(PATIENCE_SECONDS)
+    assert after.result(PATIENCE_SECONDS) == "two"
+    assert desk.committed() == ["one", "two"]
+
+
+def test_a_commit_that_fails_is_told_to_each(desk: Desk) -> None:
+    def full_disk(_connection: Connection) -> None:
+        raise OSError("disk full")
+
+    event.listen(desk.engine, "commit", full_disk)
+    changes = [desk.writer.submit(put(name)) for name in ("one", "two")]
+    for change in changes:
+        with pytest.raises(OSError, match="disk full"):
+            change.result(PATIENCE_SECONDS)
+    event.remove(desk.engine, "commit", full_disk)
+    assert desk.writer.submit(put("three")).result(PATIENCE_SECONDS) == "three"
+    assert desk.committed() == ["three"]
+
+
+def test_closing_waits_for_what_was_submitted(desk: Desk) -> None:
+    gate = Gate(desk.writer)
+    change = desk.writer.submit(put("late"))
+    closing = threading.Thread(target=desk.writer.close)
+    closing.start()
+    gate.open()
+    closing.join(PATIENCE_SECONDS)
+    assert change.done()
+    assert desk.committed() == ["late"]
+    assert desk.writer.submit(put("again")).result(PATIENCE_SECONDS) == "again"  # and it can begin anew
