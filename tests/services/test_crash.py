@@ -15,6 +15,7 @@ from support.patience import PATIENCE_SECONDS
 from support.standin import WAITING, Reply, Silent, StandIn
 from support.tls import TlsServer, serve_tls
 
+from services.library.grids import GridStore
 from services.library.history import EVERYONE, History
 from services.library.media import Media
 from services.run import Run, RunState
@@ -195,3 +196,24 @@ def test_with_the_picture_in_place_and_not_yet_committed_it_is_fetched_again(cra
 
     runs = crash_and_go_on(RunState.RUNNING, when=the_files_are_there, before_restart=lambda: held[0].close())
     check_all_kept(runs, fal, tmp_path / "data")
+
+
+def test_while_a_grid_runs_only_what_is_missing_is_made(start, fal, tmp_path):
+    """Eight of its cells are at fal and four were not sent when the server is killed."""
+    fal.finish.clear()
+    first = start("12", "grid")
+    wait_until(lambda: stored_states(tmp_path / "data").count("running") == 8, first)
+    first.kill()
+    first.wait()
+    assert sorted(set(stored_states(tmp_path / "data"))) == ["pending", "running"]
+    fal.finish.set()
+    assert start().wait(PATIENCE_SECONDS) == 0, (tmp_path / "log.txt").read_text()
+
+    history = History(tmp_path / "data")
+    store = GridStore(history)
+    (line,) = store.newest(EVERYONE, limit=2)
+    runs = history.many(store.get(line.id, EVERYONE).cells.values(), EVERYONE).values()
+    history.close()
+    assert [run.state for run in runs] == [RunState.DONE] * 12
+    assert {run.ticket.request_id for run in runs if run.ticket} == set(fal.taken)
+    assert fal.accepted == 12

@@ -1,4 +1,6 @@
-"""A server without its page, as a process to be killed: `python worker.py [pictures to ask for]`.
+"""A server without its page, as a process to be killed: `python worker.py [pictures to ask for] [grid]`.
+
+With `grid` they are the cells of one.
 
 Settings come from the environment. It goes on with what the history holds, asks for new pictures, and ends when
 nothing is under way any more.
@@ -9,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
+from services.compare.grid import make_plan
 from services.playground import Playground
 from services.request import GenerationRequest, ImageSize
 from services.settings import load_settings
@@ -16,10 +19,12 @@ from services.settings import load_settings
 REQUEST = GenerationRequest(prompt="a fox", seed=7, image_size=ImageSize(width=64, height=64))
 
 
-async def main(count: int) -> None:
+async def main(count: int = 0, grid: bool = False) -> None:
     playground = Playground(load_settings())
     await playground.start()
-    if count:
+    if grid:
+        await playground.grids.make(None, make_plan(REQUEST, [("seed", f"1-{count}")]))
+    elif count:
         await playground.generate(None, REQUEST, count)
     for run in playground.history.unfinished():
         await playground.finished(None, run.id)
@@ -27,4 +32,4 @@ async def main(count: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 0))
+    asyncio.run(main(*map(int, sys.argv[1:2]), grid="grid" in sys.argv))
