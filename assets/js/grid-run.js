@@ -35,7 +35,7 @@ function stateOf() {
     const { new: count = 0, ready, asks } = preview ?? {};
     if (desk.stale && preview) return { name: grid ? "Add" : "Run", figures: "…", primary: true, off: busy };
     const name = !ready ? "Run" : grid ? (count ? `Add ${count}` : "Show") : count ? `Run ${count}` : "Show";
-    return { name, figures: ready && count ? priceAndTime(preview) : "", off: busy || !ready, primary: true, act: () => (asks ? confirmRun(preview) : desk.run()) };
+    return { name, figures: ready && count ? (preview.engine === "demo" ? "$0 demo" : money(preview.cost_usd)) : "", off: busy || !ready, primary: true, act: () => (asks ? confirmRun(preview) : desk.run()) };
   }
   const { done, cells, live, waiting, failed, cost_usd, seconds } = desk.progress;
   const left = [`${done} of ${cells}`, live && price(cost_usd, "left"), live && spell(seconds)].filter(Boolean).join(" · ");
@@ -69,12 +69,12 @@ function drawWords(element) {
   const sweeps = desk.used.map(({ field }) => field);
   const { reuse } = desk;
   const { ready, fault, size, cells, made } = preview ?? {};
-  redraw(element, { stale: desk.stale, ready, fault, size, cells, made, new: preview?.new, cost: preview?.cost_usd, expansion, sweeps, edited, reuse, grid: grid?.id, repeat: grid?.repeat }, () => {
+  redraw(element, { stale: desk.stale, ready, fault, size, cells, made, new: preview?.new, cost: preview?.cost_usd, seconds: preview?.seconds, expansion, sweeps, edited, reuse, grid: grid?.id, repeat: grid?.repeat }, () => {
     if (!preview) return [];
     if (fault) return [el("p", { class: "pg-issue", role: "alert" }, fault)];
     const fair = [!sweeps.includes("seed") && "one seed", expansion === false && !sweeps.includes("enable_prompt_expansion") && "prompt expansion off, for a fair comparison"].filter(Boolean);
     return [
-      ready && edited && !desk.stale && el("p", {}, el("strong", { class: "pg-figures" }, `${size.join(" × ")} = ${cells} ${cells === 1 ? "picture" : "pictures"}`), made > 0 && ` · ${made} already made, not paid for again`, fair.length > 0 && el("span", { class: "pg-muted" }, ` · ${fair.join(" · ")}`)),
+      ready && edited && !desk.stale && el("p", {}, el("strong", { class: "pg-figures" }, `${size.length > 1 ? `${size.join(" × ")} = ` : ""}${cells} ${cells === 1 ? "picture" : "pictures"}`), ` · ${priceAndTime(preview)}`, made > 0 && ` · ${made} already made`, fair.length > 0 && el("span", { class: "pg-muted" }, ` · ${fair.join(" · ")}`)),
       ready && !edited && fair.length > 0 && el("p", { class: "pg-muted" }, fair.join(" · ")),
       expansion && !sweeps.includes("enable_prompt_expansion") && el("p", { class: "pg-grid-warning" }, "Prompt expansion is on, as in this picture: the model may add different words to each cell. ", button("Switch it off", () => desk.setExpansion(false), { class: "pg-button" })),
       edited && reuseTick(reuse),
