@@ -31,8 +31,13 @@ const QUIET_MS = 3000;
 let send = () => toast("The page is still loading. Try again in a moment.");
 
 /** Fill a widget's place. */
-export function mount(name, element) {
-  mounts[name](element, { trigger: (event, data) => send(event, data) });
+export async function mount(name, element) {
+  try {
+    await mounts[name](element, { trigger: (event, data) => send(event, data) });
+  } catch (error) {
+    toast(`A part of this page could not be loaded. Reload it. (${error.message})`);
+    throw error;
+  }
 }
 
 /** The bridge is there: events can reach the handlers. */
