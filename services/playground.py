@@ -25,8 +25,9 @@ from services.library.media import open_media
 from services.library.projects import Projects
 from services.library.storage import Storage
 from services.limits import Limits
+from services.press import requests_of
 from services.pricing import Cheaper, Prices
-from services.request import PARAMETERS, SEED_MAX, GenerationRequest, random_seed
+from services.request import PARAMETERS, GenerationRequest, random_seed
 from services.run import Engine, Run, RunState, new_id, now
 from services.runner import Runner
 from services.settings import Settings
@@ -36,8 +37,6 @@ log = logging.getLogger(__name__)
 Keep = Callable[[list[Run]], list[Run]]
 """Writes new runs to the history and returns them, with their revisions, in the same order."""
 
-IMAGES_MIN, IMAGES_MAX = 1, 8
-"""Pictures asked for with one press."""
 NEW_SEEDS = 4
 NEARBY_STEPS = {"guidance_scale": (-1.0, -0.5, 0.5, 1.0), "num_inference_steps": (-10, -5, 5, 10)}
 """What Nearby tries around a picture, field by field."""
@@ -141,12 +140,15 @@ class Playground:
             return Estimate(count, 0.0, engine, None)
         return Estimate(count, self.prices.estimate(request, count), engine, self.prices.cheaper(*request.pixels))
 
-    async def generate(self, visitor: str | None, request: GenerationRequest, count: int = 1) -> list[Run]:
+    async def generate(
+        self, visitor: str | None, request: GenerationRequest, count: int = 1, *, expand: bool = False
+    ) -> list[Run]:
         """Ask for `count` pictures: seed, seed + 1, … or a random seed each. Returns at once with the runs.
+        `expand`: that many of each prompt that wildcards stand for; else braces are text.
 
         Raises InvalidRequest, KeyNeeded, TooMuch, BudgetExceeded or CannotWrite; then nothing was asked for.
         """
-        return await self._ask(visitor, _with_seeds(request, count))
+        return await self._ask(visitor, requests_of(request, count, expand=expand))
 
     async def new_seeds(self, visitor: str | None, run_id: str) -> list[Run]:
         """The same settings with other seeds."""
@@ -341,16 +343,3 @@ class Playground:
 def _midnight() -> datetime:
     """When the day of the budgets began, in UTC."""
     return now().replace(hour=0, minute=0, second=0, microsecond=0)
-
-
-def _with_seeds(request: GenerationRequest, count: int) -> list[GenerationRequest]:
-    if not IMAGES_MIN <= count <= IMAGES_MAX:
-        raise InvalidRequest(
-            (FieldIssue(field="images", message=f"Images: {count} is not {IMAGES_MIN} to {IMAGES_MAX}."),)
-        )
-    if request.seed is None:
-        return [request.vary(seed=random_seed()) for _ in range(count)]
-    if request.seed + count - 1 > SEED_MAX:
-        message = f"Seed: {request.seed} leaves no room for {count} pictures; the largest seed is {SEED_MAX}."
-        raise InvalidRequest((FieldIssue(field="seed", message=message),))
-    return [request.vary(seed=request.seed + step) for step in range(count)]

@@ -10,28 +10,31 @@ from typing import Any
 import gradio as gr
 
 from services.errors import FieldIssue, InvalidRequest, PlaygroundError
-from services.playground import IMAGES_MAX, IMAGES_MIN, Estimate, Playground
-from services.pricing import dollars
+from services.playground import Playground
+from services.press import IMAGES_MAX, IMAGES_MIN, combinations
 from services.request import (
-    MEGAPIXEL,
     PARAMETERS,
     PRESET_PIXELS,
+    PROMPT_MAX,
     SIDE_MAX,
     SIDE_MIN,
     GenerationRequest,
     ImageSize,
     parse_request,
     snap_side,
-    told,
 )
 from services.run import Run
-from ui import fields
+from services.wildcards import literal, read
+from ui import fields, words
 from ui.fields import CUSTOM
 from ui.visitors import visitor_of
 from ui.widgets import bridge, widget
 
 MAIN_FIELDS = ("prompt", "image_size", "num_inference_steps", "guidance_scale", "seed")
 """Fields with a place of their own; every other one stands under Advanced."""
+
+EVENTS = ("reuse", "reuse_seed", "edit", "use_prompt", "from_file", "put_back", "grid_base")
+"""What the page's scripts may trigger."""
 
 Updates = dict[Any, Any]
 
@@ -45,6 +48,8 @@ class CreatePanel:
     swap: gr.Button
     random_seed: gr.Checkbox
     images: gr.Radio
+    prompt_told: gr.HTML
+    """What wildcards in the prompt come to."""
     size_told: gr.HTML
     advanced: gr.Accordion
     generate: gr.Button
@@ -55,6 +60,11 @@ class CreatePanel:
     @property
     def size_inputs(self) -> list[Any]:
         return [self.fields["image_size"], self.width, self.height, self.images]
+
+    @property
+    def estimate_inputs(self) -> list[Any]:
+        """What decides how many pictures a press makes, and what they cost."""
+        return [self.fields["prompt"], *self.size_inputs]
 
     @property
     def advanced_inputs(self) -> list[Any]:
@@ -79,15 +89,16 @@ def build_create(locked: Collection[str] = ()) -> CreatePanel:
         with gr.Column(elem_id="results", min_width=0):
             widget("stage")
             widget("gallery")
-    return CreatePanel(**controls, bridge=bridge("reuse", "reuse_seed", "edit", "use_prompt", "from_file", "grid_base"))
+    return CreatePanel(**controls, bridge=bridge(*EVENTS))
 
 
 def _build_controls(locked: Collection[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     with gr.Column(elem_id="controls-scroll", min_width=0):
         found["prompt"] = fields.field("prompt")
+        prompt_told = gr.HTML("", elem_id="prompt-told")
         widget("prompts")
-        size_told = gr.HTML(_size_told(*PRESET_PIXELS[PARAMETERS["image_size"].default]), elem_id="size-told")
+        size_told = gr.HTML(words.size(*PRESET_PIXELS[PARAMETERS["image_size"].default]), elem_id="size-told")
         found["image_size"] = fields.field("image_size")
         with gr.Row(elem_id="custom-size", equal_height=False):
             width = fields.side("width")
@@ -113,6 +124,7 @@ def _build_controls(locked: Collection[str]) -> dict[str, Any]:
         "swap": swap,
         "random_seed": random_seed,
         "images": images,
+        "prompt_told": prompt_told,
         "size_told": size_told,
         "advanced": advanced,
         "generate": generate,
@@ -132,9 +144,9 @@ def wire_create(panel: CreatePanel, playground: Playground, page: gr.Blocks) -> 
         trigger_mode="multiple",
         **quick,
     )
-    estimated = [panel.generate, panel.hint, panel.size_told]
-    estimating: dict[str, Any] = {"inputs": panel.size_inputs, "outputs": estimated, "preprocess": False}
-    for source in panel.size_inputs:
+    estimated = [panel.generate, panel.hint, panel.size_told, panel.prompt_told]
+    estimating: dict[str, Any] = {"inputs": panel.estimate_inputs, "outputs": estimated, "preprocess": False}
+    for source in panel.estimate_inputs:
         source.change(handlers.estimate, **estimating, trigger_mode="always_last", **quick)
     for source in panel.advanced_inputs:
         source.change(handlers.sum_up, panel.advanced_inputs, panel.advanced, trigger_mode="always_last", **quick)
@@ -145,16 +157,18 @@ def wire_create(panel: CreatePanel, playground: Playground, page: gr.Blocks) -> 
     panel.swap.click(
         lambda width, height: (height, width), [panel.width, panel.height], [panel.width, panel.height], **quick
     )
-    fill = {"inputs": None, "outputs": [*panel.settings_outputs, panel.bridge], **quick}
-    panel.bridge.reuse(handlers.reuse, **fill)
-    panel.bridge.reuse_seed(handlers.reuse_seed, **fill)
-    panel.bridge.edit(handlers.edit, **fill)
-    panel.bridge.use_prompt(handlers.use_prompt, **fill)
-    panel.bridge.from_file(handlers.from_file, **fill)
+    filled = [*panel.settings_outputs, panel.bridge]
+    before = {"inputs_kwargs": panel.settings_inputs, "preprocess": False, **quick}  # what Undo puts back
+    panel.bridge.reuse(handlers.reuse, outputs=filled, **before)
+    panel.bridge.reuse_seed(handlers.reuse_seed, outputs=filled, **before)
+    panel.bridge.edit(handlers.edit, outputs=filled, **before)
+    panel.bridge.use_prompt(handlers.use_prompt, outputs=filled, **before)
+    panel.bridge.from_file(handlers.from_file, outputs=filled, **before)
+    panel.bridge.put_back(handlers.put_back, None, [panel.images, *filled], **quick)
     panel.bridge.grid_base(
         handlers.grid_base, inputs_kwargs=panel.settings_inputs, outputs=panel.bridge, preprocess=False, **quick
     )
-    page.load(handlers.open_link, **fill).then(handlers.estimate, **estimating, **quick)
+    page.load(handlers.open_link, None, filled, **quick).then(handlers.estimate, **estimating, **quick)
 
 
 class CreateHandlers:
@@ -171,7 +185,7 @@ class CreateHandlers:
         shown = tuple(_changed(values[name]) if custom else gr.skip() for name in sides)
         try:
             wanted = request_from({**values, **sides} if custom else values)
-            runs = await self._playground.generate(visitor_of(request), wanted, int(values["images"]))
+            runs = await self._playground.generate(visitor_of(request), wanted, int(values["images"]), expand=True)
         except InvalidRequest as error:
             return self._say(issues=[issue.model_dump() for issue in error.issues]), *shown, gr.skip()
         except PlaygroundError as error:
@@ -181,24 +195,30 @@ class CreateHandlers:
     def grid_base(self, **values: Any) -> dict[str, Any]:
         """The controls as the base of a grid. Inputs: every control. Outputs: the settings, or what is wrong."""
         try:
-            return self._say(grid_base=request_from(values).model_dump(mode="json"), issues=[])
+            return self._say(grid_base=_single(request_from(values)).model_dump(mode="json"), issues=[])
         except InvalidRequest as error:
             return self._say(error=str(error), issues=[issue.model_dump() for issue in error.issues])
 
-    def estimate(self, size: Any, width: Any, height: Any, images: Any, request: gr.Request) -> tuple[Any, Any, Any]:
-        """Inputs: size, width, height, images. Outputs: the button's words, the hint above it, the size in words."""
+    def estimate(
+        self, prompt: str, size: Any, width: Any, height: Any, images: Any, request: gr.Request
+    ) -> tuple[Any, Any, Any, Any]:
+        """Inputs: prompt, size, width, height, images. Outputs: the button's words, the hint above it, the size in
+        words, what wildcards in the prompt come to."""
+        prompts = combinations(str(prompt or "")[:PROMPT_MAX])
+        pictures = int(images) * prompts
+        told = words.wildcards(prompts, int(images))
         values = {"prompt": "any", "image_size": size, "width": _snapped(width), "height": _snapped(height)}
         try:
             wanted = request_from(values)
         except InvalidRequest:
-            return gr.update(value=f"Generate {images}"), "", ""
-        estimate = self._playground.estimate(visitor_of(request), wanted, int(images))
-        return gr.update(value=_button(estimate)), _hint(estimate), _size_told(*wanted.pixels)
+            return gr.update(value=f"Generate {pictures}"), "", "", told
+        estimate = self._playground.estimate(visitor_of(request), wanted, pictures)
+        return gr.update(value=words.generate(estimate)), words.hint(estimate), words.size(*wanted.pixels), told
 
     def sum_up(self, *values: Any) -> Any:
         """Inputs: what stands under Advanced. Outputs: its heading, which tells them while it is closed."""
         names = [name for name in PARAMETERS if name not in MAIN_FIELDS]
-        return gr.update(label=_advanced_label(dict(zip(names, values, strict=True))))
+        return gr.update(label=words.advanced(dict(zip(names, values, strict=True))))
 
     def snap_width(self, width: Any, height: Any) -> tuple[Any, Any]:
         """Inputs: width, height. Outputs: the width on the model's grid, and what was changed or cannot be."""
@@ -219,30 +239,32 @@ class CreateHandlers:
         note = {"size_note": {"side": label.lower(), "text": moved}} if _snapped(side) != side else {}
         return self._say(checked=["width", "height", "image_size"], issues=issues, **note)
 
-    async def reuse(self, request: gr.Request, event: gr.EventData) -> list[Any]:
+    async def reuse(self, request: gr.Request, event: gr.EventData, **before: Any) -> list[Any]:
         """Reuse all. Inputs: the picture's id. Outputs: every control, set as it was for that picture."""
         said = "All settings of that picture are in the controls."
-        return await self._from_run(request, event, lambda run: self._fill(run.request.vary(seed=run.seed), said))
+        fill = lambda run: self._fill(run.request.vary(seed=run.seed), said)  # noqa: E731
+        return self._with_undo(before, await self._from_run(request, event, fill))
 
-    async def reuse_seed(self, request: gr.Request, event: gr.EventData) -> list[Any]:
+    async def reuse_seed(self, request: gr.Request, event: gr.EventData, **before: Any) -> list[Any]:
         """Reuse seed. Inputs: the picture's id. Outputs: Seed and Random seed; the rest stays."""
 
         def only_seed(run: Run) -> list[Any]:
             return self._some(seed=run.seed, random_seed=False, message=self._say(said=f"Seed {run.seed} is set."))
 
-        return await self._from_run(request, event, only_seed)
+        return self._with_undo(before, await self._from_run(request, event, only_seed))
 
-    async def edit(self, request: gr.Request, event: gr.EventData) -> list[Any]:
+    async def edit(self, request: gr.Request, event: gr.EventData, **before: Any) -> list[Any]:
         """Edit a request that fal refused. Inputs: the run's id. Outputs: its settings, the fault at its control."""
 
         def with_fault(run: Run) -> list[Any]:
-            filled = self._fill(run.request, "")
+            said = "Its settings are in the controls."
+            filled = self._fill(run.request, said)
             if run.failure and run.failure.field:
                 issue = FieldIssue(field=run.failure.field, message=run.failure.message)
-                filled[-1] = self._say(issues=[issue.model_dump()])
+                filled[-1] = self._say(said=said, issues=[issue.model_dump()])
             return filled
 
-        return await self._from_run(request, event, with_fault)
+        return self._with_undo(before, await self._from_run(request, event, with_fault))
 
     async def _from_run(self, request: gr.Request, event: gr.EventData, fill: Callable[[Run], list[Any]]) -> list[Any]:
         """The updates that `fill` makes of the event's run, or the sentence that tells why there is none."""
@@ -251,9 +273,28 @@ class CreateHandlers:
         except PlaygroundError as error:
             return self._some(message=self._say(error=str(error)))
 
-    def use_prompt(self, event: gr.EventData) -> list[Any]:
+    def use_prompt(self, event: gr.EventData, **before: Any) -> list[Any]:
         """An example prompt. Inputs: its text. Outputs: Prompt."""
-        return self._some(prompt=str(event._data["prompt"]), message=self._say(issues=[]))
+        said = "The prompt is replaced." if str(before["prompt"]).strip() else ""
+        filled = self._some(prompt=literal(str(event._data["prompt"])), message=self._say(said=said, issues=[]))
+        return self._with_undo(before, filled)
+
+    def put_back(self, event: gr.EventData) -> list[Any]:
+        """Undo, and the draft after a reload. Inputs: the controls' values by name. Outputs: Images, the controls."""
+        values = {
+            name: value for name, value in dict(event._data["values"]).items() if name in self._panel.settings_inputs
+        }
+        images = values.pop("images", gr.skip())
+        return [images, *self._some(**values, message=self._say(issues=[]))]
+
+    def _with_undo(self, before: dict[str, Any], filled: list[Any]) -> list[Any]:
+        """The same updates; where they change a control, the message carries what to put back."""
+        changed = any(
+            value != gr.skip() and value != before[name] for name, value in zip(self._outputs, filled[:-1], strict=True)
+        )
+        if changed:
+            filled[-1]["undo"] = before
+        return filled
 
     def open_link(self, request: gr.Request) -> list[Any]:
         """Settings in the address (`?prompt=…&seed=…`). Outputs: the controls; what cannot be used is named."""
@@ -262,10 +303,10 @@ class CreateHandlers:
             asked["image_size"] = _linked_size(asked["image_size"])
         return self._fill_what_can_be(asked, "The link") if asked else self._some(message=gr.skip())
 
-    def from_file(self, event: gr.EventData) -> list[Any]:
+    def from_file(self, event: gr.EventData, **before: Any) -> list[Any]:
         """Settings read from a picture's file. Inputs: what was found in it. Outputs: the controls."""
         values = {name: value for name, value in dict(event._data["values"]).items() if name in PARAMETERS}
-        return self._fill_what_can_be(values, "The picture", str(event._data["said"]))
+        return self._with_undo(before, self._fill_what_can_be(values, "The picture", str(event._data["said"])))
 
     def _fill_what_can_be(self, asked: dict[str, Any], source: str, said: str = "") -> list[Any]:
         """Updates for settings from outside: those that can be used are set, the others are named, the rest stays."""
@@ -289,7 +330,7 @@ class CreateHandlers:
 
     def _fill(self, wanted: GenerationRequest, said: str) -> list[Any]:
         """Updates that set every control to a request."""
-        values = wanted.model_dump(mode="json")
+        values = wanted.model_dump(mode="json") | {"prompt": literal(wanted.prompt)}
         custom = isinstance(wanted.image_size, ImageSize)
         width, height = wanted.pixels if custom else (gr.skip(), gr.skip())
         values["image_size"] = CUSTOM if custom else wanted.image_size
@@ -306,8 +347,11 @@ class CreateHandlers:
     def _some(self, *, message: Any, **values: Any) -> list[Any]:
         """Updates in the order of `settings_outputs` and the bridge; what is not named stays."""
         values |= {name: gr.skip() for name in self._playground.limits.locked}
-        names = [*self._panel.fields, "width", "height", "random_seed"]
-        return [*(values.get(name, gr.skip()) for name in names), message]
+        return [*(values.get(name, gr.skip()) for name in self._outputs), message]
+
+    @property
+    def _outputs(self) -> list[str]:
+        return [*self._panel.fields, "width", "height", "random_seed"]
 
     def _say(self, **message: Any) -> dict[str, Any]:
         """A message for the page's scripts; the number makes two equal ones two."""
@@ -325,6 +369,15 @@ def request_from(values: dict[str, Any]) -> GenerationRequest:
         message = "Seed is empty. Enter a whole number, or tick Random seed."
         raise InvalidRequest((FieldIssue(field="seed", message=message),))
     return parse_request(settings)
+
+
+def _single(request: GenerationRequest) -> GenerationRequest:
+    """A request whose prompt is one prompt. Raises InvalidRequest where wildcards stand for several."""
+    prompts = combinations(request.prompt)
+    if prompts > 1:
+        message = f"Prompt: its choices stand for {prompts:,} prompts, and a grid begins with one. Its axes vary words."
+        raise InvalidRequest((FieldIssue(field="prompt", message=message),))
+    return request.vary(prompt=read(request.prompt).prompts()[0])
 
 
 def _snapped(value: Any) -> Any:
@@ -345,27 +398,5 @@ def _linked_size(text: str) -> Any:
     return {"width": width, "height": height} if times and width.isdigit() else text
 
 
-def _size_told(width: int, height: int) -> str:
-    return f"{width} × {height} · {width * height / MEGAPIXEL:.2f} MP"
-
-
-def _advanced_label(values: dict[str, Any]) -> str:
-    """`Advanced`, and in short words what is not at its default."""
-    changed = [told(name, value) for name, value in values.items() if value != PARAMETERS[name].default]
-    return " · ".join(["Advanced", *changed])
-
-
 def _told(value: Any) -> str:
     return f"{value:g}" if isinstance(value, int | float) else str(value)
-
-
-def _button(estimate: Estimate) -> str:
-    price = "$0 demo" if estimate.engine == "demo" else dollars(estimate.cost_usd)
-    return f"Generate {estimate.count} · {price}"
-
-
-def _hint(estimate: Estimate) -> str:
-    if estimate.cheaper is None:
-        return ""
-    size = f"{estimate.cheaper.width} × {estimate.cheaper.height}"
-    return f"{size} would save {dollars(estimate.cheaper.saves_usd)} a picture."

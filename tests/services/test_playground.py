@@ -441,3 +441,28 @@ def test_a_custom_size_is_estimated_by_its_pixels(tmp_path):
     request = REQUEST.vary(image_size=ImageSize(width=2048, height=1024).model_dump())
     assert playground.estimate(None, request, 3).cost_usd == pytest.approx(0.30)
     playground.history.close()
+
+
+class TestWildcards:
+    async def test_each_prompt_is_made_with_the_same_seeds(self, playground):
+        runs = await playground.generate(ANN, REQUEST.vary(prompt="{red|blue} fox"), 2, expand=True)
+        asked = [(run.request.prompt, run.request.seed) for run in runs]
+        assert asked == [("red fox", 7), ("red fox", 8), ("blue fox", 7), ("blue fox", 8)]
+        random = await playground.generate(ANN, GenerationRequest(prompt="{red|blue} fox"), expand=True)
+        assert len({run.request.seed for run in random}) == 1
+
+    async def test_braces_are_text_where_nobody_asked_for_choices(self, playground):
+        (run,) = await playground.generate(ANN, REQUEST.vary(prompt=r"{red|blue} \{fox\}"))
+        assert run.request.prompt == r"{red|blue} \{fox\}"
+
+    @pytest.mark.parametrize(("prompt", "count"), [("{a|b|c|d|e|f|g} {a|b|c|d|e|f|g|h}", 1), ("{a|b|c|d|e|f|g}", 8), ("{a|b}" * 500, 1)])  # fmt: skip
+    async def test_more_than_a_press_may_ask_for_is_refused_and_nothing_is_asked(self, playground, prompt, count):
+        with pytest.raises(
+            InvalidRequest, match=r"^Prompt: its choices make [\d,]+ pictures, and one press may ask for 50"
+        ):
+            await playground.generate(ANN, REQUEST.vary(prompt=prompt), count, expand=True)
+        assert playground.taken == []
+
+    async def test_a_choice_that_leaves_nothing_is_refused(self, playground):
+        with pytest.raises(InvalidRequest, match="Prompt is empty"):
+            await playground.generate(ANN, REQUEST.vary(prompt="{|fox}"), expand=True)
