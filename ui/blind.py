@@ -142,12 +142,12 @@ def _bytes(store: BlindStore, judging: Judging, number: int, side: int) -> bytes
     if not (1 <= number <= len(rounds) and 0 <= side < len(rounds[number - 1])):
         raise NotFound("such picture")
     file = store.picture(rounds[number - 1][side].run_id)
+    if file is None:
+        raise NotFound("such picture")
     try:
-        if file is not None:
-            return file.read_bytes()
-    except FileNotFoundError:
-        pass  # deleted just now
-    raise NotFound("such picture")
+        return file.read_bytes()
+    except FileNotFoundError as error:  # deleted just now
+        raise NotFound("such picture") from error
 
 
 def _state(judging: Judging) -> dict[str, Any]:

@@ -97,8 +97,10 @@ function buttons(run, desk) {
       run.state === "done" && slotButtons(run, "pg-button pg-slot")),
     el("div", { class: "pg-action-row" },
       run.state === "done" && !run.gone && button("Download", () => download(run), { title: "The picture, with its settings in the file" }),
-      run.state === "done" && button("Run again", asked(() => repeat(run), "Asked for again with the same seed. The new picture’s note will say whether the same came out."), { title: "The same picture again, to see whether the same bytes come out" }),
       button("Copy code", () => showCode(run), { "aria-haspopup": "dialog" }),
       button("Copy link", () => copyLink(run))),
-    el("div", { class: "pg-action-row pg-action-apart" }, button("Delete", () => deleteRun(run), { class: "pg-button pg-danger" })));
+    el("div", { class: "pg-action-row pg-action-apart" },
+      run.state === "done" && button("Run again", asked(() => repeat(run), "Asked for again with the same seed. The new picture’s note will say whether the same came out."), { title: "The same picture again, to see whether the same bytes come out" }),
+      el("span", { class: "pg-h-gap" }),
+      button("Delete", () => deleteRun(run), { class: "pg-button pg-danger" })));
 }
