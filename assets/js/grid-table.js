@@ -14,6 +14,7 @@ const MOST = 340;
 export function newTable(open) {
   const element = el("div", { class: "pg-grid-tables", onkeydown: moveFocus });
   const cells = []; // nodes in the plan's order
+  const drawn = []; // what each was drawn from: of a thousand cells only those that changed are looked at
   let stacked = false;
   let shown = 0; // the z that is seen while they are tabs
 
@@ -26,14 +27,15 @@ export function newTable(open) {
     if (!grid) return;
     const [x, y, z] = grid.axes;
     const shape = { id: grid.id, axes: grid.axes.map(({ field, labels }) => [field, labels]), stacked, shown, cells: grid.cells.length };
-    redraw(element, shape, () => build(x, y, z));
-    const compared = comparison.ids.join();
-    cells.forEach((node, at) => node && drawCell(node, at, compared));
-    measure();
+    redraw(element, shape, () => {
+      measure();
+      return build(x, y, z);
+    });
+    cells.forEach((node, at) => node && drawCell(node, at));
   }
 
   function build(x, y, z) {
-    cells.length = 0;
+    cells.length = drawn.length = 0;
     const depth = z?.labels.length ?? 1;
     shown = Math.min(shown, depth - 1);
     const layers = Array.from({ length: depth }, (_, at) => at).filter((at) => !z || stacked || at === shown);
@@ -60,15 +62,18 @@ export function newTable(open) {
     return el("div", { class: "pg-grid-scroll", role: "region", tabindex: "0", "aria-label": name }, table);
   }
 
-  function drawCell(node, at, compared) {
+  function drawCell(node, at) {
     const run = runs[at];
     const words = desk.grid.words[at];
+    const letter = run && comparison.letter(run.id);
+    const from = [run, letter, words, desk.grid.paused]; // a card that changes is another object
+    if (drawn[at]?.every((each, place) => each === from[place])) return;
+    drawn[at] = from;
     if (!run) return redraw(node.firstChild, { none: true, words }, () => clear(node, [el("p", { class: "pg-card-words" }, "deleted")]));
     node.dataset.runId = run.id;
     node.dataset.state = run.state;
     node.dataset.seed = run.seed ?? "";
     const { state, thumb, position, progress, note, failure, cancelling } = run;
-    const letter = compared && comparison.letter(run.id);
     redraw(node.firstChild, { id: run.id, state, thumb, position, progress, note, failure, cancelling, letter, words, paused: desk.grid.paused }, () => parts(run, at, words, letter));
   }
 

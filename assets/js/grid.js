@@ -22,6 +22,7 @@ export function mountGrid(element, { trigger }) {
   const picks = el("div", { class: "pg-grid-picks" });
   let openAt = null;
   let runs = []; // in the order of the cells
+  let linked = null; // the grid that the address was written for
 
   const beside = {
     get open() {
@@ -64,7 +65,8 @@ export function mountGrid(element, { trigger }) {
     drawPicks(picks);
     drawDetails(panel, beside.open, beside);
     body.classList.toggle("pg-grid-split", Boolean(beside.open));
-    writeLink(element);
+    if (linked !== desk.grid?.id) writeLink(element); // to see whether it is seen, the page is laid out
+    linked = desk.grid?.id;
   }
 
   desk.addEventListener("change", draw);

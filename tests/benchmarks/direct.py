@@ -30,13 +30,16 @@ class InProcessClient(fal_client.AsyncClient):
         return self._http
 
 
-async def picture(client: fal_client.AsyncClient, downloads: httpx.AsyncClient, payload: dict[str, Any]) -> int:
+async def picture(
+    client: fal_client.AsyncClient, downloads: httpx.AsyncClient, payload: dict[str, Any], turn: asyncio.Semaphore
+) -> int:
     """Make one picture. Its size in bytes."""
-    handle = await client.submit(ENDPOINT, payload)
-    result = await handle.get()
-    answer = await downloads.get(result["images"][0]["url"])
-    answer.raise_for_status()
-    return len(answer.content)
+    async with turn:
+        handle = await client.submit(ENDPOINT, payload)
+        result = await handle.get()
+        answer = await downloads.get(result["images"][0]["url"])
+        answer.raise_for_status()
+        return len(answer.content)
 
 
 async def main(folder: Path, step_seconds: float) -> None:
@@ -46,8 +49,9 @@ async def main(folder: Path, step_seconds: float) -> None:
     while line := await asyncio.to_thread(sys.stdin.readline):
         order = json.loads(line)
         payloads = [parse_request({"prompt": prompt, **order["settings"]}).payload() for prompt in order["prompts"]]
+        turn = asyncio.Semaphore(order["limit"])
         start = time.perf_counter()
-        sizes = await asyncio.gather(*(picture(client, downloads, payload) for payload in payloads))
+        sizes = await asyncio.gather(*(picture(client, downloads, payload, turn) for payload in payloads))
         print(json.dumps({"seconds": time.perf_counter() - start, "bytes": sizes}), flush=True)
     await queue.aclose()
 

@@ -146,9 +146,9 @@ class Direct:
             text=True,
         )
 
-    def generate(self, prompts: Sequence[str], **settings: Any) -> float:
-        """Ask for a picture for each prompt at once. Seconds until the last was downloaded."""
-        answer = self._ask({"prompts": list(prompts), "settings": settings})
+    def generate(self, prompts: Sequence[str], *, limit: int | None = None, **settings: Any) -> float:
+        """Ask for a picture for each prompt, `limit` (else all) at once. Seconds until the last was downloaded."""
+        answer = self._ask({"prompts": list(prompts), "settings": settings, "limit": limit or len(prompts)})
         assert len(answer["bytes"]) == len(prompts)
         assert min(answer["bytes"]) > 1000, "a picture has more bytes than that"
         return float(answer["seconds"])

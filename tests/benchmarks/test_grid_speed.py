@@ -1,0 +1,242 @@
+"""Grids: how long 36 cells take beside a script that asks fal_client for them, and what 400 cost page and server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import httpx
+from playwright.sync_api import Browser, expect
+from support.bench import Sample, by_turns, clean_environment, direct, memory_mb, ratio, show
+from support.page import PlaygroundPage
+from support.server import ROOT, free_port, serve_app
+
+SERVER = Path(__file__).parent / "grid_server.py"
+CELLS, AT_ONCE = 36, 8
+STEPS, SECONDS = 28, 1.0
+ROUNDS = 3
+SETTINGS = {"image_size": "square", "num_inference_steps": STEPS, "output_format": "jpeg"}
+MANY, MOST = 400, 1000
+CLICK_EVERY_MS = 250
+TOKEN = {"X-Playground-Visitor": "a-visitor-of-the-benchmarks-alone"}
+RUN = re.compile(r"Run \d+")
+
+WATCH = """() => {
+  const seen = window.seen = { clicks: [], tasks: [] };
+  const watch = (type, into, options) => new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) if (type !== "event" || entry.name === "click") into.push(entry.duration);
+  }).observe({ type, ...options });
+  watch("event", seen.clicks, { durationThreshold: 16 });
+  watch("longtask", seen.tasks, {});
+}"""
+FIRST_CELL = """() => new Promise((shown) => {
+  const button = document.querySelector(".pg-grid-run");
+  const look = (begun) => {
+    const picture = document.querySelector(".pg-cell[data-state=done] img");
+    if (picture?.complete && picture.naturalWidth) requestAnimationFrame(() => shown(performance.now() - begun));
+    else requestAnimationFrame(() => look(begun));
+  };
+  look(performance.now());
+  button.click();
+})"""
+"""Milliseconds from a press of Run to the frame that shows the first picture."""
+
+
+def axes_of(cells: int) -> list[dict[str, Any]]:
+    columns = 40
+    return [
+        {"field": "seed", "values": f"1-{cells // columns}"},
+        {"field": "guidance_scale", "values": f"2-5.9 [{columns}]"},
+    ]
+
+
+def wanted(cells: int, **asked: Any) -> dict[str, Any]:
+    request = {"prompt": "a red fox", "num_inference_steps": 2, "image_size": "square", "seed": 5}
+    return {"request": request, "axes": axes_of(cells), "confirm": True, **asked}
+
+
+# -- 36 cells ----------------------------------------------------------------------------------------------------------
+
+
+async def made_as_grid(url: str, prompts: list[str]) -> float:
+    """Seconds from asking for a grid of these prompts to hearing of its last picture, as a page hears of it."""
+    request = {**SETTINGS, "prompt": prompts[0], "seed": 5}
+    body = {"request": request, "axes": [{"field": "prompt", "values": prompts}], "reuse": False}
+    async with (
+        httpx.AsyncClient(base_url=url, timeout=120, trust_env=False, headers=TOKEN) as http,
+        http.stream("GET", "/events") as stream,
+    ):
+        begun = time.perf_counter()
+        asked = asyncio.create_task(http.post("/grids", json=body))
+        done: set[str] = set()
+        async for line in stream.aiter_lines():
+            if line.startswith("data:") and (run := json.loads(line[5:])).get("media"):
+                done.add(run["id"])
+            if len(done) == len(prompts):
+                seconds = time.perf_counter() - begun
+                (await asked).raise_for_status()
+                return seconds
+    raise AssertionError("the stream ended early")
+
+
+def test_36_cells(tmp_path: Path, browser: Browser) -> None:
+    step = SECONDS / STEPS
+    numbers = count()
+
+    def prompts(of: int = CELLS) -> list[str]:
+        return [f"a misty mountain valley, number {next(numbers)}" for _ in range(of)]
+
+    environment = {"PLAYGROUND_MAX_CONCURRENT": str(AT_ONCE), "PLAYGROUND_DEMO_STEP_SECONDS": str(step)}
+    with serve_app(tmp_path, **environment) as server, direct(tmp_path / "direct", step) as alone:
+        asyncio.run(made_as_grid(server.url, prompts(AT_ONCE)))
+        alone.generate(prompts(AT_ONCE), **SETTINGS)
+        ours, theirs = by_turns(
+            ROUNDS,
+            lambda: asyncio.run(made_as_grid(server.url, prompts())),
+            lambda: alone.generate(prompts(), limit=AT_ONCE, **SETTINGS),
+        )
+        first, one = by_turns(
+            ROUNDS,
+            lambda: first_cell(browser, server.url),
+            lambda: alone.generate(prompts(1), **SETTINGS),
+        )
+        assert "Traceback" not in server.log, server.log
+    assert min(ours.values) >= SECONDS * CELLS / AT_ONCE - 0.5
+    show(
+        f"{CELLS} cells, {AT_ONCE} at once, {SECONDS:g} s a picture, {ROUNDS} by turns",
+        ("seconds", "grid", "fal_client, gather with a semaphore", "ratio", "target"),
+        [
+            ("to the last picture", ours.told(), theirs.told(), f"{ratio(ours, theirs):.2f}", "≤ 1.08"),
+            ("first cell on screen", first.told(), f"{one.told()}, one picture", f"{ratio(first, one):.2f}", "≤ 1.3"),
+        ],
+    )
+
+
+def first_cell(browser: Browser, url: str) -> float:
+    with browser.new_context() as context:
+        page = PlaygroundPage(context, url).open(prompt=f"a fox {time.time()}", image_size="square")
+        sweep_controls(page, "Seed", f"1-{CELLS}")
+        return float(page.page.evaluate(FIRST_CELL)) / 1000
+
+
+def sweep_controls(page: PlaygroundPage, parameter: str, values: str) -> None:
+    """A grid on the controls, ready to run."""
+    page.page.get_by_role("tab", name="Compare").click()
+    page.page.get_by_role("button", name="Grid", exact=True).or_(page.page.get_by_role("tab", name="Grid")).click()
+    page.page.get_by_role("button", name="Use the controls of Create").click()
+    page.page.get_by_label("X axis").select_option(label=parameter)
+    page.page.get_by_label("X values", exact=True).fill(values)
+    expect(page.page.locator(".pg-grid-run")).to_have_text(RUN)
+
+
+# -- many cells --------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def unpainted(folder: Path) -> Iterator[tuple[str, int]]:
+    """The address and the process of a server that paints nothing."""
+    folder.mkdir()
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, str(SERVER), str(folder), str(port)], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        env=clean_environment(PYTHONPATH=str(ROOT), GRADIO_TEMP_DIR=str(folder / "gradio")),
+    )  # fmt: skip
+    assert process.stdout
+    assert process.stdout.readline() == b"serving\n"
+    try:
+        yield f"http://127.0.0.1:{port}", process.pid
+    finally:
+        process.communicate(timeout=30)
+
+
+def processor_seconds(pid: int) -> float:
+    """Of a process, all its threads, since it began."""
+    numbers = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(numbers[11]) + int(numbers[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def post(url: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    answer = httpx.post(url + path, json=body, timeout=120, trust_env=False).raise_for_status()
+    return dict(answer.json())
+
+
+def make_some(url: str, cells: int) -> None:
+    """A small grid to its end, so that nothing is imported later."""
+    made = post(url, "/grids", wanted(cells, axes=[{"field": "seed", "values": f"900-{899 + cells}"}]))
+    while any(run["state"] != "done" for run in made["runs"]):
+        time.sleep(0.2)
+        made = httpx.get(f"{url}/grids/{made['id']}", trust_env=False).json()
+
+
+def test_400_cells_on_a_page(tmp_path: Path, browser: Browser) -> None:
+    with unpainted(tmp_path / "many") as (url, pid), browser.new_context() as context:
+        make_some(url, 8)
+        page = PlaygroundPage(context, url).open()
+        cells = page.page.locator("#widget-grid .pg-cell")
+        grid = post(url, "/grids", wanted(MANY))
+        before = processor_seconds(pid)
+        page.page.goto(f"{url}/?grid={grid['id']}")
+        expect(cells).to_have_count(MANY)
+        page.page.evaluate(WATCH)
+        begun, clicks = time.perf_counter(), 0
+        while (done := page.page.locator(".pg-cell[data-state=done]").count()) < MANY:
+            page.page.locator("#widget-grid .pg-cell[data-state=done] button").nth(clicks % max(done, 1)).click()
+            clicks += 1
+            page.page.wait_for_timeout(CLICK_EVERY_MS)
+        seconds = time.perf_counter() - begun
+        spent = 1000 * (processor_seconds(pid) - before) / MANY
+        seen = page.page.evaluate("window.seen")
+        page.assert_sound()
+    answered = [*seen["clicks"], *[0] * (clicks - len(seen["clicks"]))]
+    show(
+        f"{MANY} cells land on an open page, in {seconds:.0f} s, with {clicks} clicks among them",
+        ("", "median", "longest", "target"),
+        [
+            ("a click answered", Sample(tuple(answered)).told("ms", 0), f"{max(answered):.0f} ms", "< 150 ms"),
+            ("long tasks", len(seen["tasks"]), f"{max(seen['tasks'], default=0):.0f} ms", "≤ 200 ms"),
+            ("server's processor, a cell", f"{spent:.1f} ms", "", "≤ 30 ms"),
+        ],
+    )
+
+
+def test_1000_cells_asked_for(tmp_path: Path) -> None:
+    def timed(ask: Callable[[], object]) -> float:
+        begun = time.perf_counter()
+        ask()
+        return 1000 * (time.perf_counter() - begun)
+
+    with unpainted(tmp_path / "most") as (url, pid):
+        make_some(url, 8)
+        preview = Sample(tuple(timed(lambda: post(url, "/grids/preview", wanted(MOST))) for _ in range(7)))
+        memory = memory_mb(pid)
+        made: dict[str, Any] = {}
+        asked = timed(lambda: made.update(post(url, "/grids", wanted(MOST))))
+        post(url, f"/grids/{made['id']}/cancel", {})
+        look = f"{url}/grids/{made['id']}"
+        answer = httpx.get(look, timeout=120, trust_env=False).raise_for_status()
+        read = Sample(tuple(timed(lambda: httpx.get(look, timeout=120, trust_env=False)) for _ in range(7)))
+        again = {"grid_id": made["id"], "axes": axes_of(MOST)}
+        extended = Sample(tuple(timed(lambda: post(url, "/grids/preview", again)) for _ in range(7)))
+        grown = memory_mb(pid) - memory
+    assert len(made["cells"]) == MOST
+    show(
+        f"{MOST:,} cells asked for",
+        ("", "until it is answered", "target"),
+        [
+            ("looked at before they run", preview.told("ms", 0), "≤ 100 ms"),
+            ("looked at as more of the same grid", extended.told("ms", 0), ""),
+            ("asked for, once", f"{asked:.0f} ms", ""),
+            ("read again", read.told("ms", 0), ""),
+        ],
+    )
+    print(f"  an answer of {len(answer.content) / 1000:.0f} kB; the server grew by {grown:.0f} MB")
