@@ -27,7 +27,7 @@ def snippet(language: Language, request: GenerationRequest) -> str:
 
 def _python(request: GenerationRequest) -> str:
     entries = "".join(
-        f"    {_python_value(name)}: {_python_value(value)},\n" for name, value in request.payload().items()
+        f"    {python_value(name)}: {python_value(value)},\n" for name, value in request.payload().items()
     )
     imports, tail = _PYTHON_SAVED if request.sync_mode else _PYTHON_LINKED
     return _fill(_PYTHON + tail, request, entries, imports)
@@ -40,7 +40,7 @@ def _javascript(request: GenerationRequest) -> str:
 
 
 def _curl(request: GenerationRequest) -> str:
-    entries = ",\n".join(f"  {_json_text(name)}: {_json_value(value)}" for name, value in request.payload().items())
+    entries = ",\n".join(f"  {json_text(name)}: {json_value(value)}" for name, value in request.payload().items())
     return _fill(_CURL + (_CURL_SAVED if request.sync_mode else _CURL_LINKED), request, entries)
 
 
@@ -62,25 +62,25 @@ def _fill(template: str, request: GenerationRequest, entries: str, imports: str 
     )
 
 
-def _python_value(value: Any) -> str:
+def python_value(value: Any) -> str:
     if isinstance(value, str):
         return _quoted(value, lambda char: char.encode("unicode_escape").decode("ascii"))
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{_python_value(k)}: {_python_value(v)}" for k, v in value.items()) + "}"
+        return "{" + ", ".join(f"{python_value(k)}: {python_value(v)}" for k, v in value.items()) + "}"
     return repr(value)
 
 
 def _javascript_value(value: Any) -> str:
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{name}: {_json_value(side)}" for name, side in value.items()) + " }"
-    return _json_value(value)
+        return "{ " + ", ".join(f"{name}: {json_value(side)}" for name, side in value.items()) + " }"
+    return json_value(value)
 
 
-def _json_value(value: Any) -> str:
-    return _json_text(value) if isinstance(value, str) else json.dumps(value)
+def json_value(value: Any) -> str:
+    return json_text(value) if isinstance(value, str) else json.dumps(value)
 
 
-def _json_text(text: str) -> str:
+def json_text(text: str) -> str:
     """A JSON string that is a JavaScript string too."""
     return _quoted(text, _utf16_escape)
 

@@ -32,8 +32,10 @@ from ui.widgets import bridge, widget
 
 MAIN_FIELDS = ("prompt", "image_size", "num_inference_steps", "guidance_scale", "seed")
 """Fields with a place of their own; every other one stands under Advanced."""
+EXAMPLE_PROMPT = "A red bicycle against a white wall"
+"""In code for settings without a prompt."""
 
-EVENTS = ("reuse", "reuse_seed", "edit", "use_prompt", "from_file", "put_back", "grid_base")
+EVENTS = ("reuse", "reuse_seed", "edit", "use_prompt", "from_file", "put_back", "grid_base", "code_base")
 """What the page's scripts may trigger."""
 
 Updates = dict[Any, Any]
@@ -168,6 +170,9 @@ def wire_create(panel: CreatePanel, playground: Playground, page: gr.Blocks) -> 
     panel.bridge.grid_base(
         handlers.grid_base, inputs_kwargs=panel.settings_inputs, outputs=panel.bridge, preprocess=False, **quick
     )
+    panel.bridge.code_base(
+        handlers.code_base, inputs_kwargs=panel.settings_inputs, outputs=panel.bridge, preprocess=False, **quick
+    )
     page.load(handlers.open_link, None, filled, **quick).then(handlers.estimate, **estimating, **quick)
 
 
@@ -198,6 +203,14 @@ class CreateHandlers:
             return self._say(grid_base=_single(request_from(values)).model_dump(mode="json"), issues=[])
         except InvalidRequest as error:
             return self._say(error=str(error), issues=[issue.model_dump() for issue in error.issues])
+
+    def code_base(self, **values: Any) -> dict[str, Any]:
+        """The controls for code. Inputs: every control; an empty prompt is no fault. Outputs: as above."""
+        try:
+            wanted = request_from({**values, "prompt": (values["prompt"] or "").strip() or EXAMPLE_PROMPT})
+        except InvalidRequest as error:
+            return self._say(error=str(error), issues=[issue.model_dump() for issue in error.issues])
+        return self._say(code_base=wanted.model_dump(mode="json"), issues=[])
 
     def estimate(
         self, prompt: str, size: Any, width: Any, height: Any, images: Any, request: gr.Request

@@ -18,6 +18,8 @@ from ui.visitors import has_cookie
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 SPACES = ("https://huggingface.co", "https://*.hf.space")
 """Whose pages may show this one in a frame on Spaces."""
+HUB = "https://huggingface.co"
+"""Gradio's page asks it on Spaces whether the Space is awake, and shows nothing before it knows."""
 GRADIO = "/gradio_api/"
 GRADIO_OPEN = ("app_id", "call/", "cancel", "file=", "heartbeat/", "info", "mcp", "openapi.json", "queue/", "reset",
                "run/", "startup-events", "theme.css")  # fmt: skip
@@ -31,6 +33,7 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 def content_security_policy(*, on_spaces: bool) -> str:
     """All from our own host. Gradio 6 writes scripts and styles into its page, and compiles its templates."""
     framed_by = " ".join(["'self'", *(SPACES if on_spaces else ())])
+    asked = " ".join(["'self'", "data:", "blob:", *([HUB] if on_spaces else ())])
     return "; ".join(
         (
             "default-src 'self'",
@@ -39,7 +42,7 @@ def content_security_policy(*, on_spaces: bool) -> str:
             "img-src 'self' data: blob:",
             "font-src 'self' data:",
             "media-src 'self' data: blob:",
-            "connect-src 'self' data: blob:",
+            f"connect-src {asked}",
             "worker-src 'self' blob:",
             "object-src 'none'",
             "base-uri 'self'",

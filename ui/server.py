@@ -16,6 +16,7 @@ from ui.app import build_app
 from ui.archive import archive_routes
 from ui.assets import Assets
 from ui.blind import blind_routes
+from ui.code import code_routes
 from ui.compare import compare_routes
 from ui.grid_files import grid_file_routes
 from ui.grids import grid_routes
@@ -56,6 +57,7 @@ def build_server(playground: Playground) -> FastAPI:
     app.include_router(history_routes(playground))
     app.include_router(archive_routes(playground))
     app.include_router(usage_routes(playground))
+    app.include_router(code_routes(playground))
     app.mount("/assets", Assets(GRADIO_ASSETS))
     page = build_app(playground)
     _calm_queue(page)
@@ -96,6 +98,7 @@ def _head(assets_path: str) -> str:
     sheets = "".join(f'<link rel="stylesheet" href="{assets_path}/{name}.css">' for name in STYLES)
     return f"""
         {sheets}
+        <script src="{assets_path}/js/visitor.js"></script>
         <script>window.playground = import("{assets_path}/js/page.js")</script>
     """
 

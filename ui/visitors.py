@@ -30,11 +30,12 @@ class HasHeaders(Protocol):
 
 def visitor_of(request: HasHeaders | None) -> str | None:
     """The visitor's name in the history; None for callers without a token."""
-    token = _token(request.headers) if request is not None else None
+    token = token_of(request.headers) if request is not None else None
     return hashlib.sha256(token.encode()).hexdigest()[:32] if token else None
 
 
-def _token(headers: Mapping[str, str]) -> str | None:
+def token_of(headers: Mapping[str, str]) -> str | None:
+    """The secret itself: of the header, else of the cookie."""
     for candidate in (headers.get(HEADER), _cookie(headers.get("cookie"))):
         if candidate and TOKEN.fullmatch(candidate):
             return candidate
@@ -62,7 +63,7 @@ class VisitorCookie:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         opens_page = scope["type"] == "http" and scope["method"] == "GET" and scope["path"] == "/"
-        if not opens_page or _token(Headers(scope=scope)):
+        if not opens_page or token_of(Headers(scope=scope)):
             await self._app(scope, receive, send)
             return
 

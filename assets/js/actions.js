@@ -2,6 +2,7 @@
 
 import { get, post } from "./api.js";
 import { button, el } from "./dom.js";
+import { fetchFile } from "./download.js";
 import { attempt, toast } from "./toast.js";
 
 export const cancel = (run) => attempt(() => post(`/runs/${run.id}/cancel`));
@@ -18,7 +19,7 @@ export async function deleteRun(run) {
 
 export function download(run) {
   if (run.gone) return toast(run.gone);
-  el("a", { href: `/runs/${run.id}/download`, download: "" }).click();
+  fetchFile(`/runs/${run.id}/download`);
 }
 
 /** The address of this page with a picture's settings; names as in the API. */

@@ -1,6 +1,6 @@
 // Calls of our own routes. An error becomes an Error with the server's sentence.
 
-async function ask(method, path, body) {
+export async function ask(method, path, body) {
   let response;
   try {
     response = await fetch(path, {

@@ -47,7 +47,7 @@ function describe() {
 }
 
 /** A handler's message: errors at their controls, what was asked for, or a sentence. */
-export function showMessage({ issues, checked, error, refused, said, size_note, asked, grid_base }) {
+export function showMessage({ issues, checked, error, refused, said, size_note, asked, grid_base, code_base }) {
   if (issues || asked) {
     for (const field of document.querySelectorAll(".pg-field")) {
       if (!checked || checked.includes(field.id.replace("field-", ""))) clearIssue(field);
@@ -62,6 +62,7 @@ export function showMessage({ issues, checked, error, refused, said, size_note, 
   }
   if (size_note) sizeNote(size_note);
   if (grid_base) gridDesk.fromControls(grid_base);
+  if (code_base) import("./code.js").then(({ openCode }) => openCode(code_base)).catch((failure) => toast(failure.message));
   if (asked) document.dispatchEvent(new CustomEvent("playground-asked", { detail: asked }));
 }
 

@@ -2,6 +2,7 @@
 
 import { copy } from "./actions.js";
 import { button, el, redraw } from "./dom.js";
+import { fetchFile } from "./download.js";
 import { gridAddress, gridDesk as desk } from "./grid-desk.js";
 import { openMenu } from "./menu.js";
 
@@ -22,17 +23,13 @@ export function newTools() {
       redraw(element, { id: grid?.id, edited, some: done > 0, more: done > 1, checking: grid?.repeat?.kind === "running" }, () => (!grid || edited ? [] : [
         button("Repeat check", () => desk.act("repeat"), { disabled: !done || grid.repeat?.kind === "running", title: "Makes one picture a second time and says whether the two are equal: a hosted seed need not repeat" }),
         button("Blind pick", () => blind(grid), { disabled: done < 2, "aria-haspopup": "dialog", title: "Judge one axis without knowing which value made which picture" }),
-        button("Sheet", (event) => openMenu(event.currentTarget, SHEETS.map(({ name, path }) => ({ name, run: () => fetchFile(grid, path) }))), { disabled: !done, "aria-haspopup": "menu", title: "A labelled contact sheet" }),
-        button("HTML", () => fetchFile(grid, "page.html"), { disabled: !done, title: "One page with everything inside, which opens offline" }),
-        button("ZIP", () => fetchFile(grid, "archive.zip"), { disabled: !done, title: "The originals and the plan; dropped on this page, it restores the grid" }),
+        button("Sheet", (event) => openMenu(event.currentTarget, SHEETS.map(({ name, path }) => ({ name, run: () => fetchFile(`/grids/${grid.id}/${path}`) }))), { disabled: !done, "aria-haspopup": "menu", title: "A labelled contact sheet" }),
+        button("HTML", () => fetchFile(`/grids/${grid.id}/page.html`), { disabled: !done, title: "One page with everything inside, which opens offline" }),
+        button("ZIP", () => fetchFile(`/grids/${grid.id}/archive.zip`), { disabled: !done, title: "The originals and the plan; dropped on this page, it restores the grid" }),
         button("Copy link", () => copy(gridAddress(grid.id), "The link is copied.")),
       ]));
     },
   };
-}
-
-function fetchFile(grid, path) {
-  el("a", { href: `/grids/${grid.id}/${path}`, download: "" }).click();
 }
 
 async function blind(grid) {

@@ -7,10 +7,11 @@ import { store } from "./store.js";
 import { attempt, toast } from "./toast.js";
 import { openUsage } from "./usage.js";
 
-export function mountHeader(element) {
+export function mountHeader(element, { trigger }) {
   const [offline, visited, project, badge] = [0, 1, 2, 3].map(() => el("span", { class: "pg-chip-place" }));
   const key = button("Key", openKeys, { "aria-haspopup": "dialog" });
-  element.append(el("h1", { class: "pg-brand" }, "FLUX.2 [flex]"), el("div", { class: "pg-chips" }, offline, visited, project, badge, key));
+  const code = button("Code", () => trigger("code_base", {}), { label: "Use it from code", title: "Python, cURL, MCP and fal's own clients, with the settings in the controls", "aria-haspopup": "dialog" });
+  element.append(el("h1", { class: "pg-brand" }, "FLUX.2 [flex]"), el("div", { class: "pg-chips" }, offline, visited, project, badge, code, key));
   // Each part is drawn anew only when it changes: the focus stays on a button while pictures arrive.
   const draw = () => {
     const { visit, engine, online, loaded, projectName } = store;

@@ -35,6 +35,7 @@ function send(file, tell) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("POST", "/archive/imports");
+    for (const [name, value] of Object.entries(window.playgroundVisitor)) request.setRequestHeader(name, value);
     request.upload.onprogress = ({ loaded, total }) => tell(loaded < total ? `Sending ${file.name}: ${Math.floor((100 * loaded) / total)} %` : `Checking ${file.name}…`);
     request.onprogress = () => {
       const { pictures } = lastLine(request.responseText);

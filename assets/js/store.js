@@ -203,7 +203,7 @@ class Store extends EventTarget {
 
   lead() {
     const stream = () => this.stream();
-    if (navigator.locks) navigator.locks.request("playground-events", stream);
+    if (navigator.locks) navigator.locks.request("playground-events", stream).catch(stream); // refused where nothing is kept
     else stream();
   }
 

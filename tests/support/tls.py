@@ -69,10 +69,11 @@ class TlsServer:
 
 
 @contextmanager
-def serve_tls(app: ASGIApp, folder: Path) -> Iterator[TlsServer]:
-    """Serve `app` from a thread with an event loop of its own. Certificates are written to `folder`."""
+def serve_tls(app: ASGIApp, folder: Path, *names: str) -> Iterator[TlsServer]:
+    """Serve `app` from a thread with an event loop of its own. Certificates are written to `folder`; `names` are host
+    names for which they are good beside those above."""
     authority = trustme.CA()
-    certificate = authority.issue_cert("localhost", "127.0.0.1", "queue.fal.run", "fal.run")
+    certificate = authority.issue_cert("localhost", "127.0.0.1", "queue.fal.run", "fal.run", *names)
     ca_file, certificate_file = folder / "ca.pem", folder / "server.pem"
     authority.cert_pem.write_to_path(str(ca_file))
     certificate.private_key_and_cert_chain_pem.write_to_path(str(certificate_file))
