@@ -79,11 +79,6 @@ class GridView:
     def run_of(self, key: str) -> Run | None:
         return self.runs.get(self.grid.cells.get(key, ""))
 
-    @property
-    def live(self) -> bool:
-        mine = [*self.grid.cells.values(), *(self.grid.repeat or ())]
-        return any(not run.state.is_final for run_id in mine if (run := self.runs.get(run_id)))
-
 
 class Grids:
     def __init__(
@@ -145,12 +140,13 @@ class Grids:
 
     async def _there(self, visitor: str | None, plan: GridPlan, grid: Grid | None, reuse: bool) -> dict[str, str]:
         """Cell key → run id, for cells that need not be asked for: the grid's own, and pictures made before."""
-        held = {key: run_id for key, run_id in (grid.cells if grid else {}).items() if key in plan.requests}
-        found = await asyncio.to_thread(self._history.many, held.values(), self._scope(visitor))
-        there = {key: run_id for key, run_id in held.items() if run_id in found and found[run_id].deleted_at is None}
+        requests = await asyncio.to_thread(lambda: plan.requests)  # a thousand take a while
+        held = {key: run_id for key, run_id in (grid.cells if grid else {}).items() if key in requests}
+        present = await asyncio.to_thread(self._history.present, held.values(), self._scope(visitor))
+        there = {key: run_id for key, run_id in held.items() if run_id in present}
         if reuse:
             engine, _ = self._engines.choose(visitor)
-            open_ = {request: key for key, request in plan.requests.items() if key not in there}
+            open_ = {request: key for key, request in requests.items() if key not in there}
             made = await asyncio.to_thread(self._history.made, self._scope(visitor), engine, open_)
             there |= {open_[request]: run_id for request, run_id in made.items()}
         return there
@@ -273,6 +269,10 @@ class Grids:
 
     # -- looking at it ---------------------------------------------------------------------------------------------
 
+    async def base(self, visitor: str | None, grid_id: str) -> GenerationRequest:
+        """What a grid froze. Raises NotFound."""
+        return (await self._grid(visitor, grid_id)).plan.base
+
     async def view(self, visitor: str | None, grid_id: str) -> GridView:
         """Raises NotFound."""
         return await self._view(visitor, grid_id, self._scope(visitor))
@@ -294,9 +294,8 @@ class Grids:
         with self._changes.listen(EVERYONE) as wake:
             while True:
                 wake.clear()
-                view = await self._view(visitor, grid_id, scope)
-                if not view.live or view.grid.paused:
-                    return view
+                if not await asyncio.to_thread(self.store.under_way, grid_id):
+                    return await self._view(visitor, grid_id, scope)
                 await wake.wait()
 
     async def _grid(self, visitor: str | None, grid_id: str) -> Grid:

@@ -128,7 +128,7 @@ def _ordered() -> list[str]:
 
 async def _base(playground: Playground, visitor: str | None, asked: AskedGrid) -> GenerationRequest:
     if asked.grid_id:
-        return (await playground.grids.view(visitor, asked.grid_id)).grid.plan.base
+        return await playground.grids.base(visitor, asked.grid_id)
     if asked.run_id:
         run = await playground.run(visitor, asked.run_id)
         return run.request.vary(seed=run.seed, **asked.changes)
@@ -171,6 +171,11 @@ def _told_axis(axis: Axis) -> dict[str, Any]:
 
 
 async def _shown(playground: Playground, view: GridView) -> dict[str, Any]:
+    """In a thread: a thousand cards take a while, and everyone else is answered meanwhile."""
+    return await asyncio.to_thread(_grid_card, playground, view)
+
+
+def _grid_card(playground: Playground, view: GridView) -> dict[str, Any]:
     """A grid for the page: its plan, which run stands in which cell, and those runs as cards."""
     grid, plan = view.grid, view.grid.plan
     prices = {key: playground.prices.estimate(request) for key, request in plan.requests.items()}
@@ -189,7 +194,7 @@ async def _shown(playground: Playground, view: GridView) -> dict[str, Any]:
         "words": _cell_words(plan),
         "pace": {"seconds_a_step": view.pace.seconds_a_step, "at_once": view.pace.at_once},
         "runs": [loose_card(run) for run in view.runs.values()],
-        "repeat": await asyncio.to_thread(_repeated, playground, view),
+        "repeat": _repeated(playground, view),
     }
 
 

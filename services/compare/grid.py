@@ -26,6 +26,7 @@ MAX_CELLS = 1000
 ASK_ABOVE = 50
 """More new pictures than these need a second yes."""
 SLOTS = ("x", "y", "z")
+_as_text = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
 Place = tuple[int, int, int]
 """Indexes from 0 on x, y and z; 0 on an axis that is not there."""
 
@@ -66,12 +67,14 @@ class GridPlan(BaseModel):
         found = []
         lengths = [*self.size, 1, 1][:3]
         start = self.base.model_dump(mode="json")
+        # What is searched and replaced is searched in the cell's own prompt: prompts are put in before.
+        slots = sorted(enumerate(self.axes), key=lambda slot: slot[1].field == SEARCH_REPLACE)
         for z, y, x in product(*(range(length) for length in reversed(lengths))):
-            settings = start
-            for axis, place in sorted(zip(self.axes, (x, y, z), strict=False), key=_prompts_first):
-                settings = axis.apply(settings, place)
+            place, settings = (x, y, z), start
+            for slot, axis in slots:
+                settings = axis.apply(settings, place[slot])
             request = parse_request(settings)
-            found.append(Cell((x, y, z), request, key_of(request)))
+            found.append(Cell(place, request, key_of(request)))
         return tuple(found)
 
     @cached_property
@@ -80,14 +83,8 @@ class GridPlan(BaseModel):
         return {cell.key: cell.request for cell in self.cells}
 
 
-def _prompts_first(axis_and_place: tuple[Axis, int]) -> bool:
-    """What is searched and replaced is searched in the cell's own prompt."""
-    return axis_and_place[0].field == SEARCH_REPLACE
-
-
 def key_of(request: GenerationRequest) -> str:
-    text = json.dumps(request.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_as_text(request.model_dump(mode="json")).encode()).hexdigest()
 
 
 def make_plan(

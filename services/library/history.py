@@ -185,6 +185,13 @@ class History:
             entry.run.id: entry.run for entry in self.rows(select(runs).where(scope.clause(), runs.c.id.in_(wanted)))
         }
 
+    def present(self, ids: Iterable[str], scope: Scope) -> set[str]:
+        """Those of the ids that are in the scope and not deleted."""
+        wanted = select(func.json_each(json.dumps(list(ids))).table_valued("value").c.value)
+        return set(
+            self.values(select(runs.c.id).where(scope.clause(), runs.c.id.in_(wanted), runs.c.deleted_at.is_(None)))
+        )
+
     def of_grid(self, grid_id: str, state: RunState | None = None) -> list[Run]:
         """The runs that a grid asked for, oldest first; with `state`, those in it."""
         rule = (
