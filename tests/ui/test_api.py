@@ -78,7 +78,7 @@ def test_arguments_have_the_order_and_the_defaults_of_the_endpoint(client: Clien
 def test_nothing_else_is_offered(client: Client) -> None:
     told = client.view_api(return_format="dict", print_info=False)
 
-    assert set(told["named_endpoints"]) == {"/generate", "/history", "/snippet"}
+    assert set(told["named_endpoints"]) == {"/generate", "/grid", "/history", "/snippet"}
     assert told["unnamed_endpoints"] == {}
 
 
@@ -217,6 +217,37 @@ def test_snippet_names_what_is_wrong(client: Client) -> None:
         client.predict("python", {"prompt": "A cat", "stepz": 3}, api_name="/snippet")
 
 
+GRID: dict[str, Any] = {
+    "request": {"prompt": "A fox", "seed": 3, **FAST},
+    "x": {"field": "guidance_scale", "values": "2-4 (+1)"},
+    "y": {"field": "prompt_sr", "values": ["fox", "owl"]},
+}
+"""Arguments of /grid, and what comes of them, by every way of calling."""
+
+
+def assert_is_the_grid(made: dict[str, Any]) -> None:
+    told = [(cell["request"]["prompt"], cell["request"]["guidance_scale"], cell["seed"]) for cell in made["cells"]]
+    assert told == [(f"A {animal}", scale, 3) for animal in ("fox", "owl") for scale in (2, 3, 4)]
+    assert {cell["state"] for cell in made["cells"]} == {"done"}
+    assert {cell["request"]["enable_prompt_expansion"] for cell in made["cells"]} == {False}
+
+
+def test_grid_makes_a_table_of_pictures(client: Client, server: AppServer, visitor: dict[str, str]) -> None:
+    made = client.predict(**GRID, api_name="/grid")
+
+    assert_is_the_grid(made)
+    with Image.open(made["sheet"]) as sheet:
+        assert sheet.format == "PNG"
+    assert httpx.get(f"{server.url}/grids/{made['grid_id']}", headers=visitor).status_code == 200
+    again = client.predict(**GRID, api_name="/grid")
+    assert [cell["run_id"] for cell in again["cells"]] == [cell["run_id"] for cell in made["cells"]]
+
+
+def test_a_large_grid_asks_first(client: Client) -> None:
+    with pytest.raises(AppError, match="confirm"):
+        client.predict(GRID["request"], {"field": "seed", "values": "1-51"}, api_name="/grid")
+
+
 # -- plain HTTP ------------------------------------------------------------------------------------------------------
 
 
@@ -239,6 +270,18 @@ def test_curl_takes_named_arguments(server: AppServer) -> None:
     picture = httpx.get(made["image"]["url"])
     assert picture.headers["content-type"] == "image/jpeg"
     assert len(picture.content) == made["image"]["size"]
+
+
+def test_curl_makes_a_grid_and_finds_it_in_the_history(server: AppServer, visitor: dict[str, str]) -> None:
+    event, [made] = call(server, "grid", GRID, visitor)
+
+    assert event == "complete"
+    assert_is_the_grid(made)
+    assert httpx.get(made["sheet"]["url"]).headers["content-type"] == "image/png"
+    _, [found] = call(server, "history", {"query": "owl guidance:>2"}, visitor)
+    assert {run["run_id"] for run in found["runs"]} == {cell["run_id"] for cell in made["cells"][4:]}
+    _, [code] = call(server, "snippet", {"language": "python", "request": made["cells"][0]["request"]})
+    assert code == snippet("python", parse_request(made["cells"][0]["request"]))
 
 
 def test_curl_hears_the_sentence_of_an_error(server: AppServer) -> None:
@@ -271,7 +314,7 @@ async def test_mcp_lists_the_tools_with_every_argument_described(server: AppServ
     async with mcp_session(server) as session:
         tools = {tool.name: tool for tool in (await session.list_tools()).tools}
 
-    assert set(tools) == {"generate", "history", "snippet"}
+    assert set(tools) == {"generate", "grid", "history", "snippet"}
     assert "Make one picture with FLUX.2 [flex]" in (tools["generate"].description or "")
     arguments = tools["generate"].inputSchema["properties"]
     assert list(arguments) == list(PARAMETERS)
@@ -280,6 +323,8 @@ async def test_mcp_lists_the_tools_with_every_argument_described(server: AppServ
         assert parameter.range_text in arguments[name]["description"]
     assert tools["generate"].inputSchema["required"] == ["prompt"]
     assert set(tools["snippet"].inputSchema["properties"]) == {"language", "request"}
+    assert set(tools["grid"].inputSchema["properties"]) == {"request", "x", "y", "z", "confirm"}
+    assert tools["grid"].inputSchema["required"] == ["request", "x"]
 
 
 async def test_mcp_makes_pictures_for_the_visitor(server: AppServer, visitor: dict[str, str]) -> None:
@@ -300,6 +345,19 @@ async def test_mcp_hears_the_sentence_of_an_error(server: AppServer) -> None:
     assert told.content[0].text == "Prompt is empty. Describe the picture you want."
 
 
+async def test_mcp_makes_grids_and_finds_them(server: AppServer, visitor: dict[str, str]) -> None:
+    async with mcp_session(server, visitor) as session:
+        made = await session.call_tool("grid", GRID)
+        found = await session.call_tool("history", {"query": "owl", "limit": 2})
+
+    assert not made.isError, made.content
+    texts = [item.text for item in made.content if item.type == "text"]
+    runs = runs_of(server, visitor)
+    assert runs
+    assert all(run["id"] in texts[0] for run in runs)
+    assert '"total": 3' in found.content[0].text.replace("'", '"')
+
+
 async def test_mcp_writes_snippets(server: AppServer) -> None:
     async with mcp_session(server) as session:
         code = await session.call_tool("snippet", {"language": "curl", "request": {"prompt": "A fox"}})
@@ -309,6 +367,7 @@ async def test_mcp_writes_snippets(server: AppServer) -> None:
 
 PROBES: dict[str, dict[str, Any]] = {
     "generate": {"prompt": "Another's", **FAST},
+    "grid": {"request": {"prompt": "Another's", **FAST}, "x": {"field": "seed", "values": "1, 2"}},
     "history": {"query": "", "limit": 200},
     "snippet": {"language": "python", "request": {"prompt": "Another's"}},
 }
