@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
+from concurrent.futures import Future
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -151,15 +152,15 @@ async def test_a_clock_that_jumps_back_does_no_harm(playground: Playground, fal:
 class TestThisMachine:
     def full_for(self, playground: Playground, monkeypatch: Any, state: RunState, times: int) -> None:
         """The disk is full when a run is to be written as `state`, so many times."""
-        change, left = playground.history.change, [times]
+        change, left = playground.history.change_soon, [times]
 
-        def write(run_id: str, /, **fields: Any) -> Run:
+        def write(run_id: str, /, **fields: Any) -> Future[Run]:
             if fields.get("state") is state and left[0]:
                 left[0] -= 1
                 raise FULL
             return change(run_id, **fields)
 
-        monkeypatch.setattr(playground.history, "change", write)
+        monkeypatch.setattr(playground.history, "change_soon", write)
 
     @pytest.mark.parametrize("state", [RunState.SUBMITTED, RunState.QUEUED, RunState.RUNNING, DONE])
     async def test_a_disk_that_is_full_for_a_while_is_waited_for(self, playground, fal, monkeypatch, caplog, state):

@@ -243,7 +243,7 @@ class TestScope:
         assert found(search, "fox") == ["a fox"]
 
     def test_the_words_of_purged_runs_are_forgotten(self, history, search):
-        history.change(add(history).id, deleted_at=START)
+        history.change(add(history, state=RunState.DONE).id, deleted_at=START)
         history.purge(START + timedelta(days=1), START + timedelta(days=1))
         assert history.values(rules_module.select(rules_module.literal_column("rowid"))
                               .select_from(rules_module.prompts)
