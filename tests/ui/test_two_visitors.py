@@ -66,7 +66,7 @@ BODIES: dict[str, Any] = {
     "/archive/exports": {"ids": ["{run_id}", "{other_id}"]},
     "/projects": {"name": "bobs"},
     "/projects/choose": {"project": "{project_id}"},
-    "/projects/{project_id}/name": {"name": "bobs"},
+    "/projects/{project_id}/name": {"name": "renamed by bob"},
     "/code": {"request": {"prompt": "bobs"}, "address": "http://localhost", "with_token": True},
     "/grids": {"run_id": "{run_id}", "axes": [{"field": "seed", "values": "1"}]},
     "/grids/preview": {"grid_id": "{grid_id}", "axes": [{"field": "seed", "values": "1"}]},
