@@ -10,8 +10,9 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
+from contextlib import AsyncExitStack
 from typing import Any
 
 from sqlalchemy.exc import OperationalError
@@ -56,6 +57,7 @@ class Runner:
         self._changes = changes
         self._prices = prices
         self._slots = Slots(max_concurrent)
+        self._fetching = Slots(max_concurrent)
         self._lost = LostSubmits(history, engines, changes, fal_api_host, self.take)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._sending: set[str] = set()
@@ -122,10 +124,7 @@ class Runner:
     async def _work(self, run: Run) -> None:
         """One run to its end, whatever the end is."""
         try:
-            async with self._slots.one(self._engines.lane(run), _rank(run)):
-                accepted = run if run.ticket else await self._submit(run)
-                if accepted and not self._stopping:
-                    await self._follow_patiently(accepted)
+            await self._to_the_picture(run)
         except KeyNeeded:
             await self._save(run, note=KEY_NOTE)
         except SubmitUnanswered as error:
@@ -137,6 +136,19 @@ class Runner:
         except Exception:
             log.exception("run %s stopped on an error of this program", run.id)
             await self._fail_here(run, failures.our_fault())
+
+    async def _to_the_picture(self, run: Run) -> None:
+        """Send, follow, fetch. While a picture is fetched the next request is at fal already; no further ones are,
+        where pictures cannot be fetched."""
+        lane = self._engines.lane(run)
+        async with AsyncExitStack() as fetching:
+            async with self._slots.one(lane, _rank(run)):
+                accepted = run if run.ticket else await self._submit(run)
+                if accepted is None or self._stopping:
+                    return
+                ended = await self._patiently(self._follow, accepted)
+                await fetching.enter_async_context(self._fetching.one(lane))
+            await self._patiently(self._fetch, ended)
 
     async def _submit(self, run: Run) -> Run | None:
         """Send it once; where fal certainly did not take it, offer it again with growing pauses.
@@ -177,12 +189,12 @@ class Runner:
             self._changes.tell(sending.visitor)
         return sending
 
-    async def _follow_patiently(self, run: Run) -> None:
-        """Follow to the picture; calls that fail for a while are repeated, for reading costs nothing."""
+    async def _patiently(self, read: Callable[[Run], Awaitable[Run]], run: Run) -> Run:
+        """Follow or fetch; calls that fail for a while are repeated, for reading costs nothing."""
         start, attempt = time.monotonic(), 0
         while True:
             try:
-                return await self._follow(run)
+                return await read(run)
             except Unreachable as error:
                 attempt += 1
                 if time.monotonic() - start > READ_PATIENCE_SECONDS:
@@ -191,7 +203,8 @@ class Runner:
                 run = await self._save(run, note="fal cannot be reached just now; trying again")
                 await asyncio.sleep(min(LONGEST_PAUSE_SECONDS, 0.5 * 2**attempt))
 
-    async def _follow(self, run: Run) -> None:
+    async def _follow(self, run: Run) -> Run:
+        """Until fal has ended it."""
         ticket = run.ticket
         assert ticket, "only a run that fal accepted is followed"  # noqa: S101  # nosec B101: tells the type checker
         gateway = self._engines.gateway(run)
@@ -204,6 +217,13 @@ class Runner:
             if seen.state is RunState.RUNNING and run.started_at is None:
                 news["started_at"] = now()
             run = await self._save_news(run, {**news, "note": None})
+        return run
+
+    async def _fetch(self, run: Run) -> Run:
+        """The picture that fal has made: downloaded, kept, and told."""
+        ticket = run.ticket
+        assert ticket, "only a run that fal accepted is fetched"  # noqa: S101  # nosec B101: tells the type checker
+        gateway = self._engines.gateway(run)
         result = await gateway.result(ticket)
         data = await gateway.download(result.url)
         picture = await asyncio.to_thread(self._media.keep, data, run.request)
@@ -213,7 +233,7 @@ class Runner:
         else:
             note = await asyncio.to_thread(repeat.told, self._history, self._media, run, picture)
         cost = {} if result.billed_units is None else {"cost_usd": self._cost(run, result.billed_units)}
-        await self._save(
+        return await self._save(
             run,
             state=RunState.DONE,
             picture=picture,
