@@ -2,6 +2,8 @@
 
 import { post, remove } from "./api.js";
 import { button, el, money, redraw } from "./dom.js";
+import { forgetDraft } from "./draft.js";
+import { showKeys } from "./keys.js";
 import { projectButton } from "./projects.js";
 import { store } from "./store.js";
 import { attempt, toast } from "./toast.js";
@@ -9,8 +11,9 @@ import { openUsage } from "./usage.js";
 
 export function mountHeader(element) {
   const [offline, visited, project, badge] = [0, 1, 2, 3].map(() => el("span", { class: "pg-chip-place" }));
+  const help = button("?", showKeys, { label: "Keys and notices", title: "Keys and notices (?)", "aria-haspopup": "dialog", class: "pg-button pg-help-button" });
   const key = button("Key", openKeys, { "aria-haspopup": "dialog" });
-  element.append(el("h1", { class: "pg-brand" }, "FLUX.2 [flex]"), el("div", { class: "pg-chips" }, offline, visited, project, badge, key));
+  element.append(el("h1", { class: "pg-brand" }, "FLUX.2 [flex]"), el("div", { class: "pg-chips" }, offline, visited, project, badge, key, help));
   // Each part is drawn anew only when it changes: the focus stays on a button while pictures arrive.
   const draw = () => {
     const { visit, engine, online, loaded, projectName } = store;
@@ -104,6 +107,7 @@ function deletion() {
 
 async function erase() {
   if (!(await attempt(() => remove("/my-data")))) return;
+  forgetDraft();
   localStorage.clear();
   sessionStorage.clear();
   location.assign("/");
