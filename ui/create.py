@@ -287,9 +287,11 @@ class CreateHandlers:
             return self._some(message=self._say(error=str(error)))
 
     def use_prompt(self, event: gr.EventData, **before: Any) -> list[Any]:
-        """An example prompt. Inputs: its text. Outputs: Prompt."""
+        """Another prompt. Inputs: its text, and whether it was typed: then its wildcards are meant. Outputs: Prompt."""
         said = "The prompt is replaced." if str(before["prompt"]).strip() else ""
-        filled = self._some(prompt=literal(str(event._data["prompt"])), message=self._say(said=said, issues=[]))
+        text = str(event._data["prompt"])
+        prompt = text if event._data.get("typed") else literal(text)
+        filled = self._some(prompt=prompt, message=self._say(said=said, issues=[]))
         return self._with_undo(before, filled)
 
     def put_back(self, event: gr.EventData) -> list[Any]:

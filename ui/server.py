@@ -30,7 +30,7 @@ from ui.visitors import VisitorCookie
 log = logging.getLogger(__name__)
 
 MAX_UPLOAD = "32mb"
-STYLES = ("style", "compare", "grid", "blind", "history", "usage", "shelf")
+STYLES = ("style", "compare", "grid", "blind", "history", "usage", "shelf", "keys", "touch")
 """Of assets/, in the order in which they are laid over each other."""
 GRADIO_ASSETS = Path(gr.__file__).parent / "templates" / "frontend" / "assets"
 """What Gradio serves at /assets."""

@@ -2,6 +2,7 @@
 
 import { el } from "./dom.js";
 import { gridDesk } from "./grid-desk.js";
+import { rememberPrompt } from "./prompts.js";
 import { toast } from "./toast.js";
 
 const fieldOf = (name) => document.getElementById(`field-${name}`);
@@ -46,8 +47,9 @@ function describe() {
   }
 }
 
-/** A handler's message: errors at their controls, what was asked for, or a sentence. */
-export function showMessage({ issues, checked, error, refused, said, size_note, asked, grid_base, code_base }) {
+/** A handler's message: errors at their controls, what was asked for, or a sentence. Where it replaced what was in the
+ *  controls, Undo puts that back. */
+export function showMessage({ issues, checked, error, refused, said, size_note, asked, grid_base, code_base, undo }, trigger) {
   if (issues || asked) {
     for (const field of document.querySelectorAll(".pg-field")) {
       if (!checked || checked.includes(field.id.replace("field-", ""))) clearIssue(field);
@@ -55,9 +57,11 @@ export function showMessage({ issues, checked, error, refused, said, size_note, 
   }
   for (const [index, issue] of (issues ?? []).entries()) showIssue(issue, index === 0 && !checked);
   if (!checked) sayRefused(refused);
-  if (error) toast(error);
+  const putBack = undo ? { name: "Undo", run: () => trigger("put_back", { values: undo }) } : null;
+  if (undo) rememberPrompt(undo.prompt);
+  if (error) toast(error, putBack);
   if (said) {
-    toast(said);
+    toast(said, putBack);
     document.getElementById("controls").scrollIntoView({ block: "nearest" });
   }
   if (size_note) sizeNote(size_note);

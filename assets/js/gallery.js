@@ -25,7 +25,7 @@ export function mountGallery(element, { trigger }) {
     return node;
   };
   const openGrid = (id) => {
-    opened.set(id, el("section", { class: "pg-stack-open", role: "listitem", "data-grid-id": id }, el("div"), el("div", { class: "pg-cards" })));
+    opened.set(id, el("div", { class: "pg-stack-open", role: "listitem", "data-grid-id": id }, el("div"), el("div", { class: "pg-cards", role: "list" })));
     attempt(() => store.loadGrid(id));
     draw();
     opened.get(id)?.querySelector(".pg-card-open")?.focus({ preventScroll: true });
@@ -75,6 +75,7 @@ function drawStackCard(node, stack, open) {
   const compare = () => el("div", { class: "pg-card-compare" }, button("Open in Compare", () => openInCompare(stack.grid_id), { class: "pg-overlay pg-stack-compare" }));
   return drawStack(node, stack, {
     open,
+    role: "listitem",
     parts: () => [compare()],
     foot: () => [el("span", { class: "pg-strong" }, titleOf(stack)), el("span", { class: "pg-card-time" }, stateWords(stack) || countWords(stack))],
   });
@@ -96,7 +97,7 @@ function drawHeading(heading, runs) {
 }
 
 function newCard(run, cards) {
-  const node = el("article", { class: "pg-card", role: "listitem", "data-run-id": run.id }, el("div", { class: "pg-card-picture" }), el("div", { class: "pg-card-foot" }));
+  const node = el("div", { class: "pg-card", role: "listitem", "data-run-id": run.id }, el("div", { class: "pg-card-picture" }), el("div", { class: "pg-card-foot" }));
   cards.set(run.id, node);
   return node;
 }

@@ -2,6 +2,8 @@
 
 import { post, remove } from "./api.js";
 import { button, el, money, redraw } from "./dom.js";
+import { forgetDraft } from "./draft.js";
+import { showKeys } from "./keys.js";
 import { projectButton } from "./projects.js";
 import { store } from "./store.js";
 import { attempt, toast } from "./toast.js";
@@ -9,9 +11,10 @@ import { openUsage } from "./usage.js";
 
 export function mountHeader(element, { trigger }) {
   const [offline, visited, project, badge] = [0, 1, 2, 3].map(() => el("span", { class: "pg-chip-place" }));
+  const help = button("?", showKeys, { label: "Keys and notices", title: "Keys and notices (?)", "aria-haspopup": "dialog", class: "pg-button pg-help-button" });
   const key = button("Key", openKeys, { "aria-haspopup": "dialog" });
   const code = button("Code", () => trigger("code_base", {}), { label: "Use it from code", title: "Python, cURL, MCP and fal's own clients, with the settings in the controls", "aria-haspopup": "dialog" });
-  element.append(el("h1", { class: "pg-brand" }, "FLUX.2 [flex]"), el("div", { class: "pg-chips" }, offline, visited, project, badge, code, key));
+  element.append(el("h1", { class: "pg-brand" }, "FLUX.2 [flex]"), el("div", { class: "pg-chips" }, offline, visited, project, badge, code, key, help));
   // Each part is drawn anew only when it changes: the focus stays on a button while pictures arrive.
   const draw = () => {
     const { visit, engine, online, loaded, projectName } = store;
@@ -105,6 +108,7 @@ function deletion() {
 
 async function erase() {
   if (!(await attempt(() => remove("/my-data")))) return;
+  forgetDraft();
   localStorage.clear();
   sessionStorage.clear();
   location.assign("/");

@@ -1,12 +1,15 @@
 // The page's scripts. Gradio's widgets call `mount` when they are there; handlers and scripts talk through the bridge.
 
+import { startAnnouncing } from "./announce.js";
 import { mountViews } from "./compare-views.js";
 import { comparison } from "./comparison.js";
 import { prepareCreate, showMessage } from "./create.js";
+import { startDraft } from "./draft.js";
 import { mountGallery } from "./gallery.js";
 import { watchForGonePictures } from "./gone.js";
 import { gridDesk } from "./grid-desk.js";
 import { mountHeader } from "./header.js";
+import { listenToPageKeys } from "./keys.js";
 import { mountPrompts } from "./prompts.js";
 import { mountStage } from "./stage.js";
 import { store } from "./store.js";
@@ -43,14 +46,17 @@ export async function mount(name, element) {
 /** The bridge is there: events can reach the handlers. */
 export function connect(trigger) {
   send = trigger;
+  startDraft(trigger);
 }
 
 /** A handler's message for the page. */
 export function hear(message) {
-  if (message) showMessage(message);
+  if (message) showMessage(message, (...event) => send(...event));
 }
 
 prepareCreate();
+startAnnouncing();
+listenToPageKeys((...event) => send(...event));
 watchForGonePictures();
 comparison.start(); // opens ?compare=… links: the script of a tab that was never opened has not run
 gridDesk.start();

@@ -39,8 +39,8 @@ export function openInCompare(id) {
 }
 
 /** Draw a closed stack; `parts` are laid over its picture, `foot` stands under it. */
-export function drawStack(node, stack, { open, parts = () => [], foot, key = null, className = "" }) {
-  node ??= el("article", { class: `pg-card pg-stack ${className}`, "data-grid-id": stack.grid_id }, el("div", { class: "pg-card-picture" }), el("div", { class: "pg-stack-foot" }));
+export function drawStack(node, stack, { open, parts = () => [], foot, key = null, className = "", role = "article" }) {
+  node ??= el("div", { class: `pg-card pg-stack ${className}`, role, "data-grid-id": stack.grid_id }, el("div", { class: "pg-card-picture" }), el("div", { class: "pg-stack-foot" }));
   const [picture, words] = node.children;
   node.dataset.live = stack.live;
   const { thumbs, live } = stack;

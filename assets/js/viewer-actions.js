@@ -4,7 +4,7 @@ import { copy } from "./actions.js";
 import { comparison } from "./comparison.js";
 import { toast } from "./toast.js";
 import { panned, scales, zoomedAt, ZOOM_MOST } from "./viewer-geometry.js";
-import { showKeys } from "./viewer-keys.js";
+import { showKeys } from "./keys.js";
 import { address } from "./viewer-link.js";
 import { obstacle } from "./viewer-modes.js";
 import { pickPictures } from "./viewer-picker.js";

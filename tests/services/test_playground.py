@@ -455,9 +455,7 @@ class TestWildcards:
         (run,) = await playground.generate(ANN, REQUEST.vary(prompt=r"{red|blue} \{fox\}"))
         assert run.request.prompt == r"{red|blue} \{fox\}"
 
-    @pytest.mark.parametrize(
-        ("prompt", "count"), [("{a|b|c|d|e|f|g} {a|b|c|d|e|f|g|h}", 1), ("{a|b|c|d|e|f|g}", 8), ("{a|b}" * 500, 1)]
-    )
+    @pytest.mark.parametrize(("prompt", "count"), [("{a|b|c|d|e|f|g}", 8), ("{a|b}" * 6, 1), ("{a|b}" * 500, 1)])
     async def test_more_than_a_press_may_ask_for_is_refused_and_nothing_is_asked(self, playground, prompt, count):
         with pytest.raises(
             InvalidRequest, match=r"^Prompt: its choices make [\d,]+ pictures, and one press may ask for 50"
