@@ -43,6 +43,12 @@ class Settings(BaseSettings):
         description="Proxies whose X-Forwarded headers are believed: addresses or networks, separated by commas. "
         "Default: 127.0.0.1, and all (*) on Spaces.",
     )
+    playground_allowed_hosts: str | None = Field(
+        default=None,
+        description="Host names that the server answers to besides localhost and addresses, separated by commas; * is "
+        "any. Default: none where it listens on the loopback only (other sites' pages cannot reach it by a name of "
+        "theirs), any elsewhere.",
+    )
     space_id: str | None = Field(
         default=None,
         description="Set by Hugging Face Spaces: visitor history, budgets and 0.0.0.0 become the defaults.",
@@ -158,6 +164,19 @@ class Settings(BaseSettings):
         return self.forwarded_allow_ips or ("*" if self.on_spaces else "127.0.0.1")
 
     @property
+    def only_on_loopback(self) -> bool:
+        return self.host in ("127.0.0.1", "::1", "localhost")
+
+    @property
+    def allowed_hosts(self) -> frozenset[str] | None:
+        """Names in lower case; None: any."""
+        asked = self.playground_allowed_hosts
+        if asked is None:
+            return frozenset() if self.only_on_loopback and not self.on_spaces else None
+        names = frozenset(name.strip().lower() for name in asked.split(","))
+        return None if "*" in names else names
+
+    @property
     def visitor_budget_usd(self) -> float | None:
         return self._or_on_spaces(self.playground_visitor_budget_usd, 1.0)
 
@@ -195,8 +214,7 @@ class Settings(BaseSettings):
     def warnings(self) -> tuple[str, ...]:
         """What the operator should hear at start."""
         found = []
-        beyond_loopback = self.host not in ("127.0.0.1", "::1", "localhost")
-        if beyond_loopback and self.owner_key and self.visitor_budget_usd is None and self.daily_budget_usd is None:
+        if not self.only_on_loopback and self.owner_key and self.visitor_budget_usd is None and self.daily_budget_usd is None:
             found.append(
                 f"Listening on {self.host} with your fal key and no budget: whoever reaches this address can spend "
                 "your money. Set PLAYGROUND_VISITOR_BUDGET_USD or PLAYGROUND_DAILY_BUDGET_USD."

@@ -6,6 +6,8 @@ stands before our own routes and Gradio's alike.
 
 from __future__ import annotations
 
+from collections.abc import Set
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -53,8 +55,9 @@ def content_security_policy(*, on_spaces: bool) -> str:
 
 
 class Guard:
-    def __init__(self, app: ASGIApp, *, on_spaces: bool) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, *, on_spaces: bool, hosts: Set[str] | None = None) -> None:
+        """`hosts`: the names that it answers to, besides localhost and every address; None is any."""
+        self._app, self._hosts = app, hosts
         self._headers = {
             "Content-Security-Policy": content_security_policy(on_spaces=on_spaces),
             "X-Content-Type-Options": "nosniff",
@@ -73,22 +76,47 @@ class Guard:
                 del headers["access-control-allow-credentials"]
             await send(message)
 
-        await (_refusal(scope) or self._app)(scope, receive, send_guarded)
+        await (self._refusal(scope) or self._app)(scope, receive, send_guarded)
 
 
-def _refusal(scope: Scope) -> ASGIApp | None:
-    if _is_closed(scope["path"]):
-        return JSONResponse({"message": "This server has no such route."}, 404)
-    if scope["method"] not in SAFE_METHODS and _is_forged(Headers(scope=scope)):
-        message = "This came from a page of another site, so it was refused. Open the playground itself."
-        return JSONResponse({"message": message}, 403)
-    return None
+    def _refusal(self, scope: Scope) -> ASGIApp | None:
+        if _is_closed(scope["path"]):
+            return JSONResponse({"message": "This server has no such route."}, 404)
+        headers = Headers(scope=scope)
+        host = _name(headers.get("host", ""))
+        if self._hosts is not None and not _is_own(host) and host not in self._hosts:
+            message = (
+                f"This server does not answer to the name {host}. Open it as localhost, or have its owner add the name "
+                "to PLAYGROUND_ALLOWED_HOSTS."
+            )
+            return JSONResponse({"message": message}, 403)
+        if scope["method"] not in SAFE_METHODS and _is_forged(headers):
+            message = "This came from a page of another site, so it was refused. Open the playground itself."
+            return JSONResponse({"message": message}, 403)
+        return None
 
 
 def _is_closed(path: str) -> bool:
     if path.startswith(GRADIO):
         return not path.removeprefix(GRADIO).startswith(GRADIO_OPEN)
     return path.startswith(CLOSED)
+
+
+def _name(host: str) -> str:
+    """A Host header without its port, in lower case."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return host.lower()
+
+
+def _is_own(name: str) -> bool:
+    """What no one else can be behind. Another site's page that has its name point at this machine (DNS rebinding) comes
+    with that name; an address is no name, and scripts of old send none."""
+    try:
+        return name in ("", "localhost") or bool(ip_address(name))
+    except ValueError:
+        return name.endswith(".localhost")
 
 
 def _is_forged(headers: Headers) -> bool:
@@ -101,7 +129,7 @@ def _is_forged(headers: Headers) -> bool:
     site = headers.get("sec-fetch-site")
     if site is not None:  # browsers alone set it, and no script of a page can
         foreign = site not in ("same-origin", "none")
-        on_this_machine = urlsplit(f"//{own_host}").hostname in LOOPBACK
+        on_this_machine = _name(own_host) in LOOPBACK
         return foreign and (on_this_machine or has_cookie(headers))
     origin = headers.get("origin")
     foreign = origin is not None and urlsplit(origin).netloc.lower() != own_host.lower()

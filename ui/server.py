@@ -22,6 +22,7 @@ from ui.grid_files import grid_file_routes
 from ui.grids import grid_routes
 from ui.guard import Guard, KnownProxies
 from ui.history import history_routes
+from ui.mcp import CallsItself
 from ui.routes import ASSETS, add_routes
 from ui.theme import build_theme
 from ui.usage import usage_routes
@@ -77,7 +78,8 @@ def build_server(playground: Playground) -> FastAPI:
         mcp_server=True,
     )
     app.add_middleware(VisitorCookie)
-    app.add_middleware(Guard, on_spaces=playground.settings.on_spaces)
+    app.add_middleware(CallsItself, page=page)
+    app.add_middleware(Guard, on_spaces=playground.settings.on_spaces, hosts=playground.settings.allowed_hosts)
     app.add_middleware(KnownProxies, trusted=playground.settings.trusted_proxies)
     return app
 

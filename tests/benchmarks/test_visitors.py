@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from benchmarks.gradio_page import Config
 from support.bench import Sample, by_turns, direct, ratio, show
 from support.server import serve_app
 
@@ -27,30 +28,9 @@ SETTINGS = {"image_size": "landscape_4_3", "num_inference_steps": STEPS, "output
 PROMPTS = [f"a misty mountain valley, number {number}" for number in range(VISITORS)]
 
 
-class Config:
-    """Gradio's own description of the page."""
-
-    def __init__(self, url: str) -> None:
-        config = httpx.get(f"{url}/config", trust_env=False).json()
-        self._components = {component["id"]: component["props"] for component in config["components"]}
-        self._events = config["dependencies"]
-
-    def body(self, name: str, elem_id: str | None, session: str, **values: Any) -> dict[str, Any]:
-        """What the page sends when `name` happens to `elem_id` (None: to the page): each input as the page opens, but
-        for `values` by elem_id."""
-        target = (elem_id, name)
-        event = next(event for event in self._events if target in [self._target(*pair) for pair in event["targets"]])
-        inputs = [self._components[number] for number in event["inputs"]]
-        data = [values.get(str(props.get("elem_id")).replace("-", "_"), props.get("value")) for props in inputs]
-        return {"data": data, "fn_index": event["id"], "session_hash": session}
-
-    def _target(self, source: int, name: str) -> tuple[str | None, str]:
-        return self._components.get(source, {}).get("elem_id"), name
-
-
 class Visitors:
     def __init__(self, url: str) -> None:
-        self._url, self._config = url, Config(url)
+        self._url, self._config = url, Config(httpx.get(f"{url}/config", trust_env=False).json())
 
     def press_all(self, prompts: list[str]) -> float:
         """Seconds from the first press to the last picture fetched; a visitor for each prompt."""

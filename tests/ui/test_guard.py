@@ -117,6 +117,25 @@ class TestPagesOfOtherSites:
         assert (await ask(app, host="inner:7860", **forwarded, **ELSEWHERE)).status_code == 403
 
 
+class TestNames:
+    """A page of another site whose name points at this machine comes with that name."""
+
+    @pytest.mark.parametrize("method", ["GET", "POST"])
+    @pytest.mark.parametrize("host", ["evil.example:7860", "localhost.evil.example", "127.0.0.1.evil.example", "[evil"])
+    async def test_a_strangers_is_refused_with_what_to_do(self, method, host):
+        headers = {"Host": host, "X-Forwarded-Host": "localhost", "Sec-Fetch-Site": "same-origin"}
+        response = await ask(Guard(echo, on_spaces=False, hosts=frozenset()), method, "/runs", **headers)
+        assert response.status_code == 403
+        assert response.json()["message"].endswith("have its owner add the name to PLAYGROUND_ALLOWED_HOSTS.")
+
+    @pytest.mark.parametrize(
+        "host", ["localhost:7860", "127.0.0.1:7860", "[::1]:7860", "192.168.1.5", "pg.localhost", "Page.Example:80", ""]
+    )
+    async def test_ours_and_addresses_are_answered(self, host):
+        app = Guard(echo, on_spaces=False, hosts=frozenset({"page.example"}))
+        assert (await ask(app, "GET", "/runs", Host=host)).status_code == 200
+
+
 class TestProxies:
     FORWARDED: ClassVar = {
         "X-Forwarded-Proto": "https",
@@ -161,6 +180,13 @@ async def test_the_whole_application_is_guarded(whole: WholeApp) -> None:
     page = await whole.client.get("/")
     assert page.status_code == 200
     assert page.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_it_answers_to_the_names_that_its_owner_allows(tmp_path: Path) -> None:
+    for allowed, served in ((None, False), ("page.example, other.example", True), ("*", True)):
+        async with whole_app(tmp_path, playground_allowed_hosts=allowed) as whole:
+            answer = await whole.client.get("/runs", headers={"Host": "page.example"})
+            assert (answer.status_code == 200) is served, allowed
 
 
 async def test_behind_https_the_cookie_says_so_only_where_a_known_proxy_says_so(whole: WholeApp) -> None:
