@@ -200,6 +200,7 @@ def test_400_cells_on_a_page(tmp_path: Path, browser: Browser) -> None:
         page.page.goto(f"{url}/?grid={grid['id']}")
         expect(cells).to_have_count(MANY)
         page.page.evaluate(WATCH)
+        browser.start_tracing(page=page.page, categories=["toplevel", "disabled-by-default-devtools.timeline"])
         begun, clicks = time.perf_counter(), 0
         while (done := page.page.locator(".pg-cell[data-state=done]").count()) < MANY:
             page.page.locator("#widget-grid .pg-cell[data-state=done] button").nth(clicks % max(done, 1)).click()
@@ -208,6 +209,7 @@ def test_400_cells_on_a_page(tmp_path: Path, browser: Browser) -> None:
         seconds = time.perf_counter() - begun
         spent = 1000 * (processor_seconds(pid) - before) / MANY
         seen = page.page.evaluate("window.seen")
+        busy = max(task_milliseconds(browser.stop_tracing()), default=0.0)
         page.assert_sound()
     answered = [*seen["clicks"], *[0] * (clicks - len(seen["clicks"]))]
     show(
@@ -216,9 +218,21 @@ def test_400_cells_on_a_page(tmp_path: Path, browser: Browser) -> None:
         [
             ("a click answered", Sample(tuple(answered)).told("ms", 0), f"{max(answered):.0f} ms", "< 150 ms"),
             ("long tasks", len(seen["tasks"]), f"{max(seen['tasks'], default=0):.0f} ms", "≤ 200 ms"),
+            ("the longest by processor time", "", f"{busy:.0f} ms", ""),
             ("server's processor, a cell", f"{spent:.1f} ms", "", "≤ 30 ms"),
         ],
     )
+
+
+def task_milliseconds(trace: bytes) -> list[float]:
+    """Processor time of each task of the page's main thread: what a task takes where nothing else runs."""
+    events = json.loads(trace)["traceEvents"]
+    main = {
+        (event["pid"], event["tid"])
+        for event in events
+        if event["name"] == "thread_name" and event["args"]["name"] == "CrRendererMain"
+    }
+    return [event["tdur"] / 1000 for event in events if "tdur" in event and (event["pid"], event["tid"]) in main]
 
 
 def wait_until_idle(pid: int) -> None:
