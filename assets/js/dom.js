@@ -36,13 +36,20 @@ export function button(name, onclick, { label = null, ...attributes } = {}, ...c
   return el("button", { type: "button", class: "pg-button", "aria-label": label ?? (children.length ? name : null), onclick, ...attributes }, ...shown);
 }
 
-/** Replace an element's children only when `key` differs from the last time, so that focus and pictures stay put. */
+/** Replace an element's children only when `key` differs from the last time, so that focus and pictures stay put. What
+ *  is drawn anew under the focus hands it to the control of the same name: a star that was pressed can be pressed again. */
 export function redraw(element, key, children) {
   const text = JSON.stringify(key);
   if (element.dataset.drawn === text) return;
   element.dataset.drawn = text;
+  const focused = element.contains(document.activeElement) ? nameOf(document.activeElement) : null;
   element.replaceChildren(...children().flat().filter(Boolean));
+  if (focused === null) return;
+  const heir = [...element.querySelectorAll("button, a[href], input, select, textarea, summary, [tabindex]")].find((control) => nameOf(control) === focused);
+  heir?.focus({ preventScroll: true });
 }
+
+const nameOf = (control) => control.getAttribute("aria-label") ?? control.textContent;
 
 export const money = (usd) => (usd >= 0.01 || usd === 0 ? `≈ $${usd.toFixed(2)}` : `≈ $${usd.toFixed(4).replace(/0+$/, "")}`);
 

@@ -89,7 +89,7 @@ function drawHeading(heading, runs) {
   const chosen = comparison.ids.length;
   redraw(heading, { words, chosen, name, empty: !runs.length }, () => [
     runs.length && el("h2", {}, name),
-    runs.length && el("span", { class: "pg-muted", role: "status" }, words),
+    runs.length && el("span", { class: "pg-muted" }, words),
     chosen > 0 && el("span", { class: "pg-muted pg-gallery-chosen" }, `${chosen} to compare`),
     chosen > 0 && button("Clear", () => comparison.choose([])),
     chosen > 1 && button(`Compare ${chosen}`, () => comparison.open(comparison.ids), { class: "pg-button pg-primary" }),

@@ -35,6 +35,13 @@ def test_keys_work_on_the_chosen_picture_and_on_the_one_with_the_focus(page: Pla
     newest, older = page.card(page.run_ids()[0]), page.card(page.run_ids()[1])
     page.page.evaluate("document.activeElement.blur()")
 
+    star = newest.get_by_role("button", name="Favourite")
+    star.press("Enter")
+    expect(star).to_have_attribute("aria-pressed", "true")
+    expect(star).to_be_focused()
+    press(page, "f")
+    expect(star).to_have_attribute("aria-pressed", "false")
+    page.page.evaluate("document.activeElement.blur()")
     press(page, "f", "a")
     expect(newest.get_by_role("button", name="Favourite")).to_have_attribute("aria-pressed", "true")
     expect(newest.get_by_role("button", name="A", exact=True)).to_have_attribute("aria-pressed", "true")

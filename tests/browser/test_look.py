@@ -144,7 +144,7 @@ def test_every_control_is_reached_with_the_tab_key(page: PlaygroundPage) -> None
         "Delete",
     }
 
-    reached = names_in_tab_order(page, presses=70)
+    reached = names_in_tab_order(page, presses=75)
 
     assert wanted - set(reached) == set()
     assert any(name.startswith("Generate") for name in reached)

@@ -14,7 +14,7 @@ def test_wildcards_make_a_picture_of_each_prompt_and_say_so_first(page: Playgrou
     page.choose("Images", 2)
     page.prompt.fill("{red|blue} fox")
     expect(told).to_have_text("2 prompts × 2 images = 4 pictures, each with the same seeds.")
-    expect(page.generate).to_have_text(re.compile("^Generate 4 · "))
+    expect(page.generate).to_have_text(re.compile("Generate 4 · "))
 
     page.generate.click()
 
@@ -38,7 +38,7 @@ def test_braces_that_are_text_stay_text_when_they_are_reused(page: PlaygroundPag
 
     page.button("Reuse all").click()
     expect(page.prompt).to_have_value(r"\{red\|blue\} fox")
-    expect(page.generate).to_have_text(re.compile("^Generate 1 · "))
+    expect(page.generate).to_have_text(re.compile("Generate 1 · "))
 
 
 def test_undo_puts_back_what_an_example_or_reuse_replaced(page: PlaygroundPage) -> None:
@@ -76,7 +76,7 @@ def test_a_draft_outlives_a_reload_and_a_link_wins(page: PlaygroundPage) -> None
     expect(page.steps).to_have_value("11")
     expect(page.width).to_have_value("640")
     expect(page.chosen("Images")).to_have_accessible_name("3")
-    expect(page.generate).to_have_text(re.compile("^Generate 3 · "))
+    expect(page.generate).to_have_text(re.compile("Generate 3 · "))
 
     page.open(prompt="From a link")
     expect(page.prompt).to_have_value("From a link")

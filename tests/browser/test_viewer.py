@@ -94,7 +94,7 @@ class Viewer:
 
     @property
     def empty(self) -> Locator:
-        return self.page.locator(".pg-viewer-empty")
+        return self.page.locator("#widget-viewer .pg-viewer-empty")
 
     def mode(self, name: str) -> Locator:
         return self.app.group("Mode").get_by_role("button", name=name, exact=True)
