@@ -25,6 +25,9 @@ from services.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8") if (ROOT / "README.md").exists() else ""
+PAGES = [ROOT / "README.md", *sorted((ROOT / "assets" / "docs").glob("*.md"))]
+PICTURE_MAX = 900 * 1024
+"""Bytes of a picture on a page: it is loaded with every visit to the repository."""
 ADDRESS = "http://127.0.0.1:7860"
 """Where the README's examples expect the app."""
 
@@ -87,20 +90,28 @@ def test_the_front_matter_names_the_pinned_gradio(front_matter: dict[str, Any]) 
 
 
 def test_the_front_matter_is_what_spaces_wants(front_matter: dict[str, Any]) -> None:
+    wanted = {"title", "emoji", "colorFrom", "colorTo", "sdk", "sdk_version", "python_version", "app_file", "pinned"}
+    assert set(front_matter) == wanted | {"short_description", "fullWidth", "thumbnail"}
     assert front_matter["sdk"] == "gradio"
     assert front_matter["python_version"] == "3.11"
     assert (ROOT / front_matter["app_file"]).is_file()
     assert len(front_matter["short_description"]) <= 60
     colours = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
     assert {front_matter["colorFrom"], front_matter["colorTo"]} <= colours
-    assert "thumbnail" not in front_matter or (ROOT / front_matter["thumbnail"]).is_file()
+    assert (ROOT / front_matter["thumbnail"]).is_file()
 
 
-def test_pictures_and_files_that_are_named_exist() -> None:
-    linked = re.findall(r"\]\((?!https?:|#)([^)]+)\)", README)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_pictures_and_files_that_are_named_exist(page: Path) -> None:
+    linked = [page.parent / path for path in re.findall(r"\]\((?!https?:|#)([^)#]+)[^)]*\)", page.read_text())]
 
     assert linked
-    assert [path for path in linked if not (ROOT / path).exists()] == []
+    assert [path for path in linked if not path.exists()] == []
+    assert [path for path in linked if path.suffix == ".png" and path.stat().st_size > PICTURE_MAX] == []
+
+
+def test_every_page_of_the_docs_is_linked_from_the_readme() -> None:
+    assert [page.name for page in PAGES[1:] if f"assets/docs/{page.name}" not in README] == []
 
 
 # -- commands and examples -------------------------------------------------------------------------------------------
@@ -146,6 +157,20 @@ def test_the_python_example_runs(app_url: str, tmp_path: Path) -> None:
     seed, picture = done.stdout.split()[-2:]
     assert seed == "7"
     assert Path(picture).stat().st_size > 1000
+
+
+def test_the_docs_example_of_a_grid_runs(app_url: str, tmp_path: Path) -> None:
+    page = (ROOT / "assets" / "docs" / "code.md").read_text(encoding="utf-8")
+    [example] = re.findall(r"^```python\n(.*?)^```$", page, re.M | re.S)
+
+    done = subprocess.run(
+        [sys.executable, "-c", example.replace(ADDRESS, app_url)], cwd=tmp_path, capture_output=True, text=True
+    )
+
+    assert done.returncode == 0, done.stderr
+    cells, sheet = done.stdout.split()[-2:]
+    assert cells == "6"
+    assert Path(sheet).read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_curl_example_runs(app_url: str, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 // The header: name, cost and count of this visit, the engine, and the visitor's own key.
 
 import { post, remove } from "./api.js";
-import { button, el, money, redraw } from "./dom.js";
+import { button, el, icon, money, redraw } from "./dom.js";
 import { forgetDraft } from "./draft.js";
 import { showKeys } from "./keys.js";
 import { projectButton } from "./projects.js";
@@ -13,7 +13,7 @@ export function mountHeader(element, { trigger }) {
   const [offline, visited, project, badge] = [0, 1, 2, 3].map(() => el("span", { class: "pg-chip-place" }));
   const help = button("?", showKeys, { label: "Keys and notices", title: "Keys and notices (?)", "aria-haspopup": "dialog", class: "pg-button pg-help-button" });
   const key = button("Key", openKeys, { "aria-haspopup": "dialog" });
-  const code = button("Code", () => trigger("code_base", {}), { label: "Use it from code", title: "Python, cURL, MCP and fal's own clients, with the settings in the controls", "aria-haspopup": "dialog" });
+  const code = button("Code", () => trigger("code_base", {}), { label: "Use it from code", title: "Python, cURL, MCP and fal's own clients, with the settings in the controls", "aria-haspopup": "dialog", class: "pg-button pg-code-button" }, icon("code"), el("span", {}, "Code"));
   element.append(el("h1", { class: "pg-brand" }, "FLUX.2 [flex]"), el("div", { class: "pg-chips" }, offline, visited, project, badge, code, key, help));
   // Each part is drawn anew only when it changes: the focus stays on a button while pictures arrive.
   const draw = () => {

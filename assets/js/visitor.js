@@ -9,21 +9,25 @@
   const STORED = "playground-visitor";
   const PROBE = "playground_probe";
 
-  /** A browser that keeps nothing for this page throws where its storage is only looked at: the page remembers for as
-   *  long as it is open. */
+  /** A browser that keeps nothing for this page throws where its storage is only looked at, at once or some time later:
+   *  then the page remembers for as long as it is open. */
   function standInFor(storage) {
-    try {
-      void window[storage].length;
-    } catch {
-      const kept = new Map();
-      const memory = {
-        getItem: (key) => kept.get(key) ?? null,
-        setItem: (key, value) => kept.set(key, String(value)),
-        removeItem: (key) => kept.delete(key),
-        clear: () => kept.clear(),
-      };
-      Object.defineProperty(window, storage, { value: memory });
-    }
+    const real = Object.getOwnPropertyDescriptor(window, storage).get;
+    const kept = new Map();
+    const memory = {
+      getItem: (key) => kept.get(key) ?? null,
+      setItem: (key, value) => kept.set(key, String(value)),
+      removeItem: (key) => kept.delete(key),
+      clear: () => kept.clear(),
+    };
+    const get = () => {
+      try {
+        return real.call(window);
+      } catch {
+        return memory;
+      }
+    };
+    Object.defineProperty(window, storage, { get });
   }
 
   function cookieIsRefused() {

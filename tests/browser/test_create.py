@@ -258,3 +258,32 @@ def test_text_is_shown_as_text_and_kept_to_the_letter(page: PlaygroundPage) -> N
 
     page.reload()
     expect(shown).to_have_js_property("textContent", PROMPTS[-1])
+
+
+def test_code_for_the_settings_in_the_controls(page: PlaygroundPage) -> None:
+    page.prompt.fill("A fox")
+    page.set_seed(12)
+    page.button("Use it from code").click()
+    dialog = page.page.get_by_role("dialog", name="Use it from code")
+    code = dialog.get_by_label("Code", exact=True)
+    expect(code).to_contain_text(f'Client("{page.url}", verbose=False)')
+    expect(code).to_contain_text("seed=12,")
+
+    dialog.get_by_role("group", name="This playground").get_by_role("button", name="cURL").click()
+    expect(code).to_contain_text("/gradio_api/call/v2/generate")
+    expect(code).not_to_contain_text("X-Playground-Visitor")
+    dialog.get_by_role("button", name="Show my token").click()
+    expect(code).to_contain_text("X-Playground-Visitor: ")
+    expect(dialog.get_by_role("alert")).to_contain_text("is a secret")
+    dialog.get_by_role("group", name="fal, without this app").get_by_role("button", name="JavaScript").click()
+    expect(code).to_contain_text("fal.queue.submit")
+    expect(code).not_to_contain_text("X-Playground-Visitor")
+
+
+def test_code_needs_settings_that_can_be_used(page: PlaygroundPage) -> None:
+    page.choose("Image size", "Custom")
+    page.width.fill("9000")
+    page.button("Use it from code").click()
+
+    expect(page.toast.first).to_contain_text("Width")
+    expect(page.page.get_by_role("dialog", name="Use it from code")).to_have_count(0)

@@ -19,7 +19,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
-from support.server import AppServer, serve_app
+from support.server import AppServer
 from support.tls import serve_tls
 
 SPACE_HOST = "someone-playground.hf.space"
@@ -60,11 +60,14 @@ class Space:
 
 @contextmanager
 def serve_space(folder: Path, **environment: str) -> Iterator[Space]:
-    with (
-        serve_app(folder, **{**ENVIRONMENT, **environment}) as server,
-        serve_tls(_front(server.url), folder, SPACE_HOST, HUB_HOST) as tls,
-    ):
-        yield Space(server, tls.port)
+    """The app ends before the proxy: its event streams end with it, and no connection is left open."""
+    server = AppServer(folder, {**ENVIRONMENT, **environment})
+    with serve_tls(_front(server.url), folder, SPACE_HOST, HUB_HOST) as tls:
+        server.start()
+        try:
+            yield Space(server, tls.port)
+        finally:
+            server.stop()
 
 
 def _front(app_url: str) -> Starlette:

@@ -57,6 +57,12 @@ class TestHeaders:
             in (response.headers["content-security-policy"])
         )
 
+    async def test_on_spaces_gradio_may_ask_whether_the_space_is_awake(self):
+        for on_spaces in (True, False):
+            response = await ask(Guard(echo, on_spaces=on_spaces), "GET")
+            asked = response.headers["content-security-policy"].split("connect-src ")[1].split(";")[0]
+            assert ("https://huggingface.co" in asked.split()) == on_spaces
+
     async def test_no_other_site_reads_an_answer_given_to_our_cookie(self):
         response = await ask(Guard(echo, on_spaces=False), "GET", **ELSEWHERE)
         assert "access-control-allow-credentials" not in response.headers
