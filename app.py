@@ -36,9 +36,11 @@ def main() -> int:
 
     import_gradio_quickly()
     from ui.server import build_server
+    from ui.stopping import Server, Streams
 
+    streams = Streams(build_server(playground))
     config = uvicorn.Config(
-        build_server(playground),
+        streams,
         host=settings.host,
         port=settings.gradio_server_port,
         log_level="warning",
@@ -58,7 +60,7 @@ def main() -> int:
     host, port = listening.getsockname()[:2]
     shown = "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104  # nosec B104: compared, not bound
     print(f"FLUX.2 [flex] Playground ({settings.engine} engine) on http://{shown}:{port}", flush=True)
-    uvicorn.Server(config).run(sockets=[listening])
+    Server(config, playground, streams).run(sockets=[listening])
     claimed.release()
     return 0
 

@@ -11,6 +11,7 @@ PlaygroundError
 ├── TooMuch                 too many pictures at once          .retry_after
 ├── CannotWrite             the history cannot be written just now     .reason
 ├── KeyNeeded               fal wants a key and none is known
+├── Stopping                the server stops before the end that a caller waits for
 ├── StartupError            the server cannot start
 └── EngineError             fal, or the way to it, failed      .failure (a Failure, kept with the run)
     ├── NotAccepted         certainly not taken: may be sent again     .retry_after .waiting_for
@@ -119,6 +120,16 @@ class CannotWrite(PlaygroundError):
 class KeyNeeded(PlaygroundError):
     def __init__(self) -> None:
         super().__init__("This needs a fal key: set FAL_KEY where the server runs, or enter yours with the Key button.")
+
+
+class Stopping(PlaygroundError):
+    """Who waits for an end is told that it will come without them."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The server is stopping. What you asked for is kept and goes on when it starts again: look in the history "
+            "before you ask for it again."
+        )
 
 
 class StartupError(PlaygroundError):

@@ -19,7 +19,7 @@ from services.compare.axes import Axis, parse_axis
 from services.compare.grid import ASK_ABOVE, GridPlan, make_plan
 from services.compare.pace import FAL_AT_ONCE, FAL_SECONDS_A_STEP, Pace, pace_of
 from services.engines.registry import Engines
-from services.errors import ConfirmNeeded, FieldIssue, InvalidRequest
+from services.errors import ConfirmNeeded, FieldIssue, InvalidRequest, Stopping
 from services.library.grids import Grid, GridLine, GridStore
 from services.library.history import EVERYONE, History, Scope
 from services.library.tables import runs as runs_table
@@ -289,13 +289,17 @@ class Grids:
         return await asyncio.to_thread(self.store.newest, self._scope(visitor), limit=limit, before=before)
 
     async def finished(self, visitor: str | None, grid_id: str) -> GridView:
-        """Wait until no cell is under way. For callers that are no page; those without a token see what they made."""
+        """Wait until no cell is under way. For callers that are no page; those without a token see what they made.
+
+        Raises Stopping."""
         scope = self._scope(visitor) if visitor else EVERYONE
         with self._changes.listen(EVERYONE) as wake:
             while True:
                 wake.clear()
                 if not await asyncio.to_thread(self.store.under_way, grid_id):
                     return await self._view(visitor, grid_id, scope)
+                if self._changes.closed:
+                    raise Stopping
                 await wake.wait()
 
     async def _grid(self, visitor: str | None, grid_id: str) -> Grid:

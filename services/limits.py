@@ -26,6 +26,11 @@ class Limits:
         self.locked = LOCKED_FIELDS if settings.playground_lock_safety else ()
         """Fields that only their defaults are allowed for."""
 
+    @property
+    def counts(self) -> bool:
+        """Whether there is a limit to how many."""
+        return self._a_minute is not None or self._queue is not None
+
     def check_settings(self, requests: Iterable[GenerationRequest]) -> None:
         """Raises InvalidRequest that names each locked field with another value than its default."""
         asked = list(requests)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 from services.ballots import Ballots
 from services.changes import Changes
 from services.engines.registry import Engines
-from services.errors import BudgetExceeded, CannotWrite, FieldIssue, InvalidRequest, KeyNeeded, NotFound
+from services.errors import BudgetExceeded, CannotWrite, FieldIssue, InvalidRequest, KeyNeeded, NotFound, Stopping
 from services.feed import Feed
 from services.grids import Grids
 from services.library.archive.archive import Archive
@@ -223,10 +224,13 @@ class Playground:
             )
             for request in requests
         ]
-        async with self._counting:  # count and write in one go, or two presses would spend the same dollar
-            if key_of == "owner":
+        # Count and write in one go, or two presses would spend the same dollar. Where nothing is counted none waits:
+        # the presses of many then share a commit.
+        counted = key_of == "owner" and (self.limits.counts or (engine == "fal" and self.settings.has_budget))
+        async with self._counting if counted else nullcontext():
+            if counted:
                 await asyncio.to_thread(self.limits.check_pace, visitor, len(new))
-            if engine == "fal" and key_of == "owner":
+            if counted and engine == "fal":
                 await self._check_budgets(visitor, sum(run.cost_usd for run in new))
             try:
                 added = await asyncio.to_thread(keep or self._keep, new)
@@ -255,13 +259,15 @@ class Playground:
                     raise BudgetExceeded(who, limit, spent, asked)
 
     async def finished(self, visitor: str | None, run_id: str) -> Run:
-        """Wait until a run has ended, and return it. For callers that are no page."""
+        """Wait until a run has ended, and return it. For callers that are no page. Raises Stopping."""
         scope = EVERYONE if visitor is None else self.scope(visitor)
         with self.changes.listen(EVERYONE) as wake:
             while True:
                 run = await asyncio.to_thread(self.history.get, run_id, scope)
                 if run.state.is_final:
                     return run
+                if self.changes.closed:
+                    raise Stopping
                 await wake.wait()
                 wake.clear()
 

@@ -185,6 +185,10 @@ class Settings(BaseSettings):
         return self._or_on_spaces(self.playground_daily_budget_usd, 10.0)
 
     @property
+    def has_budget(self) -> bool:
+        return self.visitor_budget_usd is not None or self.daily_budget_usd is not None
+
+    @property
     def media_limit_bytes(self) -> int | None:
         limit = self.playground_media_limit_gb
         return None if limit is None else int(limit * 2**30)
@@ -214,7 +218,7 @@ class Settings(BaseSettings):
     def warnings(self) -> tuple[str, ...]:
         """What the operator should hear at start."""
         found = []
-        if not self.only_on_loopback and self.owner_key and self.visitor_budget_usd is None and self.daily_budget_usd is None:
+        if not self.only_on_loopback and self.owner_key and not self.has_budget:
             found.append(
                 f"Listening on {self.host} with your fal key and no budget: whoever reaches this address can spend "
                 "your money. Set PLAYGROUND_VISITOR_BUDGET_USD or PLAYGROUND_DAILY_BUDGET_USD."

@@ -40,12 +40,14 @@ def test_a_second_one_on_the_same_folder_refuses(tmp_path: Path) -> None:
 
 
 def test_sigterm_ends_it_within_five_seconds_and_the_next_start_goes_on(tmp_path: Path) -> None:
-    """With work under way, a page that listens, and an API caller that waits."""
+    """With work under way, an open page, and an API caller that waits and is told."""
     with serve_app(tmp_path, PLAYGROUND_DEMO_STEP_SECONDS="0.1") as server:
         call = f"{server.url}/gradio_api/call"
         events = [httpx.post(f"{call}/v2/generate", json=SLOW, headers=TOKEN).json()["event_id"] for _ in range(5)]
-        listeners = [f"{server.url}/events", f"{call}/generate/{events[0]}"]
-        threads = [threading.Thread(target=listen, args=(address,), daemon=True) for address in listeners]
+        page = [f"{server.url}/events", f"{server.url}/gradio_api/heartbeat/abc"]
+        heard: dict[str, str] = {}
+        listeners = [*page, f"{call}/generate/{events[0]}"]
+        threads = [threading.Thread(target=listen, args=(address, heard), daemon=True) for address in listeners]
         for thread in threads:
             thread.start()
         wait_until_running(server, 5)
@@ -55,6 +57,12 @@ def test_sigterm_ends_it_within_five_seconds_and_the_next_start_goes_on(tmp_path
         busy = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
         assert time.monotonic() - start < 5 * busy, "five seconds on a machine that has time for it"
 
+        for thread in threads:
+            thread.join(60)
+        assert heard.keys() == set(listeners), "every stream ended as streams do"
+        assert "The server is stopping. What you asked for is kept" in heard[listeners[-1]]
+        assert len(server.log.splitlines()) == 1, server.log
+
         server.start()
         deadline = time.monotonic() + 60
         while {card["state"] for card in cards(server)} != {"done"}:
@@ -63,13 +71,10 @@ def test_sigterm_ends_it_within_five_seconds_and_the_next_start_goes_on(tmp_path
         assert len(cards(server)) == 5
 
 
-def listen(address: str) -> None:
-    try:
-        with httpx.stream("GET", address, headers=TOKEN, timeout=60) as answer:
-            for _ in answer.iter_bytes():
-                pass
-    except httpx.HTTPError:
-        return  # the server went, as it was told
+def listen(address: str, heard: dict[str, str]) -> None:
+    """Until the stream ends; one that breaks off was not heard."""
+    with httpx.stream("GET", address, headers=TOKEN, timeout=60) as answer:
+        heard[address] = answer.read().decode()
 
 
 def test_a_data_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:

@@ -78,7 +78,6 @@ class Guard:
 
         await (self._refusal(scope) or self._app)(scope, receive, send_guarded)
 
-
     def _refusal(self, scope: Scope) -> ASGIApp | None:
         if _is_closed(scope["path"]):
             return JSONResponse({"message": "This server has no such route."}, 404)

@@ -58,6 +58,7 @@ class Probe:
             "longest_work": max((computed for _, computed in self._late), default=0.0),
             "stalls": sum(late > STALL_SECONDS for late, _ in self._late),
             "p99": sorted(late for late, _ in self._late)[int(len(self._late) * 0.99)] if self._late else 0.0,
+            "cpu": cpu - self._cpu,
             "cores": (cpu - self._cpu) / (now - self._begun),
             "files": len(os.listdir("/proc/self/fd")),
             "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,

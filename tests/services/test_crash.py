@@ -22,7 +22,7 @@ from services.run import Run, RunState
 
 ROOT = Path(__file__).parents[2]
 WORKER = ROOT / "tests" / "support" / "worker.py"
-COUNT = 5
+COUNT = 20
 """Pictures in flight when the server is killed."""
 
 
@@ -50,6 +50,7 @@ def start(address: TlsServer, tmp_path: Path) -> Iterator[Callable[..., subproce
             **address.environ("owner:secret"),
             "PYTHONPATH": str(ROOT),
             "PLAYGROUND_DATA_DIR": str(tmp_path / "data"),
+            "PLAYGROUND_MAX_CONCURRENT": str(COUNT),
         }
         with (tmp_path / "log.txt").open("ab") as log:
             process = subprocess.Popen([sys.executable, str(WORKER), *arguments], env=environ, stdout=log, stderr=log)
@@ -199,10 +200,10 @@ def test_with_the_picture_in_place_and_not_yet_committed_it_is_fetched_again(cra
 
 
 def test_while_a_grid_runs_only_what_is_missing_is_made(start, fal, tmp_path):
-    """Eight of its cells are at fal and four were not sent when the server is killed."""
+    """COUNT of its cells are at fal and four were not sent when the server is killed."""
     fal.finish.clear()
-    first = start("12", "grid")
-    wait_until(lambda: stored_states(tmp_path / "data").count("running") == 8, first)
+    first = start(str(COUNT + 4), "grid")
+    wait_until(lambda: stored_states(tmp_path / "data").count("running") == COUNT, first)
     first.kill()
     first.wait()
     assert sorted(set(stored_states(tmp_path / "data"))) == ["pending", "running"]
@@ -214,6 +215,6 @@ def test_while_a_grid_runs_only_what_is_missing_is_made(start, fal, tmp_path):
     (line,) = store.newest(EVERYONE, limit=2)
     runs = history.many(store.get(line.id, EVERYONE).cells.values(), EVERYONE).values()
     history.close()
-    assert [run.state for run in runs] == [RunState.DONE] * 12
+    assert [run.state for run in runs] == [RunState.DONE] * (COUNT + 4)
     assert {run.ticket.request_id for run in runs if run.ticket} == set(fal.taken)
-    assert fal.accepted == 12
+    assert fal.accepted == COUNT + 4

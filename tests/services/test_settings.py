@@ -114,6 +114,20 @@ class TestHistoryAndBudgets:
     def test_whose_forwarded_headers_are_believed(self, settings, environ, trusted):
         assert settings(**environ).trusted_proxies == trusted
 
+    @pytest.mark.parametrize(
+        ("environ", "allowed"),
+        [
+            ({}, set()),
+            ({"GRADIO_SERVER_NAME": "192.168.0.7"}, None),
+            ({"SPACE_ID": "me/space"}, None),
+            ({"SPACE_ID": "me/space", "GRADIO_SERVER_NAME": "127.0.0.1"}, None),
+            ({"PLAYGROUND_ALLOWED_HOSTS": "Page.Example, b.example"}, {"page.example", "b.example"}),
+            ({"PLAYGROUND_ALLOWED_HOSTS": "*"}, None),
+        ],
+    )
+    def test_which_names_it_answers_to(self, settings, environ, allowed):
+        assert settings(**environ).allowed_hosts == allowed
+
 
 class TestWarnings:
     KEY, OPEN = {"FAL_KEY": "id:secret"}, {"GRADIO_SERVER_NAME": "0.0.0.0"}
