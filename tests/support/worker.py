@@ -13,6 +13,7 @@ import sys
 
 from services.compare.grid import make_plan
 from services.playground import Playground
+from services.press import IMAGES_MAX
 from services.request import GenerationRequest, ImageSize
 from services.settings import load_settings
 
@@ -24,8 +25,8 @@ async def main(count: int = 0, grid: bool = False) -> None:
     await playground.start()
     if grid:
         await playground.grids.make(None, make_plan(REQUEST, [("seed", f"1-{count}")]))
-    elif count:
-        await playground.generate(None, REQUEST, count)
+    for first in range(0, 0 if grid else count, IMAGES_MAX):
+        await playground.generate(None, REQUEST.vary(seed=7 + first), min(IMAGES_MAX, count - first))
     for run in playground.history.unfinished():
         await playground.finished(None, run.id)
     await playground.stop()
