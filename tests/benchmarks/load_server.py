@@ -1,4 +1,5 @@
-"""The whole app with a probe in its event loop: how late the loop comes to what is due.
+"""The whole app with a probe in its event loop: how late the loop comes to what is due. Its demo engine takes its time
+and paints nothing, as in grid_server.py.
 
     load_server.py FOLDER PORT
 
@@ -12,12 +13,12 @@ import asyncio
 import json
 import os
 import resource
-import socket
 import sys
 import time
 from pathlib import Path
 
 import uvicorn
+from benchmarks.grid_server import Announcing, paint_nothing
 
 from services.playground import Playground
 from services.settings import Settings
@@ -26,12 +27,6 @@ from ui.quick_start import import_gradio_quickly
 PAUSE_SECONDS = 0.005
 STALL_SECONDS = 0.1
 SETTINGS = {"playground_history": "visitor", "playground_max_concurrent": 100, "playground_demo_step_seconds": 0.03}
-
-
-class Announcing(uvicorn.Server):
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        print("serving", flush=True)
 
 
 class Probe:
@@ -72,6 +67,7 @@ async def main(folder: Path, port: int) -> None:
     import_gradio_quickly()
     from ui.server import build_server
 
+    paint_nothing(64)
     config = uvicorn.Config(
         build_server(Playground(Settings(playground_data_dir=folder, **SETTINGS))),
         "127.0.0.1", port, log_level="warning", ws="none", timeout_graceful_shutdown=1,
