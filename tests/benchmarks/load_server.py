@@ -13,20 +13,28 @@ import asyncio
 import json
 import os
 import resource
+import socket
 import sys
 import time
 from pathlib import Path
 
 import uvicorn
-from benchmarks.grid_server import Announcing, paint_nothing
+from benchmarks.grid_server import paint_nothing
 
 from services.playground import Playground
 from services.settings import Settings
 from ui.quick_start import import_gradio_quickly
+from ui.stopping import Server, Streams
 
 PAUSE_SECONDS = 0.005
 STALL_SECONDS = 0.1
 SETTINGS = {"playground_history": "visitor", "playground_max_concurrent": 100, "playground_demo_step_seconds": 0.03}
+
+
+class Announcing(Server):
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        print("serving", flush=True)
 
 
 class Probe:
@@ -68,11 +76,13 @@ async def main(folder: Path, port: int) -> None:
     from ui.server import build_server
 
     paint_nothing(64)
+    playground = Playground(Settings(playground_data_dir=folder, **SETTINGS))
+    streams = Streams(build_server(playground))
     config = uvicorn.Config(
-        build_server(Playground(Settings(playground_data_dir=folder, **SETTINGS))),
+        streams,
         "127.0.0.1", port, log_level="warning", ws="none", timeout_graceful_shutdown=1,
     )  # fmt: skip
-    server, probe = Announcing(config), Probe()
+    server, probe = Announcing(config, playground, streams), Probe()
     serving, watching = asyncio.create_task(server.serve()), asyncio.create_task(probe.watch())
     while await asyncio.to_thread(sys.stdin.readline):
         print(json.dumps(probe.figures()), flush=True)
