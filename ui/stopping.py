@@ -6,6 +6,7 @@ Left alone, uvicorn waits for them in vain and then cuts them off in the middle,
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 
 import uvicorn
@@ -18,11 +19,16 @@ LAST_WORDS_SECONDS = 0.5
 
 
 class Server(uvicorn.Server):
-    """uvicorn's, that ends what waits before it closes connections."""
+    """uvicorn's, that begins with a clean slate and ends what waits before it closes connections."""
 
     def __init__(self, config: uvicorn.Config, playground: Playground, streams: Streams) -> None:
         super().__init__(config)
         self._playground, self._streams = playground, streams
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        gc.collect()
+        gc.freeze()  # what was made by now stays: looking through it again and again would stall every page
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._playground.changes.close()

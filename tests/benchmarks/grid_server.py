@@ -27,9 +27,9 @@ class Announcing(uvicorn.Server):
         print("serving", flush=True)
 
 
-def paint_nothing() -> None:
+def paint_nothing(side: int = 512) -> None:
     picture = paint(
-        prompt="a red fox", width=512, height=512, seed=1, num_inference_steps=28, guidance_scale=3.5,
+        prompt="a red fox", width=side, height=side, seed=1, num_inference_steps=28, guidance_scale=3.5,
         output_format="jpeg",
     )  # fmt: skip
     queue._default_painter = lambda: lambda **_: picture

@@ -1,4 +1,5 @@
-"""The whole app with a probe in its event loop: how late the loop comes to what is due.
+"""The whole app with a probe in its event loop: how late the loop comes to what is due. Its demo engine takes its time
+and paints nothing, as in grid_server.py.
 
     load_server.py FOLDER PORT
 
@@ -18,17 +19,19 @@ import time
 from pathlib import Path
 
 import uvicorn
+from benchmarks.grid_server import paint_nothing
 
 from services.playground import Playground
 from services.settings import Settings
 from ui.quick_start import import_gradio_quickly
+from ui.stopping import Server, Streams
 
 PAUSE_SECONDS = 0.005
 STALL_SECONDS = 0.1
 SETTINGS = {"playground_history": "visitor", "playground_max_concurrent": 100, "playground_demo_step_seconds": 0.03}
 
 
-class Announcing(uvicorn.Server):
+class Announcing(Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         print("serving", flush=True)
@@ -72,11 +75,14 @@ async def main(folder: Path, port: int) -> None:
     import_gradio_quickly()
     from ui.server import build_server
 
+    paint_nothing(64)
+    playground = Playground(Settings(playground_data_dir=folder, **SETTINGS))
+    streams = Streams(build_server(playground))
     config = uvicorn.Config(
-        build_server(Playground(Settings(playground_data_dir=folder, **SETTINGS))),
+        streams,
         "127.0.0.1", port, log_level="warning", ws="none", timeout_graceful_shutdown=1,
     )  # fmt: skip
-    server, probe = Announcing(config), Probe()
+    server, probe = Announcing(config, playground, streams), Probe()
     serving, watching = asyncio.create_task(server.serve()), asyncio.create_task(probe.watch())
     while await asyncio.to_thread(sys.stdin.readline):
         print(json.dumps(probe.figures()), flush=True)

@@ -2,7 +2,8 @@
 
 A visitor is what the page is, without the browser: it opens the page and gets its cookie, keeps an event stream open,
 sends the Gradio event that the button fires, and fetches the small picture when the stream tells of it. A card is known
-to the page when the first event of its run has come. Pictures are 64 × 64: what is measured is not the painter.
+to the page when the first event of its run has come. All get the same picture of 64 × 64: what is measured is not the
+painter.
 """
 
 from __future__ import annotations
@@ -131,7 +132,7 @@ class LoadServer:
 @asynccontextmanager
 async def load_server(folder: Path) -> AsyncIterator[LoadServer]:
     port = free_port()
-    environment = clean_environment(PYTHONPATH=str(ROOT), GRADIO_TEMP_DIR=str(folder / "gradio"))
+    environment = clean_environment(PYTHONPATH=f"{ROOT}:{ROOT / 'tests'}", GRADIO_TEMP_DIR=str(folder / "gradio"))
     with (folder / "log.txt").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             sys.executable, str(SERVER), str(folder / "data"), str(port), cwd=ROOT, env=environment,
