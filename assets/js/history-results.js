@@ -237,7 +237,6 @@ export class Results extends EventTarget {
     this.#waits = true;
     await this.#answer; // a search on its way is not overtaken, however often things change
     this.#waits = false;
-    if (this.fault) return; // what is asked for is not what is shown
     if (this.isAtTop()) return this.again();
     const shown = this.#shown;
     const [counts, newer] = await Promise.all([get(`/history/count?${this.#words({ query: this.query })}`), get(`/history/count?${this.#words({ query: this.query, newer_than: this.#newest })}`)]).catch(() => []);
