@@ -100,7 +100,6 @@ def address(grid: GridInMemory) -> Iterator[str]:
 @pytest.fixture
 def blind(profile: BrowserContext, grid: GridInMemory, address: str) -> Iterator[BlindPick]:
     """The grid's page. Faults fail the test."""
-    profile.clear_cookies()  # one host has one cookie, whatever its ports
     app = PlaygroundPage(profile, address)
     yield BlindPick(app, grid)
     app.page.close()
