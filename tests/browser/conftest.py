@@ -84,7 +84,7 @@ def new_visitor(browser: Browser) -> Iterator[NewVisitor]:
 
 @pytest.fixture
 def visit(profile: BrowserContext) -> Iterator[Visit]:
-    """`visit(server)`: the page as a fresh visitor sees it; again in one test, another tab of theirs. Faults fail it."""
+    """`visit(server)`: the page as a fresh visitor sees it; again in one test, another tab. Faults fail the test."""
     pages: list[PlaygroundPage] = []
 
     def open_page(server: AppServer) -> PlaygroundPage:
