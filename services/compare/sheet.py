@@ -28,8 +28,10 @@ from services.compare.typeset import Typesetter, drawing
 
 PIXELS_MAX = 24_000_000
 """Of a whole sheet: 96 MB in memory while it is painted."""
-SIDE_MAX = 16_000
-"""Pixels; longer pictures are not opened by common viewers."""
+SIDE_MAX = 30_000
+"""Pixels; longer pictures are not opened by common programs."""
+CELL_LEAST = 64
+"""Units, where a hundred rows and more have to share that."""
 SCALE = 2.0
 """Pixels a unit, where the sheet is not too large for it."""
 COLUMNS_MAX = 25
@@ -99,7 +101,9 @@ def _at_scale(layout: GridLayout, preset: Preset, fonts: Fonts, scale: float) ->
     sizes = [max(natural_size(layout, place)) for place in layout.places()]
     bands = shape.bands(COLUMNS_MAX)
     wanted = min(look.table / shape.widest(bands), look.cell_max, max(sizes) / scale)
-    side = max(wanted, look.cell_min)
+    tables = len(bands) * layout.counts[2]
+    share = 0.8 * SIDE_MAX / (sum(shape.heights) * tables)
+    side = min(max(wanted, look.cell_min), max(share, CELL_LEAST))
     axes = composer.axes(side)
     width = axes.label_width + shape.widest(bands) * side + look.gap * (len(bands[0]) - 1)
     width = max(width, WIDTH_MIN)

@@ -85,7 +85,8 @@ class Typesetter:
     def font(self, face: Face, size: float) -> ImageFont.FreeTypeFont:
         known = (face, size)
         if known not in self._sized:
-            self._sized[known] = ImageFont.truetype(face.path, size * self.scale, index=face.index)
+            pixels = max(1.0, size * self.scale)  # FreeType knows no smaller type
+            self._sized[known] = ImageFont.truetype(face.path, pixels, index=face.index)
         return self._sized[known]
 
     def width(self, text: str, style: Style) -> float:

@@ -107,8 +107,8 @@ def test_text_of_both_directions_stands_in_the_order_of_the_eye(tmp_path: Path, 
 
 
 @settings(max_examples=60, deadline=None)
-@given(ANY_TEXT, st.floats(5, 300))
-def test_any_text_can_be_set(text: str, width: float) -> None:
-    for line in lines(text, width):
+@given(ANY_TEXT, st.floats(5, 300), st.sampled_from([0.01, 2.0, 8.0]))
+def test_any_text_can_be_set(text: str, width: float, scale: float) -> None:
+    for line in Typesetter(OURS, scale).wrap(text, STYLE, width):
         assert line.width >= 0
         assert all(piece.width >= 0 for piece in line.pieces)
