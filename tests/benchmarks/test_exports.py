@@ -25,7 +25,7 @@ from services.compare.page_export import write_page
 from services.compare.sheet import contact_sheet
 from services.compare.sheet_pdf import contact_sheet_pdf
 from services.engines.demo.painter import paint
-from services.library.media import _thumbnail
+from services.library.media import thumbnail
 from support.grids import axis, grid, made
 
 folder, side, ending, rounds = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
@@ -35,7 +35,7 @@ for number in range(min(side * side, 36)):
     if not file.exists():
         settings = {"width": 1024, "height": 1024, "seed": number, "num_inference_steps": 28, "guidance_scale": 3.5}
         file.write_bytes(paint(prompt="a misty forest", output_format={"jpg": "jpeg"}.get(ending, ending), **settings))
-        file.with_suffix(".webp").write_bytes(_thumbnail(Image.open(file)))
+        file.with_suffix(".webp").write_bytes(thumbnail(Image.open(file)))
     cells[number] = replace(made(file, size=(1024, 1024)), thumb=file.with_suffix(".webp"))
 places = [(x, y, 0) for y in range(side) for x in range(side)]
 layout = grid(folder, x=axis("Seed", range(side)), y=axis("Guidance scale", range(side)), size=(1024, 1024),
