@@ -85,14 +85,14 @@ async def test_no_key_comes_to_light(
     for name, arguments in (("snippet", {"language": "curl", "request": REQUEST}), ("history", {})):
         event = (await ask("POST", f"/gradio_api/call/v2/{name}", arguments)).json()["event_id"]
         assert "complete" in (await ask("GET", f"/gradio_api/call/{name}/{event}")).text
+    for run in whole.playground.history.unfinished():
+        await asyncio.wait_for(whole.playground.finished(None, run.id), 10)
     whole.playground.changes.close()
     assert done in (await listening).text
 
     for where, text in answers.items():
         assert not [secret for secret in SECRETS if secret in text], where
     assert not [secret for secret in SECRETS if secret in logged.text]
-    for run in whole.playground.history.unfinished():
-        await asyncio.wait_for(whole.playground.finished(None, run.id), 10)
     search_files(tmp_path)
 
 
