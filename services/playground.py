@@ -106,6 +106,11 @@ class Playground:
         self._making_room = asyncio.create_task(self.storage.keep_within())
         self._warming = asyncio.create_task(asyncio.to_thread(self.engines.warm_up))
 
+    async def warmed(self) -> None:
+        """Return when all that the first picture needs has been imported."""
+        if self._warming:
+            await asyncio.wait([self._warming])
+
     async def stop(self) -> None:
         self.changes.close()
         for task in (self._tidying, self._making_room, self._warming):

@@ -6,20 +6,18 @@ from services.compare.sameness import sameness
 from services.errors import NotFound
 from services.library.history import EVERYONE, History
 from services.library.media import Media
-from services.run import Picture, Run
+from services.run import Picture
 
 OPENING = "Run again: "
 
 
-def told(history: History, media: Media, run: Run, picture: Picture) -> str | None:
-    """Whether `picture`, which has just come, is that of the run it repeats. None for runs that repeat nothing.
+def told(history: History, media: Media, repeat_of: str, picture: Picture) -> str:
+    """Whether `picture`, which has just come, is that of the run it repeats.
 
     Blocks for about 30 ms at one megapixel.
     """
-    if run.repeat_of is None:
-        return None
     try:
-        first = history.get(run.repeat_of, EVERYONE)
+        first = history.get(repeat_of, EVERYONE)
     except NotFound:
         return f"{OPENING}the first picture is gone, so they cannot be compared."
     if first.picture is None:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from contextlib import AsyncExitStack
+from contextvars import Context
 from typing import Any
 
 from sqlalchemy.exc import OperationalError
@@ -75,7 +76,8 @@ class Runner:
         """Work on a run that is in the history, from wherever it stands. Returns at once."""
         if run.id in self._tasks or self._stopping:
             return
-        task = asyncio.create_task(self._work(run), name=f"run {run.id}")
+        # In the context of who asked it would keep their whole request in memory for as long as it runs.
+        task = Context().run(asyncio.create_task, self._work(run), name=f"run {run.id}")
         self._tasks[run.id] = task
         task.add_done_callback(lambda _: self._tasks.pop(run.id, None))
 
@@ -228,10 +230,11 @@ class Runner:
         data = await gateway.download(result.url)
         picture = await asyncio.to_thread(self._media.keep, data, run.request)
         run = await self._current(run)
+        note: str | None = None
         if run.cancel_asked:
-            note: str | None = "It was finished before the cancel reached fal, so it was kept."
-        else:
-            note = await asyncio.to_thread(repeat.told, self._history, self._media, run, picture)
+            note = "It was finished before the cancel reached fal, so it was kept."
+        elif run.repeat_of:
+            note = await asyncio.to_thread(repeat.told, self._history, self._media, run.repeat_of, picture)
         cost = {} if result.billed_units is None else {"cost_usd": self._cost(run, result.billed_units)}
         return await self._save(
             run,

@@ -35,7 +35,7 @@ MAIN_FIELDS = ("prompt", "image_size", "num_inference_steps", "guidance_scale", 
 EXAMPLE_PROMPT = "A red bicycle against a white wall"
 """In code for settings without a prompt."""
 
-EVENTS = ("reuse", "reuse_seed", "edit", "use_prompt", "from_file", "put_back", "grid_base", "code_base")
+EVENTS = ("link", "reuse", "reuse_seed", "edit", "use_prompt", "from_file", "put_back", "grid_base", "code_base")
 """What the page's scripts may trigger."""
 
 Updates = dict[Any, Any]
@@ -91,7 +91,7 @@ def build_create(locked: Collection[str] = ()) -> CreatePanel:
         with gr.Column(elem_id="results", min_width=0):
             widget("stage")
             widget("gallery")
-    return CreatePanel(**controls, bridge=bridge(*EVENTS))
+    return CreatePanel(**controls, bridge=bridge(EVENTS, PARAMETERS))
 
 
 def _build_controls(locked: Collection[str]) -> dict[str, Any]:
@@ -135,13 +135,17 @@ def _build_controls(locked: Collection[str]) -> dict[str, Any]:
 
 
 def wire_create(panel: CreatePanel, playground: Playground, page: gr.Blocks) -> None:
-    """Triggers → handlers. None of them waits for a picture, so none goes through Gradio's queue."""
+    """Triggers → handlers. None of them waits for a picture, so none goes through Gradio's queue.
+
+    What happens often has few outputs, each a plain value: Gradio makes a component anew for every update, `gr.skip()`
+    too, and keeps it for as long as the session.
+    """
     quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     handlers = CreateHandlers(panel, playground)
     panel.generate.click(
         handlers.press_generate,
         inputs_kwargs=panel.settings_inputs,
-        outputs=[panel.bridge, panel.width, panel.height, panel.fields["seed"]],
+        outputs=[panel.bridge, panel.fields["seed"]],
         preprocess=False,
         trigger_mode="multiple",
         **quick,
@@ -161,6 +165,7 @@ def wire_create(panel: CreatePanel, playground: Playground, page: gr.Blocks) -> 
     )
     filled = [*panel.settings_outputs, panel.bridge]
     before = {"inputs_kwargs": panel.settings_inputs, "preprocess": False, **quick}  # what Undo puts back
+    panel.bridge.link(handlers.open_link, None, filled, **quick)
     panel.bridge.reuse(handlers.reuse, outputs=filled, **before)
     panel.bridge.reuse_seed(handlers.reuse_seed, outputs=filled, **before)
     panel.bridge.edit(handlers.edit, outputs=filled, **before)
@@ -173,7 +178,7 @@ def wire_create(panel: CreatePanel, playground: Playground, page: gr.Blocks) -> 
     panel.bridge.code_base(
         handlers.code_base, inputs_kwargs=panel.settings_inputs, outputs=panel.bridge, preprocess=False, **quick
     )
-    page.load(handlers.open_link, None, filled, **quick).then(handlers.estimate, **estimating, **quick)
+    page.load(handlers.estimate, **estimating, **quick)
 
 
 class CreateHandlers:
@@ -183,19 +188,17 @@ class CreateHandlers:
         self._panel, self._playground = panel, playground
         self._message = itertools.count(1)
 
-    async def press_generate(self, request: gr.Request, **values: Any) -> tuple[Any, Any, Any, Any]:
-        """Inputs: every control. Outputs: a message for the page, the snapped width and height, the seed used."""
-        custom = values["image_size"] == CUSTOM
-        sides = {name: _snapped(values[name]) for name in ("width", "height")}
-        shown = tuple(_changed(values[name]) if custom else gr.skip() for name in sides)
+    async def press_generate(self, request: gr.Request, **values: Any) -> tuple[Any, Any]:
+        """Inputs: every control. Outputs: a message for the page, the seed used."""
+        sides = {name: _snapped(values[name]) for name in ("width", "height")}  # controls show it when they are left
         try:
-            wanted = request_from({**values, **sides} if custom else values)
+            wanted = request_from({**values, **sides})
             runs = await self._playground.generate(visitor_of(request), wanted, int(values["images"]), expand=True)
         except InvalidRequest as error:
-            return self._say(issues=[issue.model_dump() for issue in error.issues]), *shown, gr.skip()
+            return self._say(issues=[issue.model_dump() for issue in error.issues]), gr.skip()
         except PlaygroundError as error:
-            return self._say(issues=[], refused=str(error)), *shown, gr.skip()
-        return self._say(asked=[run.id for run in runs]), *shown, runs[0].seed
+            return self._say(issues=[], refused=str(error)), gr.skip()
+        return self._say(asked=[run.id for run in runs]), runs[0].seed
 
     def grid_base(self, **values: Any) -> dict[str, Any]:
         """The controls as the base of a grid. Inputs: every control. Outputs: the settings, or what is wrong."""
@@ -224,9 +227,9 @@ class CreateHandlers:
         try:
             wanted = request_from(values)
         except InvalidRequest:
-            return gr.update(value=f"Generate {pictures}"), "", "", told
+            return f"Generate {pictures}", "", "", told
         estimate = self._playground.estimate(visitor_of(request), wanted, pictures)
-        return gr.update(value=words.generate(estimate)), words.hint(estimate), words.size(*wanted.pixels), told
+        return words.generate(estimate), words.hint(estimate), words.size(*wanted.pixels), told
 
     def sum_up(self, *values: Any) -> Any:
         """Inputs: what stands under Advanced. Outputs: its heading, which tells them while it is closed."""
@@ -311,9 +314,11 @@ class CreateHandlers:
             filled[-1]["undo"] = before
         return filled
 
-    def open_link(self, request: gr.Request) -> list[Any]:
-        """Settings in the address (`?prompt=…&seed=…`). Outputs: the controls; what cannot be used is named."""
-        asked = {name: value for name, value in request.query_params.items() if name in PARAMETERS and value != ""}
+    def open_link(self, event: gr.EventData) -> list[Any]:
+        """Settings in the address. Inputs: what stands in it, by name. Outputs: the controls; what cannot be used is
+        named."""
+        found = dict(event._data["values"])
+        asked = {name: value for name, value in found.items() if name in PARAMETERS and value != ""}
         if "image_size" in asked:
             asked["image_size"] = _linked_size(asked["image_size"])
         return self._fill_what_can_be(asked, "The link") if asked else self._some(message=gr.skip())

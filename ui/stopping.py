@@ -24,17 +24,28 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, playground: Playground, streams: Streams) -> None:
         super().__init__(config)
         self._playground, self._streams = playground, streams
+        self._settling: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        gc.collect()
-        gc.freeze()  # what was made by now stays: looking through it again and again would stall every page
+        _set_aside()
+        self._settling = asyncio.create_task(self._settle())
+
+    async def _settle(self) -> None:
+        await self._playground.warmed()
+        _set_aside()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._playground.changes.close()
         await asyncio.sleep(LAST_WORDS_SECONDS)
         self._streams.end()
         await super().shutdown(sockets)
+
+
+def _set_aside() -> None:
+    """What was made by now stays: looking through it again and again for garbage would stall every page."""
+    gc.collect()
+    gc.freeze()
 
 
 class Streams:

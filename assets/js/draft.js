@@ -5,12 +5,15 @@ import { rememberPrompt } from "./prompts.js";
 const KEPT = "playground-draft";
 let keeping = false;
 
-/** Put the draft back, unless the address brings settings of its own; from then on keep what is in the controls. */
-export function startDraft(trigger) {
+/** Fill the controls with the settings in the address (`?prompt=…&seed=…`), else put the draft back; from then on keep
+ *  what is in them. */
+export function startDraft(trigger, settings) {
   const draft = kept();
-  const asked = [...new URLSearchParams(location.search).keys()].some((name) => name in draft);
-  if (asked) rememberPrompt(draft.prompt);
-  else if (differs(draft, readControls())) trigger("put_back", { values: draft });
+  const asked = Object.fromEntries(new URLSearchParams(location.search));
+  if (Object.keys(asked).some((name) => settings.includes(name))) {
+    rememberPrompt(draft.prompt);
+    trigger("link", { values: asked });
+  } else if (differs(draft, readControls())) trigger("put_back", { values: draft });
   keeping = true;
   document.addEventListener("input", (event) => event.target.closest?.("#create") && keep());
   addEventListener("pagehide", keep);

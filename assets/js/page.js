@@ -44,9 +44,9 @@ export async function mount(name, element) {
 }
 
 /** The bridge is there: events can reach the handlers. */
-export function connect(trigger) {
+export function connect(trigger, settings) {
   send = trigger;
-  startDraft(trigger);
+  startDraft(trigger, settings);
 }
 
 /** A handler's message for the page. */

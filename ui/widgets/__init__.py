@@ -4,6 +4,9 @@ is put in place by the scripts in assets/js, as text.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
+
 import gradio as gr
 
 
@@ -17,16 +20,16 @@ def widget(name: str) -> gr.HTML:
     )
 
 
-def bridge(*events: str) -> gr.HTML:
-    """Between handlers and scripts: a handler's message is its value; scripts trigger `events` with data."""
-    names = ", ".join(f"'{event}'" for event in events)
+def bridge(events: Iterable[str], settings: Iterable[str]) -> gr.HTML:
+    """Between handlers and scripts: a handler's message is its value; scripts trigger `events` with data. `settings`
+    are the names of the controls' values that may stand in the page's address."""
     return gr.HTML(
         value=None,
         html_template="<span></span>",
         js_on_load=f"""
-            const events = [{names}];
+            const events = {json.dumps([*events])};
             window.playground.then(page => {{
-                page.connect((name, data) => events.includes(name) && trigger(name, data));
+                page.connect((name, data) => events.includes(name) && trigger(name, data), {json.dumps([*settings])});
                 watch('value', () => page.hear(props.value));
             }});
         """,
