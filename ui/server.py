@@ -23,6 +23,7 @@ from ui.grids import grid_routes
 from ui.guard import Guard, KnownProxies
 from ui.history import history_routes
 from ui.mcp import CallsItself
+from ui.packing import PackedJson
 from ui.routes import ASSETS, add_routes
 from ui.theme import build_theme
 from ui.usage import usage_routes
@@ -81,6 +82,7 @@ def build_server(playground: Playground) -> FastAPI:
         max_file_size=MAX_UPLOAD,
         mcp_server=True,
     )
+    app.add_middleware(PackedJson)
     app.add_middleware(VisitorCookie)
     app.add_middleware(CallsItself, page=page)
     app.add_middleware(Guard, on_spaces=playground.settings.on_spaces, hosts=playground.settings.allowed_hosts)

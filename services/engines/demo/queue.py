@@ -71,12 +71,12 @@ class DemoQueue:
         """A request takes `num_inference_steps` × `step_seconds`, longer if painting takes longer.
 
         `max_running` requests have their clock running at once, the others wait in the queue. Of those running,
-        `workers` are being painted at a time (default: one for each processor but one, which the server needs).
+        `workers` are being painted at a time (default: one for each processor).
         Requests are kept in the folder `store`, where a later DemoQueue finds them again; None keeps them in memory
         only.
         """
         self._step_seconds = step_seconds
-        self._workers = workers or max(1, (os.cpu_count() or 1) - 1)
+        self._workers = workers or os.cpu_count() or 1
         self._max_running = max_running
         self._paint = paint
         self._store = RecordStore(store)
