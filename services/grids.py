@@ -1,4 +1,4 @@
-"""The use cases of grids: look at a plan, run it, add to it, pause, cancel, retry, check that a seed repeats.
+"""The use cases of grids: run a plan, add to it, pause, cancel, retry, check that a seed repeats.
 
 A grid freezes one request. Its cells are runs like any other: journaled before they are sent, followed outside any
 page, taken up again at start. So a grid goes on through a closed tab and a killed server, and makes only what is
@@ -8,63 +8,28 @@ missing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import and_
 
 from services.changes import Changes
-from services.compare.axes import Axis, parse_axis
-from services.compare.grid import ASK_ABOVE, GridPlan, make_plan
-from services.compare.pace import FAL_AT_ONCE, FAL_SECONDS_A_STEP, Pace, pace_of
-from services.engines.registry import Engines
-from services.errors import ConfirmNeeded, FieldIssue, InvalidRequest, Stopping
+from services.compare.grid import GridPlan, make_plan
+from services.compare.pace import Pace
+from services.errors import FieldIssue, InvalidRequest, Stopping
+from services.grid_planner import Axes, Planner, Preview
 from services.library.grids import Grid, GridLine, GridStore
 from services.library.history import EVERYONE, History, Scope
 from services.library.tables import runs as runs_table
-from services.pricing import Prices
 from services.request import GenerationRequest
-from services.run import Engine, KeyOf, Run, RunState, new_id, now
+from services.run import Run, RunState, new_id, now
 from services.runner import Runner
-from services.settings import Settings
 
-Axes = Sequence[tuple[str, str | Sequence[Any]]]
-LATELY = 60
-"""Pictures from which the pace is read."""
 RETRIED = (RunState.FAILED, RunState.CANCELLED)
 """Ends after which a cell is made again at no risk; an unanswered one is the user's own choice, one by one."""
 
 Ask = Callable[..., Awaitable[list[Run]]]
 """Playground.ask: journal requests as runs, within the budgets, and set to work on them."""
-
-
-@dataclass(frozen=True)
-class AxisPreview:
-    """One axis as it is typed: read, or the sentence that says why it cannot be."""
-
-    field: str
-    axis: Axis | None
-    fault: str = ""
-
-
-@dataclass(frozen=True)
-class Preview:
-    """What running a plan would make and cost."""
-
-    plan: GridPlan | None
-    axes: tuple[AxisPreview, ...]
-    fault: str = ""
-    """Why the whole cannot be run; axes have their own."""
-    cells: int = 0
-    made: int = 0
-    """Cells whose picture is there already."""
-    new: int = 0
-    cost_usd: float = 0.0
-    seconds: float = 0.0
-    engine: Engine = "demo"
-    asks: bool = False
-    """Whether it takes a second yes."""
 
 
 @dataclass(frozen=True)
@@ -82,12 +47,12 @@ class GridView:
 
 class Grids:
     def __init__(
-        self, history: History, engines: Engines, prices: Prices, changes: Changes, runner: Runner, settings: Settings,
+        self, history: History, planner: Planner, runner: Runner, changes: Changes,
         *, ask: Ask, scope: Callable[[str | None], Scope],
     ) -> None:  # fmt: skip
         self.store = GridStore(history)
-        self._history, self._engines, self._prices, self._changes = history, engines, prices, changes
-        self._runner, self._settings, self._ask, self._scope = runner, settings, ask, scope
+        self._history, self._planner, self._runner, self._changes = history, planner, runner, changes
+        self._ask, self._scope = ask, scope
 
     # -- before it runs --------------------------------------------------------------------------------------------
 
@@ -100,62 +65,15 @@ class Grids:
         reuse: bool = True,
         grid_id: str | None = None,
     ) -> Preview:
-        """What would be made. Never raises for what is typed: faults are told, axis by axis.
-
-        With `grid_id`, of what that grid does not hold yet.
-        """
-        read = tuple(_preview_axis(field, values, base) for field, values in axes)
-        if not read or any(axis.axis is None for axis in read):
-            return Preview(None, read)
-        try:
-            plan = make_plan(base, [(one.field, one.axis.values) for one in read if one.axis])
-        except InvalidRequest as error:
-            return Preview(None, read, fault=str(error))
+        """What would be made; with `grid_id`, of what that grid does not hold yet. Faults are told, not raised."""
         grid = await self._grid(visitor, grid_id) if grid_id else None
-        there = await self._there(visitor, plan, grid, reuse)
-        engine, key_of = self._engines.choose(visitor)
-        new = [request for key, request in plan.requests.items() if key not in there]
-        pace = await self._pace(engine, key_of, visitor)
-        return Preview(
-            plan=plan,
-            axes=read,
-            cells=len(plan.requests),
-            made=len(there),
-            new=len(new),
-            cost_usd=self._cost(engine, new),
-            seconds=pace.seconds([request.num_inference_steps for request in new]),
-            engine=engine,
-            asks=len(new) > ASK_ABOVE,
-        )
-
-    def _cost(self, engine: Engine, requests: Sequence[GenerationRequest]) -> float:
-        return 0.0 if engine == "demo" else round(sum(self._prices.estimate(request) for request in requests), 6)
-
-    async def _pace(self, engine: Engine, key_of: KeyOf, visitor: str | None) -> Pace:
-        if engine == "demo":
-            unseen = Pace(self._settings.playground_demo_step_seconds, self._settings.playground_max_concurrent)
-        else:
-            unseen = Pace(FAL_SECONDS_A_STEP, FAL_AT_ONCE)
-        return pace_of(await asyncio.to_thread(self._history.lately, engine, key_of, visitor, LATELY), unseen)
-
-    async def _there(self, visitor: str | None, plan: GridPlan, grid: Grid | None, reuse: bool) -> dict[str, str]:
-        """Cell key → run id, for cells that need not be asked for: the grid's own, and pictures made before."""
-        requests = await asyncio.to_thread(lambda: plan.requests)  # a thousand take a while
-        held = {key: run_id for key, run_id in (grid.cells if grid else {}).items() if key in requests}
-        present = await asyncio.to_thread(self._history.present, held.values(), self._scope(visitor))
-        there = {key: run_id for key, run_id in held.items() if run_id in present}
-        if reuse:
-            engine, _ = self._engines.choose(visitor)
-            open_ = {request: key for key, request in requests.items() if key not in there}
-            made = await asyncio.to_thread(self._history.made, self._scope(visitor), engine, open_)
-            there |= {open_[request]: run_id for request, run_id in made.items()}
-        return there
+        return await self._planner.preview(visitor, base, axes, grid=grid, reuse=reuse)
 
     # -- running ---------------------------------------------------------------------------------------------------
 
     async def make(self, visitor: str | None, plan: GridPlan, *, reuse: bool = True, confirm: bool = False) -> Grid:
         """Start a grid. Returns at once. Raises ConfirmNeeded, InvalidRequest, KeyNeeded or BudgetExceeded."""
-        there = await self._there(visitor, plan, None, reuse)
+        there = await self._planner.there(visitor, plan, reuse=reuse)
         grid_id = new_id()
 
         def write(new: list[Run], cells: Mapping[str, str]) -> list[Run]:
@@ -171,7 +89,7 @@ class Grids:
         """Give a grid other axes: values added, or axes swapped. Only cells that it does not hold are made."""
         grid = await self._grid(visitor, grid_id)
         plan = make_plan(grid.plan.base, axes, grid.plan.origin)
-        there = await self._there(visitor, plan, grid, reuse)
+        there = await self._planner.there(visitor, plan, grid, reuse=reuse)
 
         def write(new: list[Run], cells: Mapping[str, str]) -> list[Run]:
             return self.store.extend(grid_id, plan, {**there, **cells}, new)
@@ -184,9 +102,8 @@ class Grids:
         write: Callable[[list[Run], Mapping[str, str]], list[Run]], confirm: bool,
     ) -> None:  # fmt: skip
         new = {key: request for key, request in plan.requests.items() if key not in there}
-        engine, _ = self._engines.choose(visitor)
-        if len(new) > ASK_ABOVE and not confirm:
-            raise ConfirmNeeded(len(new), self._cost(engine, list(new.values())))
+        if not confirm:
+            self._planner.check_asked(visitor, list(new.values()))
         await self._ask_cells(visitor, grid_id, new, write)
 
     async def _ask_cells(
@@ -282,8 +199,7 @@ class Grids:
         ids = [*grid.cells.values(), *(grid.repeat or ()), grid.plan.origin or ""]
         found = await asyncio.to_thread(self._history.many, ids, scope)
         seen = {run_id: run for run_id, run in found.items() if run.deleted_at is None}
-        engine, key_of = self._engines.choose(visitor)
-        return GridView(grid, seen, await self._pace(engine, key_of, visitor))
+        return GridView(grid, seen, await self._planner.pace(visitor))
 
     async def newest(self, visitor: str | None, *, limit: int, before: int | None = None) -> list[GridLine]:
         return await asyncio.to_thread(self.store.newest, self._scope(visitor), limit=limit, before=before)
@@ -309,10 +225,3 @@ class Grids:
     async def _as_it_is(self, grid_id: str) -> Grid:
         """A grid of which it was checked already whose it is; a caller without a token has none to see."""
         return await asyncio.to_thread(self.store.get, grid_id, EVERYONE)
-
-
-def _preview_axis(field: str, values: str | Sequence[Any], base: GenerationRequest) -> AxisPreview:
-    try:
-        return AxisPreview(field, parse_axis(field, values, base))
-    except InvalidRequest as error:
-        return AxisPreview(field, None, str(error))

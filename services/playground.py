@@ -17,6 +17,7 @@ from services.changes import Changes
 from services.engines.registry import Engines
 from services.errors import BudgetExceeded, CannotWrite, FieldIssue, InvalidRequest, KeyNeeded, NotFound, Stopping
 from services.feed import Feed
+from services.grid_planner import Planner
 from services.grids import Grids
 from services.library.archive.archive import Archive
 from services.library.erase import Erase
@@ -80,16 +81,8 @@ class Playground:
         )
         self.limits = Limits(settings, self.history)
         self.erase = Erase(self.history, self.media, self.engines, self.cancel)
-        self.grids = Grids(
-            self.history,
-            self.engines,
-            self.prices,
-            self.changes,
-            self.runner,
-            settings,
-            ask=self._ask,
-            scope=self.scope,
-        )
+        planner = Planner(self.history, self.engines, self.prices, settings, self.scope)
+        self.grids = Grids(self.history, planner, self.runner, self.changes, ask=self._ask, scope=self.scope)
         self.ballots = Ballots(self.history, self.grids.store, self.media, self.scope)
         self.archive = Archive(self.history, self.media, self.changes, settings, folder / "incoming")
         self.storage = Storage(self.history, self.media, self.changes, folder, settings.media_limit_bytes)

@@ -13,7 +13,8 @@ from services.compare.axes import AXIS_LABELS, SEARCH_REPLACE, Axis, editable
 from services.compare.grid import MAX_CELLS, SLOTS, GridPlan, make_plan
 from services.compare.sameness import sameness
 from services.errors import FieldIssue, InvalidRequest
-from services.grids import AxisPreview, GridView, Preview
+from services.grid_planner import AxisPreview, Preview
+from services.grids import GridView
 from services.library.grids import Grid
 from services.playground import Playground
 from services.request import GenerationRequest, caption, parse_request
