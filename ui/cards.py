@@ -30,6 +30,7 @@ def card(entry: Entry) -> dict[str, Any]:
     return {
         "id": run.id,
         "seq": entry.seq,
+        "revision": run.revision,
         "state": run.state.value,
         "seed": run.seed,
         "engine": run.engine,

@@ -132,17 +132,15 @@ def wire_create(panel: CreatePanel, playground: Playground, page: gr.Blocks) -> 
     )
     estimated = [panel.generate, panel.hint, panel.size_told, panel.prompt_told]
     estimating: dict[str, Any] = {"inputs": panel.estimate_inputs, "outputs": estimated, "preprocess": False}
-    for source in panel.estimate_inputs:
-        source.change(handlers.estimate, **estimating, trigger_mode="always_last", **quick)
-    for source in panel.advanced_inputs:
-        source.change(handlers.sum_up, panel.advanced_inputs, panel.advanced, trigger_mode="always_last", **quick)
-    # Each writes back its own side only: the other may be edited while the answer is on its way.
-    for side, snap in ((panel.width, handlers.snap_width), (panel.height, handlers.snap_height)):
-        for event in (side.blur, side.submit):
-            event(snap, [panel.width, panel.height], [side, panel.bridge], **quick)
-    panel.swap.click(
-        lambda width, height: (height, width), [panel.width, panel.height], [panel.width, panel.height], **quick
-    )
+    # One event for all its sources: of two that were on their way at once, the older answer might come last.
+    changed = [source.change for source in panel.estimate_inputs]
+    gr.on(changed, handlers.estimate, **estimating, trigger_mode="always_last", **quick)
+    advanced = [source.change for source in panel.advanced_inputs]
+    gr.on(advanced, handlers.sum_up, panel.advanced_inputs, panel.advanced, trigger_mode="always_last", **quick)
+    sides = [panel.width, panel.height]
+    left = [event for side in sides for event in (side.blur, side.submit)]
+    gr.on(left, handlers.snap, sides, [*sides, panel.bridge], trigger_mode="always_last", **quick)
+    panel.swap.click(lambda width, height: (height, width), sides, sides, **quick)
     filled = [*panel.settings_outputs, panel.bridge]
     before = {"inputs_kwargs": panel.settings_inputs, "preprocess": False, **quick}  # what Undo puts back
     panel.bridge.link(handlers.open_link, None, filled, **quick)

@@ -24,7 +24,7 @@ from services.request import (
 from services.run import Run
 from services.wildcards import literal, read
 from ui import words
-from ui.fields import CUSTOM
+from ui.fields import CUSTOM, elem_id
 from ui.visitors import visitor_of
 
 MAIN_FIELDS = ("prompt", "image_size", "num_inference_steps", "guidance_scale", "seed")
@@ -92,24 +92,23 @@ class CreateHandlers:
         names = [name for name in PARAMETERS if name not in MAIN_FIELDS]
         return gr.update(label=words.advanced(dict(zip(names, values, strict=True))))
 
-    def snap_width(self, width: Any, height: Any) -> tuple[Any, Any]:
-        """Inputs: width, height. Outputs: the width on the model's grid, and what was changed or cannot be."""
-        return _changed(width), self._snap("Width", width, width, height)
+    def snap(self, width: Any, height: Any, event: gr.EventData) -> tuple[Any, Any, Any]:
+        """Inputs: width, height. Outputs: the side that was left, on the model's grid; what was changed or cannot be.
 
-    def snap_height(self, width: Any, height: Any) -> tuple[Any, Any]:
-        """Inputs: width, height. Outputs: the height on the model's grid, and what was changed or cannot be."""
-        return _changed(height), self._snap("Height", height, width, height)
-
-    def _snap(self, label: str, side: Any, width: Any, height: Any) -> dict[str, Any]:
-        """What the page says of a side that was left."""
+        The other side stays: it may be edited while the answer is on its way.
+        """
+        is_width = event.target is not None and event.target.elem_id == elem_id("width")
+        side, value = ("width", width) if is_width else ("height", height)
         issues: list[dict[str, Any]] = []
         try:
             request_from({"prompt": "any", "image_size": CUSTOM, "width": _snapped(width), "height": _snapped(height)})
         except InvalidRequest as error:
             issues = [issue.model_dump() for issue in error.issues]
-        moved = f"{label} {_told(side)} → {_snapped(side)}: sides are multiples of 16."
-        note = {"size_note": {"side": label.lower(), "text": moved}} if _snapped(side) != side else {}
-        return self._say(checked=["width", "height", "image_size"], issues=issues, **note)
+        moved = f"{side.title()} {_told(value)} → {_snapped(value)}: sides are multiples of 16."
+        note = {"size_note": {"side": side, "text": moved}} if _snapped(value) != value else {}
+        told = self._say(checked=["width", "height", "image_size"], issues=issues, **note)
+        sides = {"width": gr.skip(), "height": gr.skip(), side: _changed(value)}
+        return sides["width"], sides["height"], told
 
     async def reuse(self, request: gr.Request, event: gr.EventData, **before: Any) -> list[Any]:
         """Reuse all. Inputs: the picture's id. Outputs: every control, set as it was for that picture."""

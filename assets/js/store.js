@@ -21,6 +21,11 @@ class Store extends EventTarget {
   online = true;
   loaded = false;
   stale = new Set(); // grids whose stacks are to be counted anew
+  // Answers may overtake one another: each question has a number, and an answer gives way to that of a later question.
+  questions = 0;
+  refreshed = 0; // the question whose page is shown
+  visited = 0; // the question whose visit is shown
+  counted = new Map(); // grid id → the question whose figures its stack has
 
   /** Cards of the project, newest first. */
   get newest() {
@@ -67,14 +72,17 @@ class Store extends EventTarget {
   }
 
   async refresh() {
+    const question = ++this.questions;
     const page = await get(`/runs?visit=${visitStart()}`);
+    if (question < this.refreshed) return;
+    this.refreshed = question;
     if (page.project !== this.project) this.floor = Infinity; // what is known of another project says nothing here
     this.project = page.project;
     this.projects = page.projects;
-    this.merge(page);
+    this.merge(page, question);
     this.cursor = Math.max(this.cursor, page.cursor);
     this.more = page.more;
-    this.visit = page.visit;
+    this.hearVisit(page.visit, question);
     this.engine = page.engine;
     this.ownKey = page.own_key;
     this.ownHistory = page.own_history;
@@ -86,20 +94,21 @@ class Store extends EventTarget {
   async older() {
     if (!this.more || this.fetching) return;
     this.fetching = true;
+    const question = ++this.questions;
     try {
       const page = await get(`/runs?before=${this.floor}`);
       if (page.project !== this.project) return this.refresh(); // chosen in another tab
       this.more = page.more;
-      this.merge(page);
+      this.merge(page, question);
       this.tell("change");
     } finally {
       this.fetching = false;
     }
   }
 
-  merge(page) {
+  merge(page, question) {
     this.learn(page.runs);
-    for (const [grid, stack] of Object.entries(page.stacks)) this.stacks.set(grid, stack);
+    this.hearStacks(Object.keys(page.stacks), page.stacks, question);
     this.floor = page.more ? Math.min(this.floor, page.runs.at(-1).seq) : -Infinity;
   }
 
@@ -112,8 +121,9 @@ class Store extends EventTarget {
     this.dispatchEvent(new Event("restored"));
   }
 
+  /** What an event has told of a run since it was read for an answer stays. */
   learn(runs) {
-    for (const run of runs) this.runs.set(run.id, run);
+    for (const run of runs) if (!(this.runs.get(run.id)?.revision > run.revision)) this.runs.set(run.id, run);
   }
 
   /** Work in a project from now on, here and in the visitor's other tabs. */
@@ -159,15 +169,22 @@ class Store extends EventTarget {
 
   async countStacks() {
     const ids = [...this.stale];
+    const question = ++this.questions;
     this.stale.clear();
     const found = await get(`/history/stacks?${new URLSearchParams({ ids: ids.join(","), project: this.project })}`).catch(() => null);
     this.stackTimer = null;
-    for (const id of found ? ids : []) {
-      if (found.stacks[id]) this.stacks.set(id, found.stacks[id]);
-      else this.stacks.delete(id);
-    }
+    if (found) this.hearStacks(ids, found.stacks, question);
     if (this.stale.size) this.countStack([...this.stale][0]);
     this.tell("change");
+  }
+
+  hearStacks(ids, stacks, question) {
+    for (const id of ids) {
+      if (question < this.counted.get(id)) continue;
+      this.counted.set(id, question);
+      if (stacks[id]) this.stacks.set(id, stacks[id]);
+      else this.stacks.delete(id);
+    }
   }
 
   /** One change: the fields that differ. A run that this page never saw whole is fetched with its page. */
@@ -191,8 +208,15 @@ class Store extends EventTarget {
   }
 
   async countVisit() {
-    this.visit = await get(`/runs/visit?since=${visitStart()}`).catch(() => this.visit);
+    const question = ++this.questions;
+    this.hearVisit(await get(`/runs/visit?since=${visitStart()}`).catch(() => this.visit), question);
     this.tell("change");
+  }
+
+  hearVisit(visit, question) {
+    if (question < this.visited) return;
+    this.visited = question;
+    this.visit = visit;
   }
 
   /** One event stream for all tabs of this browser: HTTP/1.1 gives a host six connections. */

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 from support.page import PlaygroundPage, expect_decoded
 
 
@@ -155,6 +155,21 @@ def test_a_size_beyond_the_limits_is_named_at_its_control_and_never_sent(page: P
     expect(page.issues).to_have_count(0)
     page.generate.click()
     expect(page.cards("done")).to_have_count(1)
+
+
+def test_what_the_button_says_is_about_the_newest_settings(page: PlaygroundPage) -> None:
+    held: list[Route] = []
+    page.page.route("**/run/predict", lambda route: route.continue_() if held else held.append(route))
+    with page.page.expect_request("**/run/predict"):
+        page.choose("Images", 3)
+    page.choose("Image size", "Square")
+    page.page.wait_for_timeout(500)  # time for an answer to the second to come first
+
+    held[0].continue_()
+    expect(page.size_in_words).to_contain_text("512 × 512")
+    expect(page.generate).to_have_text(re.compile("Generate 3 · "))
+    page.page.wait_for_timeout(300)
+    expect(page.size_in_words).to_contain_text("512 × 512")
 
 
 # -- bad input -------------------------------------------------------------------------------------------------------

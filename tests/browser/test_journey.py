@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import expect
+from playwright.sync_api import APIResponse, Route, expect
 from support.page import NewVisitor, PlaygroundPage, Visit, expect_decoded
 from support.server import AppServer
 
@@ -110,3 +110,23 @@ def test_a_crash_in_the_middle_loses_nothing_and_the_page_comes_back_by_itself(
     expect(slow_page.page.get_by_text("Reconnecting…")).to_have_count(0)
     slow_page.make("After the crash", steps=SHORT)
     expect(slow_page.cards("done")).to_have_count(5)
+
+
+def test_an_answer_that_was_overtaken_by_an_event_changes_nothing(page: PlaygroundPage) -> None:
+    page.make("A fox")
+    page.make("A heron")
+    late: list[tuple[Route, APIResponse]] = []
+    pages = "**/runs?visit=*"
+    page.page.route(pages, lambda route: late.append((route, route.fetch())))
+    with page.page.expect_request(pages):  # as after a change in another tab
+        page.page.evaluate("new BroadcastChannel('playground-events').postMessage({ projects: true })")
+    page.details.get_by_role("button", name="Delete").click()
+    expect(page.cards()).to_have_count(1)
+
+    [(route, read_before)] = late
+    with page.page.expect_response(pages):
+        route.fulfill(response=read_before)
+    page.page.wait_for_timeout(300)
+    expect(page.cards()).to_have_count(1)
+    page.button("Undo").click()
+    expect(page.cards()).to_have_count(2)
