@@ -24,7 +24,7 @@ from services.request import (
 from services.run import Run
 from services.wildcards import literal, read
 from ui import words
-from ui.fields import CUSTOM, elem_id
+from ui.fields import CUSTOM
 from ui.visitors import visitor_of
 
 MAIN_FIELDS = ("prompt", "image_size", "num_inference_steps", "guidance_scale", "seed")
@@ -92,23 +92,27 @@ class CreateHandlers:
         names = [name for name in PARAMETERS if name not in MAIN_FIELDS]
         return gr.update(label=words.advanced(dict(zip(names, values, strict=True))))
 
-    def snap(self, width: Any, height: Any, event: gr.EventData) -> tuple[Any, Any, Any]:
-        """Inputs: width, height. Outputs: the side that was left, on the model's grid; what was changed or cannot be.
+    def snap(self, width: Any, height: Any) -> tuple[Any, Any, Any]:
+        """Inputs: width, height. Outputs: both on the model's grid; what was changed or cannot be.
 
-        The other side stays: it may be edited while the answer is on its way.
+        A side that is on it already stays as it is: it may be edited while the answer is on its way.
         """
-        is_width = event.target is not None and event.target.elem_id == elem_id("width")
-        side, value = ("width", width) if is_width else ("height", height)
+        sides = {"width": width, "height": height}
         issues: list[dict[str, Any]] = []
         try:
             request_from({"prompt": "any", "image_size": CUSTOM, "width": _snapped(width), "height": _snapped(height)})
         except InvalidRequest as error:
             issues = [issue.model_dump() for issue in error.issues]
-        moved = f"{side.title()} {_told(value)} → {_snapped(value)}: sides are multiples of 16."
-        note = {"size_note": {"side": side, "text": moved}} if _snapped(value) != value else {}
-        told = self._say(checked=["width", "height", "image_size"], issues=issues, **note)
-        sides = {"width": gr.skip(), "height": gr.skip(), side: _changed(value)}
-        return sides["width"], sides["height"], told
+        notes = [
+            {
+                "side": name,
+                "text": f"{name.title()} {_told(side)} → {_snapped(side)}: sides are multiples of 16.",
+            }
+            for name, side in sides.items()
+            if _snapped(side) != side
+        ]
+        told = self._say(checked=["width", "height", "image_size"], issues=issues, size_notes=notes)
+        return _changed(width), _changed(height), told
 
     async def reuse(self, request: gr.Request, event: gr.EventData, **before: Any) -> list[Any]:
         """Reuse all. Inputs: the picture's id. Outputs: every control, set as it was for that picture."""

@@ -49,7 +49,7 @@ function describe() {
 
 /** A handler's message: errors at their controls, what was asked for, or a sentence. Where it replaced what was in the
  *  controls, Undo puts that back. */
-export function showMessage({ issues, checked, error, refused, said, size_note, asked, grid_base, code_base, undo }, trigger) {
+export function showMessage({ issues, checked, error, refused, said, size_notes, asked, grid_base, code_base, undo }, trigger) {
   if (issues || asked) {
     for (const field of document.querySelectorAll(".pg-field")) {
       if (!checked || checked.includes(field.id.replace("field-", ""))) clearIssue(field);
@@ -64,7 +64,7 @@ export function showMessage({ issues, checked, error, refused, said, size_note, 
     toast(said, putBack);
     document.getElementById("controls").scrollIntoView({ block: "nearest" });
   }
-  if (size_note) sizeNote(size_note);
+  for (const note of size_notes ?? []) sizeNote(note);
   if (grid_base) gridDesk.fromControls(grid_base);
   if (code_base) import("./code.js").then(({ openCode }) => openCode(code_base)).catch((failure) => toast(failure.message));
   if (asked) document.dispatchEvent(new CustomEvent("playground-asked", { detail: asked }));

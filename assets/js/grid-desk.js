@@ -33,6 +33,7 @@ class GridDesk extends EventTarget {
   #asked = 0;
   #typing = 0;
   #again = 0;
+  #heard = 0; // what is read of the grid by itself gives way to anything heard meanwhile
 
   constructor() {
     super();
@@ -203,6 +204,7 @@ class GridDesk extends EventTarget {
 
   async #do(work) {
     this.busy = true;
+    this.#heard += 1;
     this.tell();
     const grid = await attempt(work);
     this.busy = false;
@@ -220,6 +222,8 @@ class GridDesk extends EventTarget {
   }
 
   #take(grid) {
+    this.#heard += 1;
+    this.#asked += 1;
     this.grid = grid;
     this.base = { run_id: grid.origin, request: grid.base.request, thumb: grid.thumb, from: grid.origin ? "picture" : "controls" };
     this.expansion = null;
@@ -234,8 +238,9 @@ class GridDesk extends EventTarget {
   async again() {
     if (!this.grid) return;
     const { id } = this.grid;
+    const heard = ++this.#heard;
     const grid = await get(`/grids/${id}`).catch(() => null);
-    if (!grid || this.grid?.id !== id) return;
+    if (!grid || this.grid?.id !== id || heard !== this.#heard) return;
     const edited = this.edited;
     for (const run of grid.runs) this.cards.set(run.id, run);
     this.grid = grid;
