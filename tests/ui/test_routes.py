@@ -470,7 +470,8 @@ class TestEvents:
             changed = desk.change(run, state=RunState.RUNNING, progress=0.5)
             number, delta = await events.next()
             assert number == changed.revision
-            assert delta == {"id": run.id, "seq": 1, "state": "running", "progress": 0.5}
+            changes = {"revision": changed.revision, "state": "running", "progress": 0.5}
+            assert delta == {"id": run.id, "seq": 1, **changes}
 
     async def test_it_goes_on_after_the_last_event_that_was_seen(self, desk):
         first, _, third = desk.add(), desk.add(), desk.add()
