@@ -118,9 +118,9 @@ export class Stage {
 const passes = (picture, box, scale) => picture.width * scale > box.width + 1 || picture.height * scale > box.height + 1;
 
 function newDivider() {
-  const values = { "aria-valuemin": "0", "aria-valuemax": "100", "aria-orientation": "horizontal" };
+  const values = { "aria-valuenow": "50", "aria-valuemin": "0", "aria-valuemax": "100", "aria-orientation": "horizontal" };
   const grip = el("span", { class: "pg-divider-grip", "aria-hidden": "true" });
-  return el("div", { class: "pg-divider", role: "slider", tabindex: "0", "aria-label": "Divider between A and B", ...values }, grip);
+  return el("div", { class: "pg-divider", hidden: true, role: "slider", tabindex: "0", "aria-label": "Divider between A and B", ...values }, grip);
 }
 
 /** Out of sight, yet painted and ready: showing it again costs one frame. */

@@ -20,7 +20,7 @@ export function newToolbar(act) {
   const actual = button("1:1", act.actual, { title: "One pixel of the picture on one of the screen (Z)" });
   const zoom = el("div", { class: "pg-segment pg-viewer-zoom", role: "group", "aria-label": "Zoom" }, fit, actual, button("−", act.zoomOut, { label: "Zoom out" }), percent, button("+", act.zoomIn, { label: "Zoom in" }));
   const rate = el("select", { class: "pg-button", "aria-label": "Blink by itself", onchange: () => act.change({ hz: Number(rate.value) }) }, ...RATES.map((hz) => el("option", { value: hz }, hz ? `${hz} × a second` : "By hand")));
-  const blink = el("div", { class: "pg-viewer-group" }, button("Swap", () => act.swap(1), { title: "Space, or a click on the picture" }), rate);
+  const blink = el("div", { class: "pg-viewer-group", hidden: true }, button("Swap", () => act.swap(1), { title: "Space, or a click on the picture" }), rate);
   const note = el("span", { class: "pg-muted pg-viewer-note", id: "pg-viewer-note", role: "status" });
   const element = el(
     "div",

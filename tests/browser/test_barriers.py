@@ -37,6 +37,7 @@ def compare_two(page: PlaygroundPage) -> None:
         page.page.keyboard.press(letter)
     go(page, "Compare", "Viewer")
     expect(page.group("Mode")).to_be_visible()
+    expect(page.page.locator(".pg-viewer-percent")).to_have_text(re.compile("%"))  # it is drawn
 
 
 def test_there_are_no_barriers_of_ours(server: AppServer, new_visitor: NewVisitor) -> None:
