@@ -18,6 +18,7 @@ export function prepareCreate() {
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.repeat) return;
     if (!event.target.closest("#create")) return;
     event.preventDefault();
+    if (event.target.matches("input")) event.target.dispatchEvent(new FocusEvent("blur")); // as if it were left: it is snapped
     document.getElementById("generate")?.click();
   });
   document.addEventListener("blur", keepOutOfRange, true);

@@ -208,8 +208,9 @@ class GridDesk extends EventTarget {
     this.tell();
     const grid = await attempt(work);
     this.busy = false;
-    if (grid) this.#take(grid);
-    else this.tell();
+    if (grid) return this.#take(grid);
+    this.tell();
+    this.#follow(); // what was read meanwhile was put aside for an answer that did not come
   }
 
   /** Open a grid that was made before. */

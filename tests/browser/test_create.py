@@ -126,6 +126,17 @@ def test_a_custom_size_is_snapped_and_says_so(page: PlaygroundPage) -> None:
     expect(page.issues).to_have_count(0)
 
 
+def test_a_size_is_snapped_where_generate_is_pressed_by_keys(page: PlaygroundPage) -> None:
+    page.prompt.fill("A cat on a mat")
+    page.set_custom_size(128, 64)
+    page.width.fill("100")
+    page.width.press("Control+Enter")
+
+    expect(page.cards("done")).to_have_count(1)
+    expect(page.width).to_have_value("96")
+    expect(page.width).to_be_focused()
+
+
 def test_swap_turns_the_size(page: PlaygroundPage) -> None:
     page.set_custom_size(640, 320)
     page.swap.click()
