@@ -168,6 +168,7 @@ class TestJourney:
         assert desk.media.original(run.picture.name).read_bytes() == fal.picture(taken)
         assert (run.picture.width, run.picture.height, run.picture.content_type) == (1024, 512, "image/png")
         assert run.picture.note is None
+        assert run.note is None  # it repeats nothing
         with Image.open(desk.media.thumb(run.picture.thumb)) as thumb:
             assert (thumb.format, thumb.size) == ("WEBP", (384, 192))
 
