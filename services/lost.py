@@ -1,6 +1,7 @@
 """Submits that were never answered are looked for in fal's own list of requests. They are never sent again from here.
 
 Found: the run goes on as if the answer had come. Not found, or not allowed to look: the card says so.
+What is listed may also be another run's, sent meanwhile with the same settings, whose answer is still on its way here.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 
 PAUSES_SECONDS = (3.0, 10.0, 20.0, 30.0, 60.0, 180.0, 600.0)
 """Before each look. fal lists a request when it has ended, which takes as long as its queue and the picture."""
+ANSWER_PAUSE_SECONDS = 0.5
+"""Between looks at whether the submits that were on their way have been answered."""
 CLOCKS_DIFFER = timedelta(minutes=5)
 """How far fal's clock may be behind ours."""
 FOUND = "The answer was lost on its way; it was found in fal's list of requests."
@@ -64,6 +67,7 @@ class LostSubmits:
                 gateway = self._engines.gateway(run)
                 since = (run.submitted_at or run.created_at) - CLOCKS_DIFFER
                 listed = await gateway.listed(host, since)
+                await self._answered(await self._on_their_way())
                 async with self._picking:  # two lost submits of the same settings are two requests
                     if ticket := await self._pick(run, listed):
                         return await self._found(run, ticket)
@@ -73,6 +77,16 @@ class LostSubmits:
             except (RequestFailed, KeyNeeded):
                 return await self._say(run, NOT_ALLOWED)
         await self._say(run, said)
+
+    async def _on_their_way(self) -> set[str]:
+        """The runs whose submit has no answer yet: which of the listed requests are theirs is not known."""
+        submitting = select(runs.c.id).where(runs.c.state == RunState.SUBMITTING)
+        return set(await asyncio.to_thread(self._history.values, submitting))
+
+    async def _answered(self, sent: set[str]) -> None:
+        """Wait until each of these runs has its ticket, or never will. A submit ends by its own time limit."""
+        while sent & await self._on_their_way():  # noqa: ASYNC110  # a row has no event
+            await asyncio.sleep(ANSWER_PAUSE_SECONDS)
 
     async def _pick(self, run: Run, listed: list[tuple[Ticket, dict[str, Any]]]) -> Ticket | None:
         """The listed request with this run's settings that is no other run's."""

@@ -162,6 +162,30 @@ async def test_a_second_submission_by_hand_is_no_match_for_the_first(playground,
     assert first.ticket.request_id != other.ticket.request_id
 
 
+async def test_a_listed_request_whose_own_answer_is_on_its_way_is_no_match(playground, fal):
+    """Sent again, listed already, and the answer comes only after the list was read."""
+    taken, listed = asyncio.Event(), asyncio.Event()
+
+    async def answered_late(seen: Seen) -> Reply:
+        reply = fal.usual(seen)
+        taken.set()
+        await listed.wait()
+        await asyncio.sleep(0.05)
+        return reply
+
+    async def listed_early(seen: Seen) -> None:
+        await taken.wait()
+        listed.set()
+
+    fal.script("submit", LOST, answered_late)
+    fal.script("list", listed_early)
+    (run,) = await press(playground)
+    await until(playground, run, lambda run: run.state is RunState.UNKNOWN)
+    (second,) = await playground.retry(None, run.id)
+    first, other = await until(playground, run, is_done), await until(playground, second, is_done)
+    assert [first.ticket.request_id, other.ticket.request_id] == list(fal.taken)
+
+
 @pytest.mark.parametrize(
     ("settings", "host"),
     [

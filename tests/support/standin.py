@@ -192,8 +192,8 @@ class StandIn:
             reply = step(seen)
             if inspect.isawaitable(reply):
                 reply = await reply
-            return (reply or self._usual(seen)).response()
-        usual = self._usual(seen)
+            return (reply or self.usual(seen)).response()
+        usual = self.usual(seen)
         if isinstance(step, Lost):
             raise step.error
         if isinstance(step, Silent):
@@ -202,7 +202,8 @@ class StandIn:
             return None
         return usual.response()
 
-    def _usual(self, seen: Seen) -> Reply:
+    def usual(self, seen: Seen) -> Reply:
+        """What it answers where no script says otherwise; a submit is taken by this."""
         usual = {
             "submit": self._submit,
             "status": self._status,
