@@ -39,23 +39,38 @@ class Wildcards:
 
 
 def read(prompt: str) -> Wildcards:
-    """What a prompt stands for. Every text can be read."""
-    open_choices: list[list[list[str | _Choice]]] = [[[]]]  # options of each brace that is open, outermost first
-    for escaped, mark, text in ESCAPED.findall(prompt):
-        if mark == "{":
-            open_choices.append([[]])
-        elif mark == "|" and len(open_choices) > 1:
-            open_choices[-1].append([])
-        elif mark == "}" and len(open_choices) > 1:
-            options = open_choices.pop()
-            open_choices[-1][-1] += [_choice(options)] if len(options) > 1 else ["{", *options[0], "}"]
-        else:
+    """What a prompt stands for. Every text can be read, in a time that grows with its length."""
+    pieces = ESCAPED.findall(prompt)
+    meant = _meant([mark for _, mark, _ in pieces])
+    open_choices: list[list[list[str | _Choice]]] = [[[]]]  # options of each choice that is open, outermost first
+    for index, (escaped, mark, text) in enumerate(pieces):
+        if index not in meant:
             open_choices[-1][-1].append(escaped or mark or text)
-    while len(open_choices) > 1:  # a brace that was never closed is text
-        options = open_choices.pop()
-        open_choices[-1][-1] += ["{", *_joined(options)]
+        elif mark == "{":
+            open_choices.append([[]])
+        elif mark == "|":
+            open_choices[-1].append([])
+        else:
+            choice = _choice(open_choices.pop())
+            open_choices[-1][-1].append(choice)
     words = tuple(open_choices[0][0])
     return Wildcards(words, _count(words))
+
+
+def _meant(marks: list[str]) -> set[int]:
+    """Which braces and bars make choices, by their place: those of a pair of braces with a bar inside."""
+    meant: set[int] = set()
+    open_braces: list[list[int]] = []  # the places of each brace that is open and of its bars, outermost first
+    for place, mark in enumerate(marks):
+        if mark == "{":
+            open_braces.append([place])
+        elif mark == "|" and open_braces:
+            open_braces[-1].append(place)
+        elif mark == "}" and open_braces:
+            opened, *bars = open_braces.pop()
+            if bars:
+                meant.update((opened, *bars, place))
+    return meant
 
 
 def literal(prompt: str) -> str:
@@ -79,11 +94,6 @@ def _trimmed(option: list[str | _Choice]) -> _Words:
     if words and isinstance(words[-1], str):
         words[-1] = words[-1].rstrip()
     return tuple(words)
-
-
-def _joined(options: list[list[str | _Choice]]) -> list[str | _Choice]:
-    between = itertools.chain.from_iterable(["|", *option] for option in options)
-    return list(between)[1:]
 
 
 def _count(words: _Words) -> int:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.request import PROMPT_MAX
 from services.wildcards import literal, read
 
 
@@ -37,6 +40,15 @@ def test_combinations_are_counted_without_being_written_out() -> None:
     assert read("{a|b}" * 300).count == 2**300
     assert read("{a|" * 3000 + "b" + "}" * 3000).count == 3001
     assert read("{" * 5000 + "}" * 5000).count == 1
+
+
+@pytest.mark.parametrize("piece", ["{", "{a|", "{a {", "{a|b} {", "a|", "}"])
+def test_the_longest_prompt_is_read_while_nobody_notices(piece: str) -> None:
+    """A visitor's prompt is read where the others' presses wait for it."""
+    prompt = (piece * PROMPT_MAX)[:PROMPT_MAX]
+    start = time.process_time()
+    read(prompt)
+    assert time.process_time() - start < 0.1
 
 
 PIECES = st.lists(st.sampled_from(["{", "|", "}", "\\", "fox", " "]), max_size=14).map("".join)
