@@ -132,8 +132,9 @@ def wire_create(panel: CreatePanel, playground: Playground, page: gr.Blocks) -> 
     )
     estimated = [panel.generate, panel.hint, panel.size_told, panel.prompt_told]
     estimating: dict[str, Any] = {"inputs": panel.estimate_inputs, "outputs": estimated, "preprocess": False}
-    # One event for all its sources: of two that were on their way at once, the older answer might come last.
-    changed = [source.change for source in panel.estimate_inputs]
+    # One event for all its sources, the page's start too: of two that were on their way at once, the older answer might
+    # come last.
+    changed = [page.load, *(source.change for source in panel.estimate_inputs)]
     gr.on(changed, handlers.estimate, **estimating, trigger_mode="always_last", **quick)
     advanced = [source.change for source in panel.advanced_inputs]
     gr.on(advanced, handlers.sum_up, panel.advanced_inputs, panel.advanced, trigger_mode="always_last", **quick)
@@ -156,4 +157,3 @@ def wire_create(panel: CreatePanel, playground: Playground, page: gr.Blocks) -> 
     panel.bridge.code_base(
         handlers.code_base, inputs_kwargs=panel.settings_inputs, outputs=panel.bridge, preprocess=False, **quick
     )
-    page.load(handlers.estimate, **estimating, **quick)

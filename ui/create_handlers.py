@@ -38,7 +38,10 @@ EXAMPLE_PROMPT = "A red bicycle against a white wall"
 
 
 class CreateHandlers:
-    """One handler for each trigger: values → request → one call of the playground → updates."""
+    """One handler for each trigger: values → request → one call of the playground → updates.
+
+    None blocks, so all are coroutines: functions go to threads, where the later of two answers may come first.
+    """
 
     def __init__(self, playground: Playground) -> None:
         self._playground = playground
@@ -56,14 +59,14 @@ class CreateHandlers:
             return self._say(issues=[], refused=str(error)), gr.skip()
         return self._say(asked=[run.id for run in runs]), runs[0].seed
 
-    def grid_base(self, **values: Any) -> dict[str, Any]:
+    async def grid_base(self, **values: Any) -> dict[str, Any]:
         """The controls as the base of a grid. Inputs: every control. Outputs: the settings, or what is wrong."""
         try:
             return self._say(grid_base=_single(request_from(values)).model_dump(mode="json"), issues=[])
         except InvalidRequest as error:
             return self._say(error=str(error), issues=[issue.model_dump() for issue in error.issues])
 
-    def code_base(self, **values: Any) -> dict[str, Any]:
+    async def code_base(self, **values: Any) -> dict[str, Any]:
         """The controls for code. Inputs: every control; an empty prompt is no fault. Outputs: as above."""
         try:
             wanted = request_from({**values, "prompt": (values["prompt"] or "").strip() or EXAMPLE_PROMPT})
@@ -71,7 +74,7 @@ class CreateHandlers:
             return self._say(error=str(error), issues=[issue.model_dump() for issue in error.issues])
         return self._say(code_base=wanted.model_dump(mode="json"), issues=[])
 
-    def estimate(
+    async def estimate(
         self, prompt: str, size: Any, width: Any, height: Any, images: Any, request: gr.Request
     ) -> tuple[Any, Any, Any, Any]:
         """Inputs: prompt, size, width, height, images. Outputs: the button's words, the hint above it, the size in
@@ -87,12 +90,12 @@ class CreateHandlers:
         estimate = self._playground.estimate(visitor_of(request), wanted, pictures)
         return words.generate(estimate), words.hint(estimate), words.size(*wanted.pixels), told
 
-    def sum_up(self, *values: Any) -> Any:
+    async def sum_up(self, *values: Any) -> Any:
         """Inputs: what stands under Advanced. Outputs: its heading, which tells them while it is closed."""
         names = [name for name in PARAMETERS if name not in MAIN_FIELDS]
         return gr.update(label=words.advanced(dict(zip(names, values, strict=True))))
 
-    def snap(self, width: Any, height: Any) -> tuple[Any, Any, Any]:
+    async def snap(self, width: Any, height: Any) -> tuple[Any, Any, Any]:
         """Inputs: width, height. Outputs: both on the model's grid; what was changed or cannot be.
 
         A side that is on it already stays as it is: it may be edited while the answer is on its way.
@@ -148,7 +151,7 @@ class CreateHandlers:
         except PlaygroundError as error:
             return self._some(message=self._say(error=str(error)))
 
-    def use_prompt(self, event: gr.EventData, **before: Any) -> list[Any]:
+    async def use_prompt(self, event: gr.EventData, **before: Any) -> list[Any]:
         """Another prompt. Inputs: its text, and whether it was typed: then its wildcards are meant. Outputs: Prompt."""
         said = "The prompt is replaced." if str(before["prompt"]).strip() else ""
         text = str(event._data["prompt"])
@@ -156,7 +159,7 @@ class CreateHandlers:
         filled = self._some(prompt=prompt, message=self._say(said=said, issues=[]))
         return self._with_undo(before, filled)
 
-    def put_back(self, event: gr.EventData) -> list[Any]:
+    async def put_back(self, event: gr.EventData) -> list[Any]:
         """Undo, and the draft after a reload. Inputs: the controls' values by name. Outputs: Images, the controls."""
         values = {name: value for name, value in dict(event._data["values"]).items() if name in SETTINGS}
         images = values.pop("images", gr.skip())
@@ -170,7 +173,7 @@ class CreateHandlers:
             filled[-1]["undo"] = before
         return filled
 
-    def open_link(self, event: gr.EventData) -> list[Any]:
+    async def open_link(self, event: gr.EventData) -> list[Any]:
         """Settings in the address. Inputs: what stands in it, by name. Outputs: the controls; what cannot be used is
         named."""
         found = dict(event._data["values"])
@@ -179,7 +182,7 @@ class CreateHandlers:
             asked["image_size"] = _linked_size(asked["image_size"])
         return self._fill_what_can_be(asked, "The link") if asked else self._some(message=gr.skip())
 
-    def from_file(self, event: gr.EventData, **before: Any) -> list[Any]:
+    async def from_file(self, event: gr.EventData, **before: Any) -> list[Any]:
         """Settings read from a picture's file. Inputs: what was found in it. Outputs: the controls."""
         values = {name: value for name, value in dict(event._data["values"]).items() if name in PARAMETERS}
         return self._with_undo(before, self._fill_what_can_be(values, "The picture", str(event._data["said"])))
