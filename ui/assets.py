@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import mimetypes
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import brotli
 from starlette.datastructures import Headers
-from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
@@ -24,21 +25,30 @@ QUALITY = 5
 """Brotli's, 0 to 11: the first visitor waits for it."""
 
 
+_Stamp = tuple[tuple[int, int], ...]
+"""Of each file, when it was changed, in ns, and its size."""
+
+
 @dataclass(frozen=True)
 class _Kept:
-    stamp: tuple[int, int]
-    """When the file was changed, in ns, and its size: a file that is edited is read again."""
+    stamp: _Stamp
+    """What is edited is read again."""
     body: bytes
     packed: bool
     """Whether the body is compressed."""
 
 
 class Assets:
-    """ASGI app for the files under `folder`. `forever`: their address carries their version; else their names tell."""
+    """ASGI app for the files under `folder`. `forever`: their address carries their version; else their names tell.
+    `joined` are names under which several files are served as one, in this order."""
 
-    def __init__(self, folder: Path, *, forever: bool = False) -> None:
+    def __init__(
+        self, folder: Path, *, forever: bool = False, joined: Mapping[str, Sequence[str]] | None = None
+    ) -> None:
         self._folder, self._forever = folder, forever
-        self._names = {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()}
+        names = (file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
+        self._files = {name: [folder / name] for name in names}
+        self._files |= {name: [folder / part for part in parts] for name, parts in (joined or {}).items()}
         self._kept: dict[str, _Kept] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -52,30 +62,32 @@ class Assets:
         if kept is None:
             return PlainTextResponse("Not Found", 404)
         headers = dict(FOREVER) if self._forever or HASHED.search(name) else {"Cache-Control": "no-cache"}
+        body = kept.body
         if kept.packed:
             headers["Vary"] = "Accept-Encoding"
-            if "br" not in Headers(scope=scope).get("accept-encoding", ""):
-                return FileResponse(self._folder / name, headers=headers)
-            headers["Content-Encoding"] = "br"
-        return Response(kept.body, headers=headers, media_type=mimetypes.guess_type(name)[0])
+            if "br" in Headers(scope=scope).get("accept-encoding", ""):
+                headers["Content-Encoding"] = "br"
+            else:
+                body = brotli.decompress(body)
+        return Response(body, headers=headers, media_type=mimetypes.guess_type(name)[0])
 
     def _file(self, name: str) -> _Kept | None:
-        """The file of that name, as it is now; None where the folder held none when the server started."""
-        if name not in self._names:
+        """What is served under that name, as it is now; None where the folder held none when the server started."""
+        paths = self._files.get(name)
+        if paths is None:
             return None
-        path = self._folder / name
         try:
-            found = path.stat()
-            stamp = found.st_mtime_ns, found.st_size
+            found = [path.stat() for path in paths]
+            stamp = tuple((file.st_mtime_ns, file.st_size) for file in found)
             if name not in self._kept or self._kept[name].stamp != stamp:
-                self._kept[name] = _read(path, stamp)
+                self._kept[name] = _read(paths, stamp)
         except FileNotFoundError:
             return None
         return self._kept[name]
 
 
-def _read(path: Path, stamp: tuple[int, int]) -> _Kept:
-    plain = path.read_bytes()
-    if path.suffix not in COMPRESSED:
+def _read(paths: Sequence[Path], stamp: _Stamp) -> _Kept:
+    plain = b"\n".join(path.read_bytes() for path in paths)
+    if paths[0].suffix not in COMPRESSED:
         return _Kept(stamp, plain, packed=False)
     return _Kept(stamp, brotli.compress(plain, mode=brotli.MODE_TEXT, quality=QUALITY), packed=True)

@@ -94,7 +94,11 @@ def _build_controls(locked: Collection[str]) -> dict[str, Any]:
         choices = [str(number) for number in range(IMAGES_MIN, IMAGES_MAX + 1)]
         images = fields.segments("Images", choices, choices[0], "images")
         with gr.Accordion("Advanced", open=False, elem_id="advanced") as advanced:
-            found |= {name: fields.field(name, locked=name in locked) for name in PARAMETERS if name not in MAIN_FIELDS}
+            for name in PARAMETERS:
+                if name not in MAIN_FIELDS:
+                    found[name] = fields.field(name, locked=name in locked)
+                    fields.help_for(name)
+        fields.help_for(*MAIN_FIELDS)
     with gr.Column(elem_id="generate-bar", min_width=0):
         hint = gr.HTML("", elem_id="price-hint")
         generate = gr.Button("Generate", variant="primary", elem_id="generate")

@@ -19,11 +19,7 @@ def elem_id(name: str) -> str:
 
 
 def field(name: str, *, locked: bool = False) -> gr.components.Component:
-    """The component for one field of GenerationRequest, and its help. `locked`: it shows its default and stays there.
-
-    Gradio's `info=` would become part of the control's accessible name, so the help is an element of its own; a script
-    makes it the control's description.
-    """
+    """The component for one field of GenerationRequest. `locked`: it shows its default and stays there."""
     parameter = PARAMETERS[name]
     build = {
         "text": _text,
@@ -33,13 +29,24 @@ def field(name: str, *, locked: bool = False) -> gr.components.Component:
         "choice": _choice,
         "size": _size,
     }[parameter.kind]
-    common = {"label": parameter.label, "elem_id": elem_id(name), "elem_classes": ["pg-field"]}
+    common = {
+        "label": parameter.label,
+        "elem_id": elem_id(name),
+        "elem_classes": ["pg-field", f"pg-{parameter.kind}-field"],
+    }
     component = build(parameter, common)
     if locked:
         component.interactive = False
         gr.HTML("Locked by the owner of this page.", elem_classes=["pg-locked"])
-    gr.HTML(parameter.help, elem_id=f"help-{name}", elem_classes=["pg-help"])
     return component
+
+
+def help_for(*names: str) -> gr.HTML:
+    """The help of these fields. Gradio's `info=` would become part of a control's accessible name, so help is an
+    element of its own, which a script makes the control's description. One element for several fields where it is not
+    read on the page."""
+    texts = "".join(f'<p id="help-{name}" class="pg-help">{PARAMETERS[name].help}</p>' for name in names)
+    return gr.HTML(texts, elem_classes=["pg-helps"])
 
 
 def _text(parameter: Parameter, common: dict[str, Any]) -> gr.Textbox:

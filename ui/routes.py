@@ -48,6 +48,10 @@ from ui.visitors import expired_cookie, visitor_of
 log = logging.getLogger(__name__)
 
 ASSETS = Path(__file__).parent.parent / "assets"
+STYLES = ("style", "compare", "grid", "blind", "history", "usage", "shelf", "keys", "touch")
+"""Of assets/, in the order in which they are laid over each other."""
+STYLESHEET = "page.css"
+"""Served as all of them in one: the page waits for one file, not for nine."""
 PAGE_SIZE = 48
 Number = Annotated[int | None, Query(gt=-(2**62), lt=2**62)]
 """Below zero are the seqs of runs that were restored under what was there."""
@@ -73,7 +77,7 @@ def add_routes(app: FastAPI, playground: Playground, assets_path: str) -> None:
     app.include_router(_media(playground))
     app.include_router(_files())
     app.include_router(_keys(playground))
-    app.mount(assets_path, Assets(ASSETS, forever=True))
+    app.mount(assets_path, Assets(ASSETS, forever=True, joined={STYLESHEET: [f"{name}.css" for name in STYLES]}))
     app.add_exception_handler(PlaygroundError, _say)
     app.add_exception_handler(OperationalError, _say_database)
     app.add_exception_handler(RequestValidationError, _say_unreadable)

@@ -24,7 +24,7 @@ from ui.guard import Guard, KnownProxies
 from ui.history import history_routes
 from ui.mcp import CallsItself
 from ui.packing import PackedJson
-from ui.routes import ASSETS, add_routes
+from ui.routes import ASSETS, STYLESHEET, add_routes
 from ui.theme import build_theme
 from ui.usage import usage_routes
 from ui.visitors import VisitorCookie
@@ -32,8 +32,6 @@ from ui.visitors import VisitorCookie
 log = logging.getLogger(__name__)
 
 MAX_UPLOAD = "32mb"
-STYLES = ("style", "compare", "grid", "blind", "history", "usage", "shelf", "keys", "touch")
-"""Of assets/, in the order in which they are laid over each other."""
 KEPT_SESSIONS = 200
 """Gradio keeps 70 kB for each page that was opened, and more with each press; of 10,000 pages, if it is left alone.
 Nothing here is read from what it keeps: a page that was dropped is begun anew, in 5 ms."""
@@ -102,12 +100,12 @@ def _calm_queue(page: gr.Blocks) -> None:
 
 
 def _head(assets_path: str) -> str:
-    """The stylesheet and the scripts, from our own host; `window.playground` is a promise of the page's scripts."""
-    sheets = "".join(f'<link rel="stylesheet" href="{assets_path}/{name}.css">' for name in STYLES)
+    """The stylesheet and the scripts, from our own host. `window.playground()` promises the page's scripts: they are
+    loaded when the first widget asks for them, for until then the browser is busy with Gradio's controls."""
     return f"""
-        {sheets}
+        <link rel="stylesheet" href="{assets_path}/{STYLESHEET}">
         <script src="{assets_path}/js/visitor.js"></script>
-        <script>window.playground = import("{assets_path}/js/page.js")</script>
+        <script>window.playground = () => import("{assets_path}/js/page.js")</script>
     """
 
 

@@ -66,6 +66,18 @@ async def test_a_file_that_is_edited_is_read_again(client: httpx.AsyncClient, fo
     assert (await client.get("/js/page.js")).status_code == 404
 
 
+async def test_several_files_are_served_as_one(folder: Path) -> None:
+    for name in ("a", "b"):
+        (folder / f"{name}.css").write_text(f".{name} {{ color: red; }}")
+    joined = httpx.ASGITransport(Assets(folder, joined={"page.css": ["b.css", "a.css"]}))
+    async with httpx.AsyncClient(transport=joined, base_url="http://page") as client:
+        assert (await client.get("/page.css")).text == ".b { color: red; }\n.a { color: red; }"
+        (folder / "a.css").write_text("edited")
+        answer = await client.get("/page.css")
+        assert answer.text == ".b { color: red; }\nedited"
+        assert answer.headers["content-type"].startswith("text/css")
+
+
 @pytest.mark.parametrize("path", ["/", "/js", "/missing.js", "/js/../../secret", "/%2e%2e/secret", "/js/%00"])
 async def test_nothing_else_is_there(client: httpx.AsyncClient, folder: Path, path: str) -> None:
     (folder.parent / "secret").write_text("secret")

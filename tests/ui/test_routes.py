@@ -174,6 +174,8 @@ class TestHealth:
         response = await desk.get("/ui-assets/v1/style.css", token=None)
         assert response.content == (ASSETS / "style.css").read_bytes()
         assert "immutable" in response.headers["cache-control"]
+        stylesheet = await desk.get("/ui-assets/v1/page.css", token=None)
+        assert all(file.read_bytes() in stylesheet.content for file in ASSETS.glob("*.css"))
         assert (await desk.get("/ui-assets/v1/../../app.py")).status_code == 404
         assert (await desk.get("/ui-assets/v1/..%2f..%2fapp.py")).status_code == 404
 

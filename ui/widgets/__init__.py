@@ -14,7 +14,7 @@ def widget(name: str) -> gr.HTML:
     """A place on the page that assets/js/`name`.js fills."""
     return gr.HTML(
         html_template=f'<div class="pg-{name}" data-widget="{name}"></div>',
-        js_on_load=f"window.playground.then(page => page.mount('{name}', element.querySelector('[data-widget]')))",
+        js_on_load=f"window.playground().then(page => page.mount('{name}', element.querySelector('[data-widget]')))",
         elem_id=f"widget-{name}",
         apply_default_css=False,
     )
@@ -28,7 +28,7 @@ def bridge(events: Iterable[str], settings: Iterable[str]) -> gr.HTML:
         html_template="<span></span>",
         js_on_load=f"""
             const events = {json.dumps([*events])};
-            window.playground.then(page => {{
+            window.playground().then(page => {{
                 page.connect((name, data) => events.includes(name) && trigger(name, data), {json.dumps([*settings])});
                 watch('value', () => page.hear(props.value));
             }});
