@@ -8,8 +8,9 @@ from pathlib import Path
 from services.compare.blind import Cell, Judging
 from services.errors import FieldIssue, InvalidRequest
 from services.library.grids import Grid, GridStore
-from services.library.history import EVERYONE, History, Scope
+from services.library.history import History
 from services.library.media import Media
+from services.library.scope import EVERYONE, Scope
 from services.run import now
 
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from services.library.history import Scope
+from services.library.scope import Scope
 
 
 class Changes:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 
-from services.library.history import EVERYONE, Entry, History, Scope
+from services.library.history import History
+from services.library.rows import Entry
+from services.library.scope import EVERYONE, Scope
 
 KEPT = 512
 AT_ONCE = 200

@@ -13,7 +13,8 @@ from services.compare.pace import FAL_AT_ONCE, FAL_SECONDS_A_STEP, Pace, pace_of
 from services.engines.registry import Engines
 from services.errors import ConfirmNeeded, InvalidRequest
 from services.library.grids import Grid
-from services.library.history import History, Scope
+from services.library.history import History
+from services.library.scope import Scope
 from services.pricing import Prices
 from services.request import GenerationRequest
 from services.run import Engine

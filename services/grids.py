@@ -19,7 +19,8 @@ from services.compare.pace import Pace
 from services.errors import FieldIssue, InvalidRequest, Stopping
 from services.grid_planner import Axes, Planner, Preview
 from services.library.grids import Grid, GridLine, GridStore
-from services.library.history import EVERYONE, History, Scope
+from services.library.history import History
+from services.library.scope import EVERYONE, Scope
 from services.library.tables import runs as runs_table
 from services.request import GenerationRequest
 from services.run import Run, RunState, new_id, now

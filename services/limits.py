@@ -8,7 +8,8 @@ from datetime import timedelta
 from sqlalchemy import func, select
 
 from services.errors import FieldIssue, InvalidRequest, TooMuch
-from services.library.history import History, stamp
+from services.library.history import History
+from services.library.rows import stamp
 from services.library.tables import runs
 from services.request import PARAMETERS, GenerationRequest
 from services.run import FINAL_STATES, now

@@ -17,7 +17,8 @@ from sqlalchemy import func, select
 from services.changes import Changes
 from services.engines.registry import Engines
 from services.errors import KeyNeeded, RequestFailed, Unreachable
-from services.library.history import EVERYONE, History
+from services.library.history import History
+from services.library.scope import EVERYONE
 from services.library.tables import runs
 from services.run import Run, RunState, Ticket
 

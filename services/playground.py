@@ -21,10 +21,11 @@ from services.grid_planner import Planner
 from services.grids import Grids
 from services.library.archive.archive import Archive
 from services.library.erase import Erase
-from services.library.history import EVERYONE, Entry, History, Scope, Totals
+from services.library.history import History, Totals
 from services.library.labels import sound_notes, sound_tags
 from services.library.media import open_media
 from services.library.projects import Projects
+from services.library.scope import EVERYONE, Scope
 from services.library.storage import Storage
 from services.limits import Limits
 from services.press import requests_of
@@ -119,10 +120,6 @@ class Playground:
     def scope(self, visitor: str | None) -> Scope:
         """Whose pictures this visitor sees."""
         return EVERYONE if self.settings.history_mode == "shared" else Scope(visitor)
-
-    async def entries(self, visitor: str | None, *, limit: int, before: int | None = None) -> list[Entry]:
-        """A page of the gallery, newest first."""
-        return await asyncio.to_thread(self.history.page, self.scope(visitor), limit=limit, before=before)
 
     async def run(self, visitor: str | None, run_id: str) -> Run:
         """One run. Raises NotFound."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from services.compare.sameness import sameness
 from services.errors import NotFound
-from services.library.history import EVERYONE, History
+from services.library.history import History
 from services.library.media import Media
+from services.library.scope import EVERYONE
 from services.run import Picture
 
 OPENING = "Run again: "

@@ -22,8 +22,9 @@ from services import failures, repeat
 from services.changes import Changes
 from services.engines.registry import Engines
 from services.errors import Failure, KeyNeeded, NotAccepted, RequestFailed, SubmitUnanswered, Unreachable
-from services.library.history import EVERYONE, History
+from services.library.history import History
 from services.library.media import Media
+from services.library.scope import EVERYONE
 from services.lost import LostSubmits
 from services.pricing import Prices
 from services.run import AT_FAL_STATES, Run, RunState, Ticket, now

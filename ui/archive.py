@@ -19,7 +19,7 @@ from starlette.concurrency import iterate_in_threadpool
 from services.errors import FieldIssue, InvalidRequest, PlaygroundError
 from services.library.archive.export import Download, Kind
 from services.library.bulk import Chosen
-from services.library.history import Scope
+from services.library.scope import Scope
 from services.playground import Playground
 from ui.history import ChosenRuns
 from ui.visitors import visitor_of

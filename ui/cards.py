@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from services.library.history import Entry
 from services.library.query import INBOX
+from services.library.rows import Entry
 from services.library.stacks import Stack
 from services.request import PARAMETERS, caption, in_words
 from services.run import Run, RunState

@@ -14,9 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.errors import NotFound
 from services.library.bulk import Bulk, Chosen, Found, Named
-from services.library.history import Scope
 from services.library.labels import sound_tags, used_tags
 from services.library.query import ALL, FIELDS, INBOX, Query, parse
+from services.library.scope import Scope
 from services.library.search import Search, Sort
 from services.playground import Playground
 from services.request import PARAMETERS

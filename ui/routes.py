@@ -32,10 +32,10 @@ from services.errors import (
     TooMuch,
 )
 from services.feed import AT_ONCE
-from services.library.history import Scope
 from services.library.metadata import MetadataError, read_settings, with_metadata
 from services.library.metadata.errors import FILE_MAX
 from services.library.query import Query as Found
+from services.library.scope import Scope
 from services.playground import Playground
 from services.run import Run
 from services.snippets import snippet

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from services.library.history import Scope
 from services.library.query import Query
+from services.library.scope import Scope
 from services.library.search import Search, Sort, stacks
 from services.library.stacks import summed_up
 from services.playground import Playground

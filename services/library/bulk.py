@@ -12,9 +12,10 @@ from sqlalchemy import ColumnElement, and_, func, select, update
 
 from services.changes import Changes
 from services.errors import NotFound
-from services.library.history import History, Scope
+from services.library.history import History
 from services.library.query import Query
 from services.library.rules import LIVE, found_by
+from services.library.scope import Scope
 from services.library.tables import grids, runs
 from services.run import Run, now
 

@@ -10,8 +10,9 @@ from sqlalchemy import select
 
 from services.engines.registry import Engines
 from services.errors import NotFound
-from services.library.history import History, stamp
+from services.library.history import History
 from services.library.media import Media
+from services.library.rows import stamp
 from services.library.tables import runs
 from services.run import FINAL_STATES, Run
 

@@ -13,7 +13,9 @@ from sqlalchemy.dialects.sqlite import insert
 
 from services.compare.grid import GridPlan
 from services.errors import NotFound
-from services.library.history import History, Scope, stamp
+from services.library.history import History
+from services.library.rows import stamp
+from services.library.scope import Scope
 from services.library.tables import ballots, grid_cells, grids, runs
 from services.run import FINAL_STATES, Run
 

@@ -10,19 +10,16 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Row,
     RowMapping,
     Select,
     bindparam,
-    false,
     func,
     insert,
     literal_column,
@@ -35,43 +32,15 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from services.errors import NotFound
 from services.library.damage import set_aside_if_damaged
 from services.library.database import open_database, reading
+from services.library.rows import Entry, columns_of, entry_of, row_of, stamp
+from services.library.scope import Scope
 from services.library.tables import counters, grids, runs
 from services.library.writer import Writer
 from services.request import GenerationRequest
 from services.run import AT_FAL_STATES, FINAL_STATES, Run, RunState
 
-NESTED = ("request", "ticket", "failure", "picture", "tags")
-"""Fields kept as JSON text."""
 NOT_CHARGED_STATES = (RunState.FAILED.value, RunState.CANCELLED.value)
 """What ended so cost nothing, unless its failure says that it was charged."""
-
-
-@dataclass(frozen=True)
-class Scope:
-    """Whose runs are meant: all of them (shared history), or those of one visitor. `visitor` None: of nobody."""
-
-    visitor: str | None
-    everyone: bool = False
-
-    def clause(self, visitor: ColumnElement[Any] = runs.c.visitor) -> ColumnElement[bool]:
-        if self.everyone:
-            return true()
-        return visitor == self.visitor if self.visitor else false()
-
-    def holds(self, run: Run) -> bool:
-        """What `clause` says, of a run that was read already."""
-        return self.everyone or (bool(self.visitor) and run.visitor == self.visitor)
-
-
-EVERYONE = Scope(None, everyone=True)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A run with its place in the history: `seq` grows with the order in which runs were asked for."""
-
-    seq: int
-    run: Run
 
 
 @dataclass(frozen=True)
@@ -101,7 +70,7 @@ class History:
             first = _next_revision(connection, len(asked)) - len(asked) + 1
             added = [run.model_copy(update={"revision": first + place}) for place, run in enumerate(asked)]
             if added:
-                connection.execute(insert(runs), [_row(run) for run in added])
+                connection.execute(insert(runs), [row_of(run) for run in added])
             if also:
                 also(connection)
             return added
@@ -149,13 +118,6 @@ class History:
         if not found:
             raise NotFound("picture")
         return found[0].run
-
-    def page(self, scope: Scope, *, limit: int, before: int | None = None) -> list[Entry]:
-        """The newest `limit` runs, newest first; with `before`, those whose seq is below it."""
-        query = select(runs).where(scope.clause(), runs.c.deleted_at.is_(None))
-        if before is not None:
-            query = query.where(runs.c.seq < before)
-        return self.rows(query.order_by(runs.c.seq.desc()).limit(limit))
 
     def changed_since(self, scope: Scope, revision: int, *, limit: int = 200) -> list[Entry]:
         """Runs changed after `revision`, deleted ones too, in the order of their changes."""
@@ -266,7 +228,7 @@ class History:
         ended = rule & runs.c.state.in_([state.value for state in FINAL_STATES])
 
         def work(connection: Connection) -> list[Run]:
-            gone = [_entry(row).run for row in connection.execute(select(runs).where(ended))]
+            gone = [entry_of(row).run for row in connection.execute(select(runs).where(ended))]
             connection.execute(runs.delete().where(ended))
             return gone
 
@@ -275,7 +237,7 @@ class History:
     def rows(self, query: Select[Any]) -> list[Entry]:
         """The runs of a query that selects whole rows."""
         with reading(self._engine) as connection:
-            return [_entry(row) for row in connection.execute(query)]
+            return [entry_of(row) for row in connection.execute(query)]
 
     def values(self, query: Select[Any]) -> list[Any]:
         """The first column of a query's rows."""
@@ -304,7 +266,7 @@ def change_all(connection: Connection, rule: ColumnElement[bool], /, **fields: A
     chosen = select(runs.c.seq, func.row_number().over(order_by=runs.c.seq).label("place")).where(rule).subquery()
     count = connection.execute(select(func.count()).select_from(chosen)).scalar_one()
     before = _next_revision(connection, count) - count
-    values = {**_columns(fields), "revision": before + chosen.c.place}
+    values = {**columns_of(fields), "revision": before + chosen.c.place}
     change = update(runs).where(runs.c.seq == chosen.c.seq).values(values)
     return list(connection.execute(change.returning(runs.c.id)).scalars())
 
@@ -317,7 +279,7 @@ def put_back(connection: Connection, restored: Iterable[Run], first_seq: int) ->
     lowest = connection.execute(select(func.min(runs.c.revision))).scalar() or 0
     before = min(0, lowest)
     rows = [
-        {**_row(run.model_copy(update={"revision": before - 1 - place})), "seq": first_seq + place}
+        {**row_of(run.model_copy(update={"revision": before - 1 - place})), "seq": first_seq + place}
         for place, run in enumerate(restored)
     ]
     connection.execute(insert(runs), rows)
@@ -342,61 +304,13 @@ _TAKE_REVISIONS = (
 
 def _update(connection: Connection, statement: ReturningUpdate[Any], fields: dict[str, Any], **of: str) -> Run | None:
     """Change the run that `statement` finds by the parameters `of`; None where it finds none."""
-    values = {**_columns(fields), "revision": _next_revision(connection)}
+    values = {**columns_of(fields), "revision": _next_revision(connection)}
     if "finished_at" in fields:
         statement, of = statement.values(seconds=_SECONDS), {**of, "ended": values["finished_at"]}
     found = connection.execute(statement, {**values, **of}).first()
-    return _entry(found).run if found else None
+    return entry_of(found).run if found else None
 
 
 def _next_revision(connection: Connection, count: int = 1) -> int:
     """Take `count` revisions; the last of them."""
     return connection.execute(_TAKE_REVISIONS, {"count": count}).scalar_one()
-
-
-def stamp(moment: datetime) -> str:
-    """A moment as the database keeps it."""
-    return moment.astimezone(timezone.utc).isoformat(timespec="microseconds")
-
-
-def _columns(fields: dict[str, Any]) -> dict[str, Any]:
-    """Run fields → column values."""
-    values = {name: _plain(value) for name, value in fields.items()}
-    if "picture" in fields:
-        values["media_name"] = fields["picture"].name if fields["picture"] else None
-    if "request" in fields:
-        values |= _searchable(fields["request"])
-    if fields.get("seed_used") is not None:
-        values["seed"] = fields["seed_used"]
-    return values
-
-
-def _searchable(request: GenerationRequest) -> dict[str, Any]:
-    """The parameters that have a column of their own. One that has none is searched in the JSON, only slower."""
-    width, height = request.pixels
-    return {"width": width, "height": height} | {
-        name: getattr(request, name) for name in GenerationRequest.model_fields if name in runs.c
-    }
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, BaseModel):
-        return value.model_dump_json()
-    if isinstance(value, datetime):
-        return stamp(value)
-    if isinstance(value, tuple):
-        return json.dumps(value, ensure_ascii=False)
-    return value.value if isinstance(value, RunState) else value
-
-
-def _row(run: Run) -> dict[str, Any]:
-    return {**_columns({name: getattr(run, name) for name in Run.model_fields}), "seconds": run.seconds}
-
-
-def _entry(row: Row[Any]) -> Entry:
-    found = row._mapping
-    values = {name: found[name] for name in Run.model_fields}
-    for name in NESTED:
-        if values[name] is not None:
-            values[name] = json.loads(values[name])
-    return Entry(found["seq"], Run.model_validate(values))

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from sqlalchemy import func, literal_column, select, true
 
 from services.errors import FieldIssue, InvalidRequest
-from services.library.history import History, Scope
+from services.library.history import History
 from services.library.query import Query
 from services.library.rules import found_by
+from services.library.scope import Scope
 from services.library.tables import runs
 
 NOTES_MAX = 2_000

@@ -12,8 +12,10 @@ from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from services.errors import FieldIssue, InvalidRequest, NotFound
-from services.library.history import History, Scope, stamp
+from services.library.history import History
 from services.library.query import ALL, INBOX
+from services.library.rows import stamp
+from services.library.scope import Scope
 from services.library.tables import chosen_projects, projects
 from services.run import Run, new_id, now
 

@@ -13,7 +13,6 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Select, and_, func, literal_column, or_, select, true, tuple_
 
-from services.library.history import Scope, stamp
 from services.library.query import (
     ALL,
     ANY_GRID,
@@ -30,6 +29,8 @@ from services.library.query import (
     Term,
     Text,
 )
+from services.library.rows import stamp
+from services.library.scope import Scope
 from services.library.tables import projects, prompts, runs
 from services.run import FINAL_STATES, RunState
 

@@ -8,9 +8,11 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_
 from sqlalchemy.sql.elements import UnaryExpression
 
-from services.library.history import EVERYONE, Entry, History, Scope
+from services.library.history import History
 from services.library.query import Query
+from services.library.rows import Entry
 from services.library.rules import found_by
+from services.library.scope import EVERYONE, Scope
 from services.library.tables import runs
 
 Sort = Literal["newest", "oldest", "longest", "steps", "guidance", "seed"]

@@ -9,8 +9,10 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Integer, Select, and_, case, cast, func, or_, select, text
 
-from services.library.history import History, Scope, stamp
+from services.library.history import History
+from services.library.rows import stamp
 from services.library.rules import LIVE
+from services.library.scope import Scope
 from services.library.tables import projects, runs
 from services.run import RunState
 

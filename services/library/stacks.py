@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import and_, func, literal_column, select
 
-from services.library.history import EVERYONE, History, Scope
+from services.library.history import History
 from services.library.query import Query
 from services.library.rules import LIVE, found_by
+from services.library.scope import EVERYONE, Scope
 from services.library.tables import grids, runs
 from services.request import PARAMETERS
 from services.run import RunState

@@ -20,9 +20,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from services.changes import Changes
-from services.library.history import History, Scope, stamp
+from services.library.history import History
 from services.library.media import Media
+from services.library.rows import stamp
 from services.library.rules import LIVE
+from services.library.scope import Scope
 from services.library.tables import grid_cells, runs
 from services.run import RunState, now
 

@@ -13,8 +13,9 @@ from benchmarks.make_history import NEWEST, fill, runs
 from support.bench import show
 
 from services.changes import Changes
-from services.library.history import EVERYONE, History
+from services.library.history import History
 from services.library.media import Media
+from services.library.scope import EVERYONE
 from services.library.spending import spending
 from services.library.storage import Storage
 

@@ -11,13 +11,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from support.newest import newest
 from support.patience import PATIENCE_SECONDS
 from support.standin import WAITING, Reply, Silent, StandIn
 from support.tls import TlsServer, serve_tls
 
 from services.library.grids import GridStore
-from services.library.history import EVERYONE, History
+from services.library.history import History
 from services.library.media import Media
+from services.library.scope import EVERYONE
 from services.run import Run, RunState
 
 ROOT = Path(__file__).parents[2]
@@ -86,7 +88,7 @@ def crash_and_go_on(start, fal: StandIn, tmp_path: Path) -> Callable[..., list[R
         second = start()
         assert second.wait(PATIENCE_SECONDS) == 0, (tmp_path / "log.txt").read_text()
         history = History(tmp_path / "data")
-        runs = [entry.run for entry in history.page(EVERYONE, limit=COUNT + 1)]
+        runs = [entry.run for entry in newest(history, EVERYONE, limit=COUNT + 1)]
         history.close()
         assert len(runs) == COUNT
         return runs

@@ -10,7 +10,9 @@ import pytest
 
 from services import feed as feed_module
 from services.feed import Feed
-from services.library.history import EVERYONE, Entry, History, Scope
+from services.library.history import History
+from services.library.rows import Entry
+from services.library.scope import EVERYONE, Scope
 from services.request import GenerationRequest
 from services.run import Run, RunState, new_id, now
 

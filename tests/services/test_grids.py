@@ -15,7 +15,7 @@ from services.compare.sameness import sameness
 from services.errors import BudgetExceeded, ConfirmNeeded, Failure, InvalidRequest, KeyNeeded, NotFound
 from services.grids import GridView
 from services.library.grids import Grid
-from services.library.history import EVERYONE
+from services.library.scope import EVERYONE
 from services.playground import Playground
 from services.request import GenerationRequest, ImageSize
 from services.run import RunState

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from support.newest import newest
 
 from services.errors import InvalidRequest, NotFound, TooMuch
-from services.library.history import EVERYONE
+from services.library.scope import EVERYONE
 from services.playground import Playground
 from services.request import GenerationRequest, ImageSize
 from services.run import Run, RunState, now
@@ -79,7 +80,7 @@ class TestPace:
         through, refused = await press_all(playground, [f"{number:032}" for number in range(50)])
         assert (through, len(refused)) == (10, 40)
         assert str(refused[0]).startswith("10 pictures are waiting or being made here, and the owner allows 10 at once")
-        for entry in playground.history.page(EVERYONE, limit=3):
+        for entry in newest(playground.history, EVERYONE, limit=3):
             playground.history.change(entry.run.id, state=RunState.DONE)
         assert (await press_all(playground, [ANN] * 9))[0] == 3
 
@@ -157,7 +158,7 @@ class TestDeleteEverything:
         assert playground.history.owners_spending(midnight, ANN) == 0.05
         (left,) = playground.history.changed_since(EVERYONE, 0)
         assert (left.run.request.prompt, left.run.picture, left.run.ticket) == ("(deleted)", None, None)
-        assert await playground.entries(ANN, limit=9) == []
+        assert newest(playground.history, playground.scope(ANN)) == []
 
     async def test_what_waits_is_never_sent(self, open_):
         playground = open_(idle=True)

@@ -16,7 +16,7 @@ from support.standin import Clock, Lost, Reply, Seen, StandIn
 from services import lost as lost_module
 from services import runner as runner_module
 from services.engines import gateway as gateway_module
-from services.library.history import EVERYONE
+from services.library.scope import EVERYONE
 from services.lost import FOUND, NOT_ALLOWED, NOT_FOUND, NOT_REACHED, PAUSES_SECONDS
 from services.playground import Playground
 from services.request import GenerationRequest, ImageSize

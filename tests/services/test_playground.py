@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 from pydantic import SecretStr
+from support.newest import newest
 from support.patience import PATIENCE_SECONDS
 
 from services import playground as playground_module
@@ -143,14 +144,14 @@ class TestGenerate:
     async def test_a_press_stands_in_its_own_order_and_newer_presses_above(self, playground):
         await playground.generate(ANN, REQUEST, 3)
         await playground.generate(ANN, REQUEST.vary(seed=100), 2)
-        page = await playground.entries(ANN, limit=9)
+        page = newest(playground.history, playground.scope(ANN))
         assert seeds([entry.run for entry in page]) == [100, 101, 7, 8, 9]
 
     async def test_without_the_owners_key_a_key_is_asked_for(self, open_):
         playground = open_(fal_key=None)
         with pytest.raises(KeyNeeded, match="set FAL_KEY where the server runs"):
             await playground.generate(ANN, REQUEST)
-        assert await playground.entries(ANN, limit=9) == []
+        assert newest(playground.history, playground.scope(ANN)) == []
 
     async def test_a_visitors_own_key_makes_it_theirs_to_pay(self, open_):
         playground = open_(fal_key=None, playground_engine="demo")
@@ -278,7 +279,7 @@ class TestBudgets:
             await playground.generate(ANN, REQUEST, 3)
         assert (caught.value.limit_usd, caught.value.spent_usd) == (0.20, 0.10)
         assert caught.value.asked_usd == pytest.approx(0.15)
-        assert len(await playground.entries(ANN, limit=9)) == 2
+        assert len(newest(playground.history, playground.scope(ANN))) == 2
         await playground.generate(ANN, REQUEST, 2)
 
     async def test_what_was_not_charged_can_be_spent_again(self, open_):
@@ -325,9 +326,9 @@ class TestWhoSeesWhat:
     async def test_visitors_do_not_see_each_other(self, playground):
         (anns,) = await playground.generate(ANN, REQUEST)
         (nobodys,) = await playground.generate(None, REQUEST)
-        assert [entry.run.id for entry in await playground.entries(ANN, limit=9)] == [anns.id]
-        assert await playground.entries(BOB, limit=9) == []
-        assert await playground.entries(None, limit=9) == []
+        assert [entry.run.id for entry in newest(playground.history, playground.scope(ANN))] == [anns.id]
+        assert newest(playground.history, playground.scope(BOB)) == []
+        assert newest(playground.history, playground.scope(None)) == []
         for run in (anns, nobodys):
             for action in self.ACTIONS:
                 with pytest.raises(NotFound):
@@ -342,7 +343,8 @@ class TestWhoSeesWhat:
         playground = open_(playground_history="shared")
         runs = [(await playground.generate(who, REQUEST))[0] for who in (ANN, BOB, None)]
         for who in (ANN, BOB, None):
-            assert {entry.run.id for entry in await playground.entries(who, limit=9)} == {run.id for run in runs}
+            seen = newest(playground.history, playground.scope(who))
+            assert {entry.run.id for entry in seen} == {run.id for run in runs}
             assert await playground.run(who, runs[0].id) == runs[0]
 
     async def test_totals_are_ones_own(self, playground):
@@ -373,10 +375,10 @@ class TestButtons:
         (run,) = await playground.generate(ANN, REQUEST)
         finish(playground, run)
         await playground.delete(ANN, run.id)
-        assert await playground.entries(ANN, limit=9) == []
+        assert newest(playground.history, playground.scope(ANN)) == []
         assert len(files(tmp_path)) == 2
         await playground.restore(ANN, run.id)
-        assert [entry.run.id for entry in await playground.entries(ANN, limit=9)] == [run.id]
+        assert [entry.run.id for entry in newest(playground.history, playground.scope(ANN))] == [run.id]
 
     async def test_delete_cancels_what_was_not_sent(self, playground):
         (run,) = await playground.generate(ANN, REQUEST)

@@ -24,7 +24,7 @@ from support.standin import COMPLETED, NGINX, Clock, Lost, Reply, Seen, StandIn,
 from services import runner as runner_module
 from services.engines import download as download_module
 from services.engines import gateway as gateway_module
-from services.library.history import EVERYONE
+from services.library.scope import EVERYONE
 from services.playground import Playground
 from services.request import GenerationRequest, ImageSize
 from services.run import FINAL_STATES, Run, RunState, Ticket, new_id, now

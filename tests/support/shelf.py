@@ -17,8 +17,9 @@ from services.library.archive.export import Exporter, Extra, Kind
 from services.library.archive.restore import Restored, Restorer
 from services.library.archive.safety import Limits
 from services.library.archive.settled import Owner
-from services.library.history import EVERYONE, History, Scope
+from services.library.history import History
 from services.library.media import Media
+from services.library.scope import EVERYONE, Scope
 from services.library.tables import ballots, grid_cells, grids, projects, runs
 from services.request import GenerationRequest
 from services.run import Run, RunState, new_id, now

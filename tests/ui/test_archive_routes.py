@@ -18,7 +18,7 @@ from fastapi import FastAPI
 from support.shelf import a_picture, lines_of, parts_of
 
 from services.library.archive.errors import ArchiveError
-from services.library.history import Scope
+from services.library.scope import Scope
 from services.playground import Playground
 from services.request import GenerationRequest
 from services.run import Run, RunState, new_id, now

@@ -19,7 +19,7 @@ import pytest
 from support.whole import WholeApp, routes_of, whole_app
 
 from services.compare.grid import make_plan
-from services.library.history import EVERYONE
+from services.library.scope import EVERYONE
 from services.request import GenerationRequest, ImageSize
 from services.run import Run, RunState, new_id
 from ui.guard import _is_closed

@@ -18,8 +18,9 @@ from services.library.archive.restore import Restored, Restorer, Tell
 from services.library.archive.safety import Limits
 from services.library.archive.settled import Owner
 from services.library.bulk import Chosen
-from services.library.history import History, Scope
+from services.library.history import History
 from services.library.media import Media
+from services.library.scope import Scope
 from services.library.tables import runs
 from services.run import now
 from services.settings import Settings

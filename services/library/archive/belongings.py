@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import and_, func, select
 
 from services.library.archive.lines import FORMAT, ProjectLine
-from services.library.history import History, Scope
+from services.library.history import History
+from services.library.scope import Scope
 from services.library.tables import ballots, grid_cells, grids, projects
 
 

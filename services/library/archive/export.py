@@ -20,8 +20,9 @@ from zipstream import ZipStream
 from services.library.archive.belongings import grid_lines, one_of, projects_of
 from services.library.archive.lines import ProjectLine, json_line, run_line
 from services.library.archive.sheet import Sheet
-from services.library.history import History, Scope
+from services.library.history import History
 from services.library.media import Media
+from services.library.scope import Scope
 from services.library.tables import runs
 from services.run import Picture, Run, now
 

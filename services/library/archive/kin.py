@@ -13,7 +13,8 @@ from services.library.archive.belongings import one_of
 from services.library.archive.errors import ArchiveError
 from services.library.archive.lines import GridLine, ProjectLine, RunLine
 from services.library.archive.settled import Owner
-from services.library.history import Scope, stamp
+from services.library.rows import stamp
+from services.library.scope import Scope
 from services.library.tables import ballots, grid_cells, grids, projects
 
 PROJECTS_MAX, GRIDS_MAX = 10_000, 50_000

@@ -22,8 +22,10 @@ from services.library.archive.lines import RunLine
 from services.library.archive.safety import Bundle, Limits, opened
 from services.library.archive.settled import Owner
 from services.library.archive.staging import Staging, staging, thumb_of
-from services.library.history import History, Scope, change_all, put_back, stamp
+from services.library.history import History, change_all, put_back
 from services.library.media import Media
+from services.library.rows import stamp
+from services.library.scope import Scope
 from services.library.tables import runs
 from services.run import Picture, Run, now
 

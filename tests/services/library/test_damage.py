@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine
+from support.newest import newest
 
 from services.errors import StartupError
 from services.library import damage as damage_module
 from services.library import database as database_module
 from services.library.damage import set_aside_if_damaged
-from services.library.history import EVERYONE, History
+from services.library.history import History
+from services.library.scope import EVERYONE
 from services.request import GenerationRequest
 from services.run import Run, new_id, now
 
@@ -54,7 +56,7 @@ def test_a_damaged_one_is_set_aside_and_a_new_one_begun(file, tmp_path, caplog, 
         damaged = overwrite(file, at, {"the beginning": 100, "the middle": 8192, "all of it": size}[where])
     with caplog.at_level(logging.ERROR):
         history = History(tmp_path)
-    assert history.page(EVERYONE, limit=10) == []
+    assert newest(history, EVERYONE, limit=10) == []
     assert history.set_aside is not None
     assert history.set_aside.name.startswith("history.sqlite3.damaged-2")
     assert history.set_aside.read_bytes() == damaged

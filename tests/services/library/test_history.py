@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.newest import newest
 
 from services.errors import Failure, NotFound
-from services.library.history import EVERYONE, History, Scope, Totals
+from services.library.history import History, Totals
+from services.library.scope import EVERYONE, Scope
 from services.request import PRESET_PIXELS, SEED_MAX, GenerationRequest, ImageSize
 from services.run import Picture, Run, RunState, Ticket, new_id, now
 
@@ -193,7 +195,7 @@ class TestPage:
     def test_newest_first_in_pages_without_gaps(self, history):
         added = history.add([a_run() for _ in range(7)])
         pages, before = [], None
-        while page := history.page(EVERYONE, limit=3, before=before):
+        while page := newest(history, EVERYONE, limit=3, after=before):
             pages.append(ids(page))
             before = page[-1].seq
         assert [len(page) for page in pages] == [3, 3, 1]
@@ -201,15 +203,15 @@ class TestPage:
 
     def test_new_runs_do_not_shift_the_next_page(self, history):
         history.add([a_run() for _ in range(4)])
-        first = history.page(EVERYONE, limit=2)
+        first = newest(history, EVERYONE, limit=2)
         history.add([a_run() for _ in range(3)])
-        second = history.page(EVERYONE, limit=2, before=first[-1].seq)
+        second = newest(history, EVERYONE, limit=2, after=first[-1].seq)
         assert [entry.seq for entry in first + second] == [4, 3, 2, 1]
 
     def test_deleted_ones_are_left_out_and_can_still_be_read(self, history):
         kept, gone = add(history), add(history)
         history.change(gone.id, deleted_at=now())
-        assert ids(history.page(EVERYONE, limit=9)) == [kept.id]
+        assert ids(newest(history, EVERYONE, limit=9)) == [kept.id]
         assert history.count(EVERYONE) == 1
         assert history.get(gone.id, ANN).deleted_at
 
@@ -241,12 +243,12 @@ class TestScopes:
     @pytest.mark.parametrize(("scope", "who"), [(ANN, ["ann"]), (BOB, ["bob"]), (NOBODY, []), (Scope(""), [])])
     def test_a_visitor_sees_only_their_own(self, history, theirs, scope, who):
         expected = [theirs[name].id for name in who]
-        assert ids(history.page(scope, limit=9)) == expected
+        assert ids(newest(history, scope, limit=9)) == expected
         assert ids(history.changed_since(scope, 0)) == expected
         assert history.count(scope) == len(expected)
 
     def test_everyone_sees_all(self, history, theirs):
-        assert set(ids(history.page(EVERYONE, limit=9))) == {run.id for run in theirs.values()}
+        assert set(ids(newest(history, EVERYONE, limit=9))) == {run.id for run in theirs.values()}
 
     def test_anothers_run_is_not_found(self, history, theirs):
         for scope in (BOB, NOBODY):
@@ -320,7 +322,7 @@ class TestPurge:
         seq = history.changed_since(EVERYONE, 0)[-1].seq
         history.purge(START + timedelta(minutes=1), START + timedelta(days=1))
         add(history)
-        assert history.page(EVERYONE, limit=1)[0].seq > seq
+        assert newest(history, EVERYONE, limit=1)[0].seq > seq
 
 
 def test_a_pictures_run_is_found_by_its_file(history):

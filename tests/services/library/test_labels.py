@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from services.errors import InvalidRequest
-from services.library.history import History, Scope
+from services.library.history import History
 from services.library.labels import NOTES_MAX, TAG_MAX, TAGS_MAX, UsedTag, sound_notes, sound_tags, used_tags
 from services.library.query import Query
+from services.library.scope import Scope
 from services.request import GenerationRequest
 from services.run import Run, new_id
 

@@ -9,11 +9,13 @@ import pytest
 from alembic import command, op
 from alembic.config import Config
 from sqlalchemy import create_engine, select
+from support.newest import newest
 
 from services.errors import StartupError
 from services.library import database
-from services.library.history import EVERYONE, History, Scope
+from services.library.history import History
 from services.library.query import parse
+from services.library.scope import EVERYONE, Scope
 from services.library.search import Search
 from services.library.tables import SEARCHED, runs
 from services.request import ImageSize
@@ -124,7 +126,7 @@ class TestFrom0001:
         run = history.get(f"{1:032x}", Scope("ann"))
         (added,) = history.add([run.model_copy(update={"id": "f" * 32, "picture": None})])
         assert added.revision == 6
-        assert history.page(EVERYONE, limit=1)[0].seq == 5
+        assert newest(history, EVERYONE, limit=1)[0].seq == 5
         history.close()
 
     def test_a_copy_of_all_that_was_there_is_kept_beside_it(self, old):

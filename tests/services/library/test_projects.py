@@ -8,9 +8,10 @@ import pytest
 
 from services.errors import InvalidRequest, NotFound
 from services.library import projects as projects_module
-from services.library.history import EVERYONE, History, Scope
+from services.library.history import History
 from services.library.projects import NAME_MAX, Projects
 from services.library.query import ALL, INBOX
+from services.library.scope import EVERYONE, Scope
 from services.request import GenerationRequest
 from services.run import Run, new_id
 

@@ -15,9 +15,10 @@ from services.changes import Changes
 from services.errors import NotFound
 from services.library import rules as rules_module
 from services.library.bulk import Bulk, Found, Named
-from services.library.history import EVERYONE, History, Scope
+from services.library.history import History
 from services.library.projects import Projects
 from services.library.query import Query, parse
+from services.library.scope import EVERYONE, Scope
 from services.library.search import Search, Sort
 from services.library.tables import grids, runs
 from services.request import PARAMETERS, GenerationRequest, ImageSize

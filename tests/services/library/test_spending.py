@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import insert
 
 from services.errors import Failure
-from services.library.history import EVERYONE, History, Scope
+from services.library.history import History
+from services.library.scope import EVERYONE, Scope
 from services.library.spending import DAYS, Spending, Sum, spending
 from services.library.tables import projects
 from services.request import GenerationRequest

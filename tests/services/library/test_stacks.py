@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
-from services.library.history import EVERYONE, History, Scope
+from services.library.history import History
 from services.library.query import Query, parse
+from services.library.scope import EVERYONE, Scope
 from services.library.search import Search, Sort
 from services.library.stacks import summed_up, title
 from services.library.tables import grids

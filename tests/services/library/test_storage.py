@@ -10,7 +10,7 @@ import pytest
 from support.shelf import Shelf, a_picture
 
 from services.changes import Changes
-from services.library.history import EVERYONE, Scope
+from services.library.scope import EVERYONE, Scope
 from services.library.storage import Storage
 from services.library.tables import grid_cells
 from services.run import Run, RunState, now

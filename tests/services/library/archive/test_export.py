@@ -13,8 +13,8 @@ from support.shelf import lines_of, parts_of
 
 from services.library.archive.export import Extra
 from services.library.bulk import Found, Named
-from services.library.history import EVERYONE, Scope
 from services.library.query import parse
+from services.library.scope import EVERYONE, Scope
 from services.library.tables import grid_cells, grids, projects
 from services.run import new_id, now
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
+from support.newest import newest
 from support.shelf import GROUP, LIMITS, Shelf, a_picture, lines_of, packed, parts_of, written
 
 from services.compare.blind import Ballot, Judging, Side
@@ -18,7 +19,7 @@ from services.library.archive.errors import ArchiveError
 from services.library.archive.restore import Restored
 from services.library.archive.settled import Owner
 from services.library.bulk import Named
-from services.library.history import EVERYONE, Scope
+from services.library.scope import EVERYONE, Scope
 from services.library.tables import ballots, grid_cells, grids, projects, runs
 from services.request import GenerationRequest, ImageSize
 from services.run import RunState, Ticket, new_id, now
@@ -105,7 +106,7 @@ class TestEverythingComesBack:
     def test_what_is_restored_is_found(self, shelf, other):
         shelf.add("a zeppelin at dusk")
         other.restore(shelf.export())
-        (entry,) = other.history.page(EVERYONE, limit=5)
+        (entry,) = newest(other.history, EVERYONE, limit=5)
         assert entry.run.request.prompt == "a zeppelin at dusk"
         prompts = select(runs.c.width).where(runs.c.num_inference_steps == 28)
         assert other.history.values(prompts) == [512]
@@ -179,7 +180,7 @@ class TestOfOtherVisitors:
         data = shelf.export()
         before = shelf.history.get(run.id, Scope("ann")), shelf.files()[run.picture.name]
         assert shelf.restore(data, BOB) == Restored(restored=1, here=0, originals=1, without=0)
-        (mine,) = shelf.history.page(Scope("bob"), limit=9)
+        (mine,) = newest(shelf.history, Scope("bob"), limit=9)
         assert mine.run.id != run.id
         assert mine.run.picture.name != run.picture.name
         assert (shelf.history.get(run.id, Scope("ann")), shelf.files()[run.picture.name]) == before
@@ -189,7 +190,7 @@ class TestOfOtherVisitors:
         """Lines alone: a name in them must not open what is called so here."""
         run = shelf.add("a fox", visitor="ann")
         shelf.restore(shelf.export("jsonl"), BOB)
-        (mine,) = shelf.history.page(Scope("bob"), limit=9)
+        (mine,) = newest(shelf.history, Scope("bob"), limit=9)
         assert mine.run.picture.name != run.picture.name
 
     def test_projects_grids_and_ballots_get_ids_of_their_own(self, shelf):
@@ -198,7 +199,7 @@ class TestOfOtherVisitors:
         for _ in range(2):
             shelf.restore(shelf.export(scope=Scope("ann")), BOB)
         assert [len(rows) for rows in shelf.kin()] == [2 * len(rows) for rows in theirs]
-        mine = [entry.run for entry in shelf.history.page(Scope("bob"), limit=9)][::-1]
+        mine = [entry.run for entry in newest(shelf.history, Scope("bob"), limit=9)][::-1]
         _, grid = shelf.rows(grids)
         assert mine[1].grid_id == grid["id"]
         assert mine[1].repeat_of == mine[0].id

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from services.errors import Failure
 from services.library.archive.sheet import harmless
 from services.library.bulk import Named
-from services.library.history import EVERYONE
+from services.library.scope import EVERYONE
 from services.library.tables import projects
 from services.request import PARAMETERS, GenerationRequest, ImageSize
 from services.run import RunState, Ticket, new_id

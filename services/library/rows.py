@@ -1,0 +1,74 @@
+"""Runs as the rows of the database, and back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from pydantic import BaseModel
+from sqlalchemy import Row
+
+from services.library.tables import runs
+from services.request import GenerationRequest
+from services.run import Run, RunState
+
+NESTED = ("request", "ticket", "failure", "picture", "tags")
+"""Fields kept as JSON text."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A run with its place in the history: `seq` grows with the order in which runs were asked for."""
+
+    seq: int
+    run: Run
+
+
+def stamp(moment: datetime) -> str:
+    """A moment as the database keeps it."""
+    return moment.astimezone(timezone.utc).isoformat(timespec="microseconds")
+
+
+def row_of(run: Run) -> dict[str, Any]:
+    return {**columns_of({name: getattr(run, name) for name in Run.model_fields}), "seconds": run.seconds}
+
+
+def columns_of(fields: dict[str, Any]) -> dict[str, Any]:
+    """Run fields → column values."""
+    values = {name: _plain(value) for name, value in fields.items()}
+    if "picture" in fields:
+        values["media_name"] = fields["picture"].name if fields["picture"] else None
+    if "request" in fields:
+        values |= _searchable(fields["request"])
+    if fields.get("seed_used") is not None:
+        values["seed"] = fields["seed_used"]
+    return values
+
+
+def entry_of(row: Row[Any]) -> Entry:
+    found = row._mapping
+    values = {name: found[name] for name in Run.model_fields}
+    for name in NESTED:
+        if values[name] is not None:
+            values[name] = json.loads(values[name])
+    return Entry(found["seq"], Run.model_validate(values))
+
+
+def _searchable(request: GenerationRequest) -> dict[str, Any]:
+    """The parameters that have a column of their own. One that has none is searched in the JSON, only slower."""
+    width, height = request.pixels
+    return {"width": width, "height": height} | {
+        name: getattr(request, name) for name in GenerationRequest.model_fields if name in runs.c
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump_json()
+    if isinstance(value, datetime):
+        return stamp(value)
+    if isinstance(value, tuple):
+        return json.dumps(value, ensure_ascii=False)
+    return value.value if isinstance(value, RunState) else value
