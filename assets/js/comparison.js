@@ -99,7 +99,16 @@ export function showTab(name) {
   return tab?.getAttribute("aria-selected") === "true";
 }
 
-/** Gradio builds its tabs when it is ready, and may take a click only a little later. */
+/** Gradio builds its tabs when it is ready, and may take a click only a little later. Who chooses a tab by hand
+ *  meanwhile is not taken from it. */
 export function whenThere(done, tries = 100) {
-  if (!done() && tries > 0) setTimeout(() => whenThere(done, tries - 1), 100);
+  const left = new AbortController();
+  const leave = (event) => event.isTrusted && event.target.closest?.("#tabs [role=tab]") && left.abort();
+  document.addEventListener("click", leave, { capture: true, signal: left.signal });
+  const attempt = (more) => {
+    if (left.signal.aborted) return;
+    if (done() || more === 0) left.abort();
+    else setTimeout(attempt, 100, more - 1);
+  };
+  attempt(tries);
 }

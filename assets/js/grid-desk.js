@@ -213,13 +213,13 @@ class GridDesk extends EventTarget {
     this.#follow(); // what was read meanwhile was put aside for an answer that did not come
   }
 
-  /** Open a grid that was made before. */
+  /** Open a grid that was made before. The tab is shown at once: who leaves it meanwhile is not taken back. */
   async open(id) {
-    const grid = await attempt(() => get(`/grids/${id}`));
-    if (!grid) return this.#forget();
-    this.view = "grid";
-    this.#take(grid);
+    this.look("grid");
     whenThere(() => showTab("Compare"));
+    const grid = await attempt(() => get(`/grids/${id}`));
+    if (grid) this.#take(grid);
+    else this.#forget();
   }
 
   #take(grid) {

@@ -1,6 +1,5 @@
 // A grid's runs as one card: a mosaic of its newest pictures and how many there are.
 
-import { showTab } from "./comparison.js";
 import { button, el, redraw } from "./dom.js";
 import { isLive, store } from "./store.js";
 
@@ -34,7 +33,6 @@ export const stateWords = ({ live, failed }) => [live && `${live} running`, fail
 export const titleOf = (stack) => stack.title || "Grid";
 
 export function openInCompare(id) {
-  showTab("Compare");
   document.dispatchEvent(new CustomEvent("playground-open-grid", { detail: { grid: id } }));
 }
 
