@@ -32,13 +32,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = others + sorted(ours, key=lambda item: -length[item.path])
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What made a test run again: a race that is lost now and then is a fault to be found, here or in the page."""
-    for report in terminalreporter.stats.get("rerun", []):
-        terminalreporter.section(f"run again: {report.nodeid}, {report.when}")
-        terminalreporter.write_line(report.longreprtext)
-
-
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     executable = find_chromium()
