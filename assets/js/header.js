@@ -59,17 +59,17 @@ function openKeys() {
     const key = input.value;
     input.value = "";
     if (await attempt(() => post("/key", { key }))) {
+      close(); // before it is told: who reads it may go on at once
       toast("Your key is in use. Pictures now come from fal.");
       await store.refresh();
       document.dispatchEvent(new CustomEvent("playground-engine"));
-      close();
     }
   };
   const forget = async () => {
     if (await attempt(() => remove("/key"))) {
+      close();
       toast("Your key is forgotten.");
       await store.refresh();
-      close();
     }
   };
   dialog.append(
