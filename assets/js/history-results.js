@@ -4,7 +4,7 @@ import { get } from "./api.js";
 import { store } from "./store.js";
 import { attempt } from "./toast.js";
 
-const FIRST = 48; // fills most windows, and is there the sooner
+const FIRST = 30; // fills a usual window, and is there the sooner; the next page follows at once where it does not
 const PAGE = 96;
 const MOST = 200; // that the server sends at once
 const CALM_MS = 400;
