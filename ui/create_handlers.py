@@ -54,7 +54,7 @@ class CreateHandlers:
             wanted = request_from({**values, **sides})
             runs = await self._playground.generate(visitor_of(request), wanted, int(values["images"]), expand=True)
         except InvalidRequest as error:
-            return self._say(issues=[issue.model_dump() for issue in error.issues]), gr.skip()
+            return self._say(issues=[issue.model_dump() for issue in error.issues], of_press=True), gr.skip()
         except PlaygroundError as error:
             return self._say(issues=[], refused=str(error)), gr.skip()
         return self._say(asked=[run.id for run in runs]), runs[0].seed

@@ -5,6 +5,9 @@ import { gridDesk } from "./grid-desk.js";
 import { rememberPrompt } from "./prompts.js";
 import { toast } from "./toast.js";
 
+const edited = new WeakMap(); // field → when something was typed into it, ms
+let pressed = 0; // when Generate was pressed, ms
+
 const fieldOf = (name) => document.getElementById(`field-${name}`);
 
 export function prepareCreate() {
@@ -21,10 +24,14 @@ export function prepareCreate() {
     if (event.target.matches("input")) event.target.dispatchEvent(new FocusEvent("blur")); // as if it were left: it is snapped
     document.getElementById("generate")?.click();
   });
+  document.addEventListener("click", (event) => { if (event.target.closest?.("#generate")) pressed = performance.now(); }, true);
   document.addEventListener("blur", keepOutOfRange, true);
   document.addEventListener("input", (event) => {
     const field = event.target.closest?.(".pg-field");
-    if (field) clearIssue(field);
+    if (field) {
+      edited.set(field, performance.now());
+      clearIssue(field);
+    }
     const side = event.target.closest?.("#field-width, #field-height");
     if (side) sizeNote({ side: side.id.replace("field-", ""), text: "" });
   });
@@ -50,13 +57,15 @@ function describe() {
 
 /** A handler's message: errors at their controls, what was asked for, or a sentence. Where it replaced what was in the
  *  controls, Undo puts that back. */
-export function showMessage({ issues, checked, error, refused, said, size_notes, asked, grid_base, code_base, undo }, trigger) {
+export function showMessage({ issues, checked, of_press: ofPress, error, refused, said, size_notes, asked, grid_base, code_base, undo }, trigger) {
   if (issues || asked) {
     for (const field of document.querySelectorAll(".pg-field")) {
       if (!checked || checked.includes(field.id.replace("field-", ""))) clearIssue(field);
     }
   }
-  for (const [index, issue] of (issues ?? []).entries()) showIssue(issue, index === 0 && !checked);
+  // What was wrong at a press may have been mended while its answer was on the way.
+  const stands = ({ field }) => !ofPress || !(edited.get(fieldOf(field)) > pressed);
+  for (const [index, issue] of (issues ?? []).filter(stands).entries()) showIssue(issue, index === 0 && !checked);
   if (!checked) sayRefused(refused);
   const putBack = undo ? { name: "Undo", run: () => trigger("put_back", { values: undo }) } : null;
   if (undo) rememberPrompt(undo.prompt);

@@ -235,6 +235,21 @@ def test_a_number_beyond_its_range_is_named_at_its_control(page: PlaygroundPage)
     expect(page.cards()).to_have_count(0)
 
 
+def test_what_was_mended_before_the_answer_came_is_no_fault(page: PlaygroundPage) -> None:
+    held: list[Route] = []
+    page.page.route("**/run/predict", lambda route: route.continue_() if held else held.append(route))
+    with page.page.expect_request("**/run/predict"):
+        page.generate.click()
+    page.prompt.fill("Written while the answer was on its way")
+    with page.page.expect_response(lambda response: response.request == held[0].request):
+        held[0].continue_()
+    page.page.wait_for_timeout(300)
+    expect(page.issues).to_have_count(0)
+
+    page.generate.click()
+    expect(page.cards("done")).to_have_count(1)
+
+
 def test_a_number_beyond_its_range_is_not_sent_straight_from_its_control(page: PlaygroundPage) -> None:
     page.prompt.fill("By keyboard")
     page.steps.fill("51")
