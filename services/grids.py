@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from sqlalchemy import and_
@@ -77,7 +78,7 @@ class Grids:
         there = await self._planner.there(visitor, plan, reuse=reuse)
         grid_id = new_id()
 
-        def write(new: list[Run], cells: Mapping[str, str]) -> list[Run]:
+        def write(new: list[Run], cells: Mapping[str, str]) -> Future[list[Run]]:
             grid = Grid(grid_id, visitor, plan, now(), paused=False, repeat=None, cells={**there, **cells})
             return self.store.add(grid, new)
 
@@ -92,7 +93,7 @@ class Grids:
         plan = make_plan(grid.plan.base, axes, grid.plan.origin)
         there = await self._planner.there(visitor, plan, grid, reuse=reuse)
 
-        def write(new: list[Run], cells: Mapping[str, str]) -> list[Run]:
+        def write(new: list[Run], cells: Mapping[str, str]) -> Future[list[Run]]:
             return self.store.extend(grid_id, plan, {**there, **cells}, new)
 
         await self._ask_for(visitor, plan, there, grid_id, write, confirm)
@@ -100,7 +101,7 @@ class Grids:
 
     async def _ask_for(
         self, visitor: str | None, plan: GridPlan, there: Mapping[str, str], grid_id: str,
-        write: Callable[[list[Run], Mapping[str, str]], list[Run]], confirm: bool,
+        write: Callable[[list[Run], Mapping[str, str]], Future[list[Run]]], confirm: bool,
     ) -> None:  # fmt: skip
         new = {key: request for key, request in plan.requests.items() if key not in there}
         if not confirm:
@@ -109,13 +110,13 @@ class Grids:
 
     async def _ask_cells(
         self, visitor: str | None, grid_id: str, requests: Mapping[str, GenerationRequest],
-        write: Callable[[list[Run], Mapping[str, str]], list[Run]],
+        write: Callable[[list[Run], Mapping[str, str]], Future[list[Run]]],
     ) -> list[Run]:  # fmt: skip
         """Ask for the pictures of some cells; `write` gets the new runs, and which cell each is for."""
 
-        def keep(new: list[Run]) -> list[Run]:
-            cells = {key: run.id for key, run in zip(requests, new, strict=True)}
-            return write(new[::-1], cells)[::-1]  # newest-first lists show a grid in its own order
+        def keep(new: list[Run]) -> Future[list[Run]]:
+            cells = {key: run.id for key, run in zip(requests, new[::-1], strict=True)}
+            return write(new, cells)
 
         return await self._ask(visitor, list(requests.values()), grid_id=grid_id, keep=keep)
 
@@ -165,7 +166,7 @@ class Grids:
     async def retry_run(self, visitor: str | None, run: Run) -> list[Run]:
         """Ask once more for a run of a grid: the new one takes its place in every cell that it filled."""
 
-        def keep(new: list[Run]) -> list[Run]:
+        def keep(new: list[Run]) -> Future[list[Run]]:
             return self.store.replace(run.id, new)
 
         return await self._ask(visitor, [run.request], run, grid_id=run.grid_id, keep=keep)
@@ -178,7 +179,7 @@ class Grids:
             message = "No picture of this grid is finished yet. Wait for one, then check whether it repeats."
             raise InvalidRequest((FieldIssue(field="grid", message=message),))
 
-        def keep(new: list[Run]) -> list[Run]:
+        def keep(new: list[Run]) -> Future[list[Run]]:
             return self.store.check(grid_id, (first.id, new[0].id), new)
 
         again = [first.request.vary(seed=first.seed)]

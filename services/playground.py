@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import OperationalError
 
@@ -35,10 +36,13 @@ from services.run import Engine, Run, RunState, new_id, now
 from services.runner import Runner
 from services.settings import Settings
 
+if TYPE_CHECKING:
+    from services.engines.demo.queue import Paint
+
 log = logging.getLogger(__name__)
 
-Keep = Callable[[list[Run]], list[Run]]
-"""Writes new runs to the history and returns them, with their revisions, in the same order."""
+Keep = Callable[[list[Run]], Future[list[Run]]]
+"""Gives new runs to the history to be written, in this order."""
 
 NEW_SEEDS = 4
 NEARBY_STEPS = {"guidance_scale": (-1.0, -0.5, 0.5, 1.0), "num_inference_steps": (-10, -5, 5, 10)}
@@ -60,15 +64,17 @@ class Estimate:
 
 
 class Playground:
-    def __init__(self, settings: Settings) -> None:
-        """Opens the history in the data folder. Raises StartupError. Call `start` inside the event loop."""
+    def __init__(self, settings: Settings, paint: Paint | None = None) -> None:
+        """Opens the history in the data folder. Raises StartupError. Call `start` inside the event loop.
+
+        `paint` paints the demo engine's pictures; None: a thread of this process does."""
         folder = settings.data_dir
         self.settings = settings
         self.prices = Prices(settings.playground_price_per_megapixel)
         self.history = History(folder)
         self.projects = Projects(self.history)
         self.media = open_media(folder)
-        self.engines = Engines(settings, folder)
+        self.engines = Engines(settings, folder, paint)
         self.changes = Changes()
         self.feed = Feed(self.history)
         self.runner = Runner(
@@ -227,18 +233,17 @@ class Playground:
                 await asyncio.to_thread(self.limits.check_pace, visitor, len(new))
             if counted and engine == "fal":
                 await self._check_budgets(visitor, sum(run.cost_usd for run in new))
+            # The first of a press is written last, so that newest-first lists show a press in its own order.
+            writing = (keep or self.history.add_soon)(new[::-1])
+            # Changes are written in their order: what the runner does with a run comes after it, or finds none.
+            for run in new:
+                self.runner.take(run)
             try:
-                added = await asyncio.to_thread(keep or self._keep, new)
+                added = await asyncio.shield(asyncio.wrap_future(writing))
             except OperationalError as error:
                 raise CannotWrite(str(error.orig)) from error
         self.changes.tell(visitor)
-        for run in added:
-            self.runner.take(run)
-        return added
-
-    def _keep(self, new: list[Run]) -> list[Run]:
-        # The first of a press is written last, so that newest-first lists show a press in its own order.
-        return self.history.add(new[::-1])[::-1]
+        return added[::-1]
 
     async def _check_budgets(self, visitor: str | None, asked: float) -> None:
         midnight = _midnight()

@@ -39,6 +39,7 @@ READ_PATIENCE_SECONDS = 3600.0
 WRITE_PATIENCE_SECONDS = 600.0
 """How long a history that cannot be written is waited for."""
 LONGEST_PAUSE_SECONDS = 30.0
+SHRINK_AFTER_SECONDS = 1.0
 KEY_NOTE = "Enter your key to fetch it."
 
 
@@ -151,7 +152,8 @@ class Runner:
                     return
                 ended = await self._patiently(self._follow, accepted)
                 await fetching.enter_async_context(self._fetching.one(lane))
-            await self._patiently(self._fetch, ended)
+            done = await self._patiently(self._fetch, ended)
+        await self._shrink(done)
 
     async def _submit(self, run: Run) -> Run | None:
         """Send it once; where fal certainly did not take it, offer it again with growing pauses.
@@ -229,7 +231,7 @@ class Runner:
         gateway = self._engines.gateway(run)
         result = await gateway.result(ticket)
         data = await gateway.download(result.url)
-        picture = await asyncio.to_thread(self._media.keep, data, run.request)
+        picture = await asyncio.to_thread(self._media.keep_original, data, run.request)
         run = await self._current(run)
         note: str | None = None
         if run.cancel_asked:
@@ -250,6 +252,15 @@ class Runner:
             note=note,
             **cost,
         )
+
+    async def _shrink(self, done: Run) -> None:
+        """The thumbnail, where no page has asked for it: a picture that is waited for comes before it."""
+        await asyncio.sleep(SHRINK_AFTER_SECONDS)
+        if done.picture:
+            try:
+                await asyncio.to_thread(self._media.shrunk, done.picture)
+            except (OSError, RequestFailed) as error:
+                log.warning("run %s: no thumbnail could be made: %s", done.id, error)
 
     def _cost(self, run: Run, units: float) -> float:
         return 0.0 if run.engine == "demo" else self._prices.of_units(units)

@@ -6,11 +6,11 @@ waited, so that the delay stays a small share of the whole, and shrinks when log
 
 from __future__ import annotations
 
-FIRST_SECONDS = 0.08
+FIRST_SECONDS = 0.1
 LONGEST_SECONDS = 1.5
-SHARE = 0.125
+SHARE = 0.15
 """The interval as a share of the time waited so far."""
-NEAREST_SECONDS = 0.01
+NEAREST_SECONDS = 0.005
 
 
 def next_interval(waited: float, fraction: float | None = None) -> float:
@@ -18,7 +18,7 @@ def next_interval(waited: float, fraction: float | None = None) -> float:
     interval = min(max(FIRST_SECONDS, waited * SHARE), LONGEST_SECONDS)
     if fraction is not None and 0.5 <= fraction < 1:
         # At a steady rate the rest takes this long. A log line is a step old and time in the queue counts as work, so
-        # this is rather too long than too short: go most of the way and look again.
+        # this is rather too long than too short: go a part of the way and look again.
         left = waited * (1 - fraction) / fraction
-        interval = min(interval, max(NEAREST_SECONDS, 0.6 * left))
+        interval = min(interval, max(NEAREST_SECONDS, 0.3 * left))
     return interval

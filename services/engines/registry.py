@@ -14,7 +14,7 @@ from services.settings import Settings
 if TYPE_CHECKING:
     import httpx
 
-    from services.engines.demo.queue import DemoQueue
+    from services.engines.demo.queue import DemoQueue, Paint
     from services.engines.gateway import FalGateway
 
 FORGET_SECONDS = 12 * 3600
@@ -28,7 +28,9 @@ class _HeldKey:
 
 
 class Engines:
-    def __init__(self, settings: Settings, folder: Path) -> None:
+    def __init__(self, settings: Settings, folder: Path, paint: Paint | None = None) -> None:
+        """`paint` paints the demo engine's pictures; None: a thread of this process does."""
+        self._paint = paint
         self._owner_key = settings.owner_key
         self._default: Engine = settings.engine
         self._demo_step_seconds = settings.playground_demo_step_seconds
@@ -39,9 +41,11 @@ class Engines:
 
     def warm_up(self) -> None:
         """Import what the first picture needs. Blocks for a few hundred ms: call it in a thread, after the start."""
-        import services.engines.demo.painter
         import services.engines.demo.queue
-        import services.engines.gateway  # noqa: F401
+        import services.engines.gateway
+
+        if self._paint is None:
+            import services.engines.demo.painter  # noqa: F401
 
     def choose(self, visitor: str | None) -> tuple[Engine, KeyOf]:
         """The engine for a visitor's next picture, and who pays for it."""
@@ -97,7 +101,9 @@ class Engines:
 
         from services.engines.demo.queue import DemoQueue
 
-        self._demo_queue = DemoQueue(step_seconds=self._demo_step_seconds, store=self._folder / "demo")
+        self._demo_queue = DemoQueue(
+            step_seconds=self._demo_step_seconds, store=self._folder / "demo", paint=self._paint
+        )
         return httpx.ASGITransport(self._demo_queue.app())
 
     def forget_demo_request(self, request_id: str) -> None:

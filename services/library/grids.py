@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -51,7 +52,7 @@ class GridStore:
     def __init__(self, history: History) -> None:
         self._history = history
 
-    def add(self, grid: Grid, runs: Iterable[Run]) -> list[Run]:
+    def add(self, grid: Grid, runs: Iterable[Run]) -> Future[list[Run]]:
         """A new grid and its new runs, in one transaction. It belongs to the project that they belong to."""
         new = list(runs)
         project = next((run.project_id for run in new), None)
@@ -61,31 +62,31 @@ class GridStore:
             connection.execute(grids.insert(), {**row, "plan": grid.plan.model_dump_json(), "project_id": project})
             _fill(connection, grid.id, grid.cells)
 
-        return self._history.add(new, write)
+        return self._history.add_soon(new, write)
 
-    def extend(self, grid_id: str, plan: GridPlan, cells: Mapping[str, str], runs: Iterable[Run]) -> list[Run]:
+    def extend(self, grid_id: str, plan: GridPlan, cells: Mapping[str, str], runs: Iterable[Run]) -> Future[list[Run]]:
         """Another plan for a grid, the cells that it adds, and their new runs, in one transaction."""
 
         def write(connection: Connection) -> None:
             connection.execute(update(grids).where(grids.c.id == grid_id).values(plan=plan.model_dump_json()))
             _fill(connection, grid_id, cells)
 
-        return self._history.add(runs, write)
+        return self._history.add_soon(runs, write)
 
-    def fill(self, grid_id: str, cells: Mapping[str, str], runs: Iterable[Run]) -> list[Run]:
+    def fill(self, grid_id: str, cells: Mapping[str, str], runs: Iterable[Run]) -> Future[list[Run]]:
         """Other runs for some cells, written with them in one transaction."""
-        return self._history.add(runs, lambda connection: _fill(connection, grid_id, cells))
+        return self._history.add_soon(runs, lambda connection: _fill(connection, grid_id, cells))
 
-    def replace(self, run_id: str, runs: Iterable[Run]) -> list[Run]:
+    def replace(self, run_id: str, runs: Iterable[Run]) -> Future[list[Run]]:
         """One new run for every cell that the run `run_id` fills, written with it in one transaction."""
         [new] = runs
         rule = grid_cells.c.run_id == run_id
-        return self._history.add([new], lambda c: c.execute(update(grid_cells).where(rule).values(run_id=new.id)))
+        return self._history.add_soon([new], lambda c: c.execute(update(grid_cells).where(rule).values(run_id=new.id)))
 
-    def check(self, grid_id: str, repeat: tuple[str, str], runs: Iterable[Run]) -> list[Run]:
+    def check(self, grid_id: str, repeat: tuple[str, str], runs: Iterable[Run]) -> Future[list[Run]]:
         """The two runs of the repeat check, the new one of them written with it."""
         values = {"repeat": json.dumps(repeat)}
-        return self._history.add(
+        return self._history.add_soon(
             runs, lambda connection: connection.execute(update(grids).where(grids.c.id == grid_id).values(values))
         )
 

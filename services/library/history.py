@@ -62,8 +62,12 @@ class History:
         self._writer.close()
         self._engine.dispose()
 
-    def add(self, new: Iterable[Run], also: Callable[[Connection], object] | None = None) -> list[Run]:
-        """Write new runs, and what `also` writes, in one transaction, and return them with their revisions."""
+    def add(self, new: Iterable[Run]) -> list[Run]:
+        """Write new runs in one transaction, and return them with their revisions."""
+        return self.add_soon(new).result()
+
+    def add_soon(self, new: Iterable[Run], also: Callable[[Connection], object] | None = None) -> Future[list[Run]]:
+        """`add` for callers that do not block; what `also` writes is of the same transaction."""
         asked = list(new)
 
         def work(connection: Connection) -> list[Run]:
@@ -75,7 +79,7 @@ class History:
                 also(connection)
             return added
 
-        return self._writer.submit(work).result()
+        return self._writer.submit(work)
 
     def change(self, run_id: str, /, **fields: Any) -> Run:
         """Change some fields of a run, commit, and return the new version. Raises NotFound."""

@@ -1,4 +1,4 @@
-"""Pictures as files: originals byte for byte as fal sent them, and small WebP thumbnails.
+"""Pictures as files: originals byte for byte as fal sent them, and small WebP thumbnails, which can be made again.
 
 Names carry 128 random bits, so that whoever knows a name may see the picture and nobody can guess one.
 """
@@ -6,6 +6,7 @@ Names carry 128 random bits, so that whoever knows a name may see the picture an
 from __future__ import annotations
 
 import io
+import logging
 import os
 import secrets
 import tempfile
@@ -15,9 +16,11 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from services.engines.replies import picture_failed
-from services.errors import StartupError
+from services.errors import RequestFailed, StartupError
 from services.request import GenerationRequest
 from services.run import Picture
+
+log = logging.getLogger(__name__)
 
 FORMATS = {"JPEG": ("jpg", "image/jpeg"), "PNG": ("png", "image/png"), "WEBP": ("webp", "image/webp")}
 """Pillow's name → (file ending, media type). Nothing else is ever decoded."""
@@ -50,6 +53,12 @@ class Media:
 
         Raises RequestFailed where the bytes are no whole picture.
         """
+        picture = self.keep_original(data, request)
+        self.shrunk(picture)
+        return picture
+
+    def keep_original(self, data: bytes, request: GenerationRequest) -> Picture:
+        """`keep` for who waits for the picture: its thumbnail is made when it is asked for. Blocks for a few ms."""
         image, ending = decode(data)
         stem = secrets.token_hex(16)
         picture = Picture(
@@ -62,7 +71,6 @@ class Media:
             note=_difference(image, ending, request),
         )
         write(self._originals / picture.name, data)
-        write(self._thumbs / picture.thumb, thumbnail(image), sync=False)  # it can be made again
         return picture
 
     def original(self, name: str) -> Path:
@@ -78,20 +86,35 @@ class Media:
         if not sound:
             return None
         if kind == "thumbs":
-            return self._found_thumb(stem) if ending == "webp" else None
+            return self._shrunk(stem) if ending == "webp" else None
         return file if (file := self._originals / name).is_file() else None
 
-    def _found_thumb(self, stem: str) -> Path | None:
-        """A thumbnail, made again where only its original is left."""
+    def shrunk(self, picture: Picture) -> Path | None:
+        """Its thumbnail, made now where there is none yet; None where nothing is left to make it of.
+
+        Blocks for about 10 ms at one megapixel. Raises RequestFailed where the original is damaged.
+        """
+        return self._shrunk(Path(picture.name).stem)
+
+    def _shrunk(self, stem: str) -> Path | None:
         thumb = self._thumbs / f"{stem}.webp"
         if thumb.is_file():
             return thumb
         for original in (self._originals / f"{stem}.{ending}" for ending in CONTENT_TYPES):
             if original.is_file():
                 image, _ = decode(original.read_bytes())
-                write(thumb, thumbnail(image), sync=False)
+                write(thumb, thumbnail(image), sync=False)  # it can be made again
                 return thumb
         return None
+
+    def remove_original(self, name: str) -> None:
+        """Its thumbnail stays, and is made first where nobody has asked for it yet."""
+        if (original := self.original(name)).is_file():
+            try:
+                self._shrunk(original.stem)
+            except (OSError, RequestFailed) as error:
+                log.warning("no thumbnail could be made of %s: %s", name, error)
+            original.unlink(missing_ok=True)
 
     def remove(self, picture: Picture) -> None:
         self.original(picture.name).unlink(missing_ok=True)
@@ -136,7 +159,7 @@ def thumbnail(image: Image.Image) -> bytes:
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     small = colours.resize(size, Image.Resampling.BICUBIC, reducing_gap=1.1)
     out = io.BytesIO()
-    small.save(out, "WEBP", quality=82, method=0)  # a picture waits for this: the quickest method
+    small.save(out, "WEBP", quality=82, method=0)  # a page waits for this: the quickest method
     return out.getvalue()
 
 

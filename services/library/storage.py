@@ -165,14 +165,14 @@ class Storage:
             self._newest = max(self._newest or "", stamp(moment))
         rows = self._history.records(select(runs.c.media_name, runs.c.visitor).where(runs.c.id.in_(ids)))
         for row in rows:
-            self._media.original(row["media_name"]).unlink(missing_ok=True)
+            self._media.remove_original(row["media_name"])
         return {row["media_name"]: row["visitor"] for row in rows}
 
     def _remove_leftovers(self) -> None:
         """Files that a crash left between the two."""
         names = self._history.values(select(runs.c.media_name).where(runs.c.original_removed_at.is_not(None)))
         for name in _sizes(self._folder / "media").keys() & set(names):
-            self._media.original(name).unlink(missing_ok=True)
+            self._media.remove_original(name)
 
 
 def _kept(rule: ColumnElement[bool]) -> ColumnElement[bool]:

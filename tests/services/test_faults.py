@@ -170,11 +170,11 @@ class TestThisMachine:
         assert "the history cannot be written (database or disk is full)" in caplog.text
 
     async def test_a_press_on_a_full_disk_sends_nothing_and_says_why(self, playground, fal, monkeypatch):
-        def full(_: Any) -> None:
+        def full(*_: Any) -> Any:
             raise FULL
 
         with monkeypatch.context() as patched:
-            patched.setattr(playground.history, "add", full)
+            patched.setattr("services.library.history.insert", full)
             with pytest.raises(CannotWrite, match=r"disk is full.*nothing was sent.*Make room"):
                 await playground.generate(None, REQUEST)
         assert fal.seen == []

@@ -128,6 +128,8 @@ class TestDeleteEverything:
         deleted = await made(playground, ANN)
         await playground.delete(ANN, deleted.id)
         await playground.enter_key(ANN, "id:their-secret")
+        for run in (mine, others, deleted):
+            playground.media.shrunk(run.picture)
 
         assert await playground.delete_everything(ANN) == 2
 

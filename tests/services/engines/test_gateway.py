@@ -547,12 +547,12 @@ class TestPacing:
     def test_the_interval_grows_with_the_time_waited_up_to_a_limit(self):
         intervals = [next_interval(seconds) for seconds in (0, 1, 4, 8, 12, 60, 3600)]
         assert intervals == sorted(intervals)
-        assert intervals[0] < 0.1
+        assert intervals[0] <= 0.1
         assert intervals[-1] == LONGEST_SECONDS
 
     def test_near_the_end_it_looks_sooner_but_never_in_a_tight_loop(self):
         assert next_interval(16, 0.97) < next_interval(16, 0.9) < next_interval(16)
-        assert next_interval(16, 0.9999) >= 0.01
+        assert next_interval(16, 0.9999) >= 0.005
         assert next_interval(16, 0.2) == next_interval(16, 1.0) == next_interval(16, None)
 
 
