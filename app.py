@@ -12,6 +12,7 @@ def main() -> int:
     # Gradio reads these when it is imported: no analytics, and no waiting for them.
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
+    from services.engines.demo.apart import PaintersApart
     from services.errors import StartupError
     from services.library.folder import claim
     from services.playground import Playground
@@ -23,7 +24,8 @@ def main() -> int:
     try:
         settings = load_settings()
         claimed = claim(settings.data_dir)
-        playground = Playground(settings)
+        painters = PaintersApart()
+        playground = Playground(settings, paint=painters)
     except StartupError as error:
         print(error, file=sys.stderr)
         return 1
@@ -61,6 +63,7 @@ def main() -> int:
     shown = "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104  # nosec B104: compared, not bound
     print(f"FLUX.2 [flex] Playground ({settings.engine} engine) on http://{shown}:{port}", flush=True)
     Server(config, playground, streams).run(sockets=[listening])
+    painters.close()
     claimed.release()
     return 0
 
