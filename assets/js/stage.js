@@ -87,11 +87,12 @@ function makeParts(panel) {
 const narrow = matchMedia("(max-width: 899px)");
 let unfolded = false;
 
+narrow.addEventListener("change", () => document.querySelectorAll(".pg-fold").forEach((fold) => (fold.open = !narrow.matches || unfolded)));
+
 /** On a phone the facts fold away, and stay as they were left; elsewhere they are open. */
 function folding(facts) {
   const fold = el("details", { class: "pg-fold", open: !narrow.matches || unfolded }, el("summary", {}, "Details"), facts);
   fold.addEventListener("toggle", () => narrow.matches && (unfolded = fold.open));
-  narrow.addEventListener("change", () => (fold.open = !narrow.matches || unfolded));
   return fold;
 }
 

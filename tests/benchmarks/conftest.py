@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
-from support.chromium import ARGUMENTS, find_chromium
+from support.chromium import launch_options
 
 HERE = Path(__file__).parent
 ONLY_LOOPBACK = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
@@ -28,7 +28,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    options = launch_options(whole=True)
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=find_chromium(), args=[*ARGUMENTS, ONLY_LOOPBACK])
+        running = playwright.chromium.launch(**{**options, "args": [*options["args"], ONLY_LOOPBACK]})
         yield running
         running.close()

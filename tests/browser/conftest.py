@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ViewportSize, sync_playwright
-from support.chromium import ARGUMENTS, find_chromium
+from support.chromium import launch_options
 from support.page import NewVisitor, PlaygroundPage, Visit
 from support.server import AppServer, serve_app
 
@@ -34,9 +34,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    executable = find_chromium()
+    options = launch_options()
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=executable, args=list(ARGUMENTS))
+        running = playwright.chromium.launch(**options)
         yield running
         running.close()
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Frame, FrameLocator, Page, expect
-from support.chromium import ARGUMENTS, find_chromium
+from support.chromium import launch_options
 from support.page import PATIENCE_MS
 from support.space import SPACE_HOST, Space, serve_space
 
@@ -38,10 +38,10 @@ def the_hub(
     """The Hub's page in a browser with these preferences. `script` runs before those of each page. Faults fail."""
     (profile / "Default").mkdir(parents=True)
     (profile / "Default" / "Preferences").write_text(json.dumps(preferences))
+    options = launch_options(whole=True)  # the shell knows no such settings
     context = browser.browser_type.launch_persistent_context(
         profile,
-        executable_path=find_chromium(),
-        args=[*ARGUMENTS, STORAGE_AS_OUTSIDE, *space.browser_arguments],
+        **{**options, "args": [*options["args"], STORAGE_AS_OUTSIDE, *space.browser_arguments]},
         ignore_https_errors=True,
         viewport={"width": 1440, "height": 900},
     )

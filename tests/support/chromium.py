@@ -7,15 +7,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
-NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-"""The shell without windows opens a page in two thirds of the time."""
-PACKAGES = NAMES[:2]
-"""Debian's; the first is of its newer releases."""
+SHELL = "chromium-headless-shell"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -29,27 +28,40 @@ INSTALL_SECONDS = 600
 INSTALLING = Path(tempfile.gettempdir()) / "playground-tests-chromium.lock"
 
 
-def find_chromium() -> Path | None:
-    """The executable to start; None where Playwright's own is to be used. Raises RuntimeError when there is none."""
+def launch_options(*, whole: bool = False) -> dict[str, Any]:
+    """What to give Playwright's `launch`. Raises RuntimeError when there is no Chromium and none can be installed.
+
+    `whole`: with windows and settings, as users have it. Else its headless shell will do: it opens a page in two thirds
+    of the time.
+    """
+    names = BROWSERS if whole else (SHELL, *BROWSERS)
+    packages = BROWSERS[:1] if whole else (SHELL, BROWSERS[0])
     with FileLock(INSTALLING):  # two test processes must not install it at once
-        return _on_path() or _install()
+        found = _on_path(names) or _install(packages, names)
+    if found:
+        return {"executable_path": found, "args": [*ARGUMENTS]}
+    return {"channel": "chromium" if whole else None, "args": [*ARGUMENTS]}  # Playwright's own
 
 
-def _install() -> Path | None:
+def _install(packages: Sequence[str], names: Sequence[str]) -> Path | None:
+    """The executable; None where Playwright has brought it."""
     tried = []
-    for attempt in (*(partial(_install_with_apt, package) for package in PACKAGES), _install_with_playwright):
-        complaint = attempt()
-        if complaint is None:
-            return _on_path()
-        tried.append(complaint)
+    for package in packages:
+        complaint = _install_with_apt(package)
+        if complaint is None and (found := _on_path(names)):
+            return found
+        tried.append(complaint or f"apt-get: installed {package}, and yet there is no such command.")
+    complaint = _run([sys.executable, "-m", "playwright", "install", "chromium"], dict(os.environ))
+    if complaint is None:
+        return None
     raise RuntimeError(
         "The browser tests need Chromium, and none could be found or installed. "
-        "Install it by hand, for example with `apt-get install chromium`.\n" + "\n".join(tried)
+        "Install it by hand, for example with `apt-get install chromium`.\n" + "\n".join([*tried, complaint])
     )
 
 
-def _on_path() -> Path | None:
-    found = next((path for name in NAMES if (path := shutil.which(name))), None)
+def _on_path(names: Sequence[str]) -> Path | None:
+    found = next((path for name in names if (path := shutil.which(name))), None)
     return Path(found) if found else None
 
 
@@ -64,11 +76,7 @@ def _install_with_apt(package: str) -> str | None:
         complaint = _run(command, environment)
         if complaint:
             return complaint
-    return None if _on_path() else f"apt-get: installed {package}, and yet there is no such command."
-
-
-def _install_with_playwright() -> str | None:
-    return _run([sys.executable, "-m", "playwright", "install", "chromium"], dict(os.environ))
+    return None
 
 
 def _run(command: list[str], environment: dict[str, str]) -> str | None:

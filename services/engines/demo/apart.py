@@ -98,8 +98,11 @@ def serve() -> None:
     out = sys.stdout.buffer
     for line in sys.stdin.buffer:
         picture = _paint(json.loads(line))
-        out.write(len(picture).to_bytes(LENGTH_BYTES, "big") + picture)
-        out.flush()
+        try:
+            out.write(len(picture).to_bytes(LENGTH_BYTES, "big") + picture)
+            out.flush()
+        except BrokenPipeError:
+            os._exit(0)  # the server ended meanwhile; Python's own end would complain about what is left to write
 
 
 def _paint(settings: dict[str, Any]) -> bytes:

@@ -22,9 +22,14 @@ from services.engines.demo.painter import paint
 SERVER = """
 import time
 from services.engines.demo.apart import PaintersApart
-PaintersApart()(prompt="a fox", width=64, height=64, seed=1, num_inference_steps=4, guidance_scale=3.5,
-                output_format="png")
+paint = PaintersApart()
+settings = dict(prompt="a fox", seed=1, num_inference_steps=4, guidance_scale=3.5, output_format="png")
+def picture(side):
+    paint(width=side, height=side, **settings)
+picture(64)
 print("painted", flush=True)
+if PAINTING:
+    picture(2048)
 time.sleep(60)
 """
 
@@ -96,13 +101,20 @@ def test_ctrl_c_is_left_to_the_server(painters):
     assert children(os.getpid()).count(process) == 1
 
 
-def test_no_process_outlives_a_killed_server():
-    with subprocess.Popen([sys.executable, "-c", SERVER], cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
+@pytest.mark.parametrize("while_painting", [False, True])
+def test_no_process_outlives_a_killed_server(while_painting, tmp_path):
+    script, told = SERVER.replace("PAINTING", str(while_painting)), tmp_path / "stderr.txt"
+    command = [sys.executable, "-c", script]
+    with told.open("w") as stderr, subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=stderr, text=True
+    ) as server:  # fmt: skip
         assert server.stdout
         assert server.stdout.readline() == "painted\n"
         [process] = children(server.pid)
+        time.sleep(0.2 if while_painting else 0)
         server.kill()
     deadline = time.monotonic() + PATIENCE_SECONDS
     while alive(process):
         assert time.monotonic() < deadline, "the painter goes on"
         time.sleep(0.02)
+    assert told.read_text() == ""
