@@ -46,9 +46,13 @@ def test_combinations_are_counted_without_being_written_out() -> None:
 def test_the_longest_prompt_is_read_while_nobody_notices(piece: str) -> None:
     """A visitor's prompt is read where the others' presses wait for it."""
     prompt = (piece * PROMPT_MAX)[:PROMPT_MAX]
-    start = time.process_time()
-    read(prompt)
-    assert time.process_time() - start < 0.1
+
+    def processor_seconds() -> float:
+        start = time.thread_time()
+        read(prompt)
+        return time.thread_time() - start
+
+    assert min(processor_seconds() for _ in range(3)) < 0.1  # memory may be tidied in one of them
 
 
 PIECES = st.lists(st.sampled_from(["{", "|", "}", "\\", "fox", " "]), max_size=14).map("".join)
