@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, FastAPI, HTTPException, Query, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.responses import JSONResponse, Response
 from sqlalchemy.exc import OperationalError
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
@@ -32,6 +32,7 @@ from services.errors import (
     TooMuch,
 )
 from services.feed import AT_ONCE
+from services.library.media import CONTENT_TYPES
 from services.library.metadata import MetadataError, read_settings, with_metadata
 from services.library.metadata.errors import FILE_MAX
 from services.library.query import Query as Found
@@ -256,18 +257,19 @@ async def _changes(playground: Playground, scope: Scope, cursor: int) -> AsyncIt
 def _media(playground: Playground) -> APIRouter:
     router = APIRouter()
 
-    async def serve(kind: str, name: str) -> FileResponse:
-        file = await asyncio.to_thread(playground.media.find, kind, name)
-        if file is None:
+    async def serve(kind: str, name: str) -> Response:
+        data = await asyncio.to_thread(playground.media.read, kind, name)
+        if data is None:
             raise HTTPException(404, "There is no such picture.")
-        return FileResponse(file, headers={**FOREVER, "X-Content-Type-Options": "nosniff"})
+        media_type = CONTENT_TYPES[name.partition(".")[2]]
+        return Response(data, media_type=media_type, headers={**FOREVER, "X-Content-Type-Options": "nosniff"})
 
     @router.get("/media/{name}")
-    async def media(name: str) -> FileResponse:
+    async def media(name: str) -> Response:
         return await serve("media", name)
 
     @router.get("/thumbs/{name}")
-    async def thumbs(name: str) -> FileResponse:
+    async def thumbs(name: str) -> Response:
         return await serve("thumbs", name)
 
     return router

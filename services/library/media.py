@@ -89,6 +89,16 @@ class Media:
             return self._shrunk(stem) if ending == "webp" else None
         return file if (file := self._originals / name).is_file() else None
 
+    def read(self, kind: str, name: str) -> bytes | None:
+        """The bytes of such a file; None where there is none. Pictures are read whole: they have a few MB."""
+        try:
+            return file.read_bytes() if (file := self.find(kind, name)) else None
+        except FileNotFoundError:  # removed just now
+            return None
+        except OSError as error:  # as a disk too full for a thumbnail
+            log.warning("%s/%s cannot be read or made: %s", kind, name, error)
+            return None
+
     def shrunk(self, picture: Picture) -> Path | None:
         """Its thumbnail, made now where there is none yet; None where nothing is left to make it of.
 

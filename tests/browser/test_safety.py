@@ -28,6 +28,7 @@ def test_a_picture_whose_file_is_gone_says_so(page: PlaygroundPage, server: AppS
     page.make()
     [run] = page.get_json("/runs")["runs"]
     for folder, name in (("media", run["media"]), ("thumbs", run["thumb"])):
+        page.page.request.get(f"{server.url}{name}")  # a thumbnail is made when it is asked for
         (server.data_dir / folder / name.split("/")[-1]).unlink()
 
     # The browser keeps pictures for good: another one has to fetch them.

@@ -115,6 +115,35 @@ class TestKeep:
             media.keep(encoded(), REQUEST)
         assert [file for file in tmp_path.rglob("*") if file.is_file()] == []
 
+    def test_a_thumbnail_is_made_when_it_is_asked_for(self, media):
+        picture = media.keep_original(encoded(), REQUEST)
+        assert not media.thumb(picture.thumb).exists()
+        assert media.read("thumbs", picture.thumb) == media.thumb(picture.thumb).read_bytes()
+
+    def test_where_none_can_be_made_there_is_none_yet(self, media, monkeypatch, caplog):
+        def full(*_: Any) -> None:
+            raise OSError(28, "No space left on device")
+
+        picture = media.keep_original(encoded(), REQUEST)
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "replace", full)
+            assert media.read("thumbs", picture.thumb) is None
+        assert "No space left on device" in caplog.text
+        assert media.read("thumbs", picture.thumb)
+
+    def test_before_an_original_goes_its_thumbnail_is_made(self, media):
+        picture = media.keep_original(encoded(), REQUEST)
+        media.remove_original(picture.name)
+        assert media.read("media", picture.name) is None
+        assert media.read("thumbs", picture.thumb)
+
+    def test_a_damaged_original_can_go_too(self, media, caplog):
+        picture = media.keep_original(encoded(), REQUEST)
+        media.original(picture.name).write_bytes(b"damaged")
+        media.remove_original(picture.name)
+        assert not media.original(picture.name).exists()
+        assert "no thumbnail could be made" in caplog.text
+
     def test_remove_takes_both_files_and_does_not_mind_a_second_time(self, media, tmp_path):
         picture = media.keep(encoded(), REQUEST)
         media.remove(picture)
