@@ -15,6 +15,7 @@ export function el(tag, attributes = {}, ...children) {
 const SHAPES = {
   star: "M8 1.8l1.9 4 4.4.5-3.3 3 .9 4.3L8 11.5l-3.9 2.1.9-4.3-3.3-3 4.4-.5z",
   more: "M3 8h.01M8 8h.01M13 8h.01",
+  grid: "M2.5 2.5h4.5v4.5h-4.5zM9 2.5h4.5v4.5h-4.5zM2.5 9h4.5v4.5h-4.5zM9 9h4.5v4.5h-4.5z",
   swap: "M2 5.5h11M10 2.5l3 3-3 3M14 10.5H3M6 7.5l-3 3 3 3",
   code: "M5.5 4.5L2 8l3.5 3.5M10.5 4.5L14 8l-3.5 3.5",
   key: "M10.5 5.5a3 3 0 1 1-2.6 4.5H6.5L5 11.5 3.5 10 2 11.5",

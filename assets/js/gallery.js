@@ -141,7 +141,7 @@ function pictureParts(run, trigger) {
         el("img", { src: run.thumb, alt: altText(run), loading: "lazy", decoding: "async", draggable: "false" })),
       goneBadge(run),
       button("Favourite", () => favourite(run), { class: "pg-star", "aria-pressed": String(run.favourite) }, icon("star")),
-      el("div", { class: "pg-card-compare" }, button("Sweep…", () => gridDesk.sweep(run), { class: "pg-overlay pg-overlay-sweep", title: "A grid of this picture with other settings" }), ...slotButtons(run, "pg-overlay pg-overlay-slot"), tick(run)),
+      el("div", { class: "pg-card-compare" }, button("Sweep…", () => gridDesk.sweep(run), { class: "pg-overlay", title: "Sweep…: a grid of this picture with other settings" }, icon("grid")), ...slotButtons(run, "pg-overlay pg-overlay-slot"), tick(run)),
     ];
   }
   if (isLive(run)) {

@@ -161,7 +161,7 @@ class Viewer {
       if (!found) return "computing…";
       if (found.error) return found.error;
       if (found.most === 0) return "Every pixel is the same.";
-      return `mean error ${found.mean.toFixed(2)} of 255 (${((found.mean / 255) * 100).toFixed(2)} %), largest ${found.most}`;
+      return `mean error ${found.mean.toFixed(2)} of 255 (${((found.mean / 255) * 100).toFixed(2)}\u00a0%), largest\u00a0${found.most}`;
     }
     return obstacle("difference", view.pictures) ?? (view.mode === "side" ? HINT : "");
   }

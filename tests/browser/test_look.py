@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, expect
+from support.overlaps import overlaps
 from support.page import NewVisitor, PlaygroundPage, expect_decoded
 from support.server import AppServer
 
 PHONE = {"width": 390, "height": 844}
+PHONE_OPTIONS = {"viewport": PHONE, "has_touch": True, "is_mobile": True}
 READABLE = 4.5
 """Contrast of text on its background that WCAG AA asks for."""
 
@@ -103,6 +106,27 @@ def test_nothing_sticks_out_of_other_windows(server: AppServer, new_visitor: New
     assert page.page.evaluate(OVERFLOW) <= 0
     expect(page.generate).to_be_in_viewport(ratio=1)
     expect(page.stage_picture).to_be_in_viewport(ratio=0.9)
+
+
+@pytest.mark.parametrize("options", [{}, PHONE_OPTIONS], ids=["desktop", "phone"])
+def test_no_words_are_drawn_over_a_control(server: AppServer, new_visitor: NewVisitor, options: dict[str, Any]) -> None:
+    page = new_visitor(server, **options)
+    page.make("A long prompt, and words in it. " * 40, images=2)
+    for top in range(0, 700, 20):
+        page.page.evaluate(f"scrollTo(0, {top})")
+        assert overlaps(page.page) == [], f"scrolled to {top}"
+    page.details.scroll_into_view_if_needed()
+    assert overlaps(page.page) == []
+    page.cards().first.hover()
+    assert overlaps(page.page) == []
+    page.open_advanced()
+    assert overlaps(page.page) == []
+    page.details.get_by_role("button", name="Sweep…").click()
+    expect(page.button(re.compile("^Run 5"))).to_be_enabled()
+    assert overlaps(page.page) == []
+    page.page.get_by_role("tab", name="History").click()
+    expect(page.page.locator("#widget-history [data-run-id]")).to_have_count(2)
+    assert overlaps(page.page) == []
 
 
 def test_the_stage_does_not_move_when_a_picture_arrives(slow_page: PlaygroundPage) -> None:
