@@ -36,7 +36,7 @@ class PaintersApart:
     def __call__(self, **settings: Any) -> bytes:
         with self._turn, contextlib.ExitStack() as ended:
             try:
-                painter = self._idle.pop() if self._idle else _Painter()
+                painter = self._free()
                 ended.callback(painter.close)
                 picture = painter.paint(settings)
             except (OSError, EOFError) as error:
@@ -47,10 +47,17 @@ class PaintersApart:
             self._idle.append(painter)
             return picture
 
+    def _free(self) -> _Painter:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return _Painter()
+
     def close(self) -> None:
         """End the processes. A later call starts new ones."""
-        while self._idle:
-            self._idle.pop().close()
+        with contextlib.suppress(IndexError):
+            while True:
+                self._idle.pop().close()
 
 
 class _Painter:
