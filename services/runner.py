@@ -128,7 +128,7 @@ class Runner:
     async def _work(self, run: Run) -> None:
         """One run to its end, whatever the end is."""
         try:
-            await self._to_the_picture(run)
+            done = await self._to_the_picture(run)
         except KeyNeeded:
             await self._save(run, note=KEY_NOTE)
         except SubmitUnanswered as error:
@@ -140,20 +140,22 @@ class Runner:
         except Exception:
             log.exception("run %s stopped on an error of this program", run.id)
             await self._fail_here(run, failures.our_fault())
+        else:
+            if done:
+                await self._shrink(done)
 
-    async def _to_the_picture(self, run: Run) -> None:
-        """Send, follow, fetch. While a picture is fetched the next request is at fal already; no further ones are,
-        where pictures cannot be fetched."""
+    async def _to_the_picture(self, run: Run) -> Run | None:
+        """Send, follow, fetch; None where it is not sent (now). While a picture is fetched the next request is at fal
+        already; no further ones are, where pictures cannot be fetched."""
         lane = self._engines.lane(run)
         async with AsyncExitStack() as fetching:
             async with self._slots.one(lane, _rank(run)):
                 accepted = run if run.ticket else await self._submit(run)
                 if accepted is None or self._stopping:
-                    return
+                    return None
                 ended = await self._patiently(self._follow, accepted)
                 await fetching.enter_async_context(self._fetching.one(lane))
-            done = await self._patiently(self._fetch, ended)
-        await self._shrink(done)
+            return await self._patiently(self._fetch, ended)
 
     async def _submit(self, run: Run) -> Run | None:
         """Send it once; where fal certainly did not take it, offer it again with growing pauses.
@@ -261,6 +263,8 @@ class Runner:
                 await asyncio.to_thread(self._media.shrunk, done.picture)
             except (OSError, RequestFailed) as error:
                 log.warning("run %s: no thumbnail could be made: %s", done.id, error)
+            except Exception:  # the picture is there: nothing here may change that
+                log.exception("run %s: no thumbnail could be made", done.id)
 
     def _cost(self, run: Run, units: float) -> float:
         return 0.0 if run.engine == "demo" else self._prices.of_units(units)

@@ -176,13 +176,14 @@ class TestJourney:
         await desk.until(lambda: desk.media.thumb(run.picture.thumb).is_file())
         assert clock.sleeps[-1] == runner_module.SHRINK_AFTER_SECONDS
 
-    async def test_a_disk_too_full_for_a_thumbnail_leaves_the_picture_done(self, desk, monkeypatch, caplog):
-        def full(_: Any) -> None:
-            raise OSError(28, "No space left on device")
+    @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), ZeroDivisionError("a fault of ours")])
+    async def test_a_thumbnail_that_cannot_be_made_leaves_the_picture_done(self, desk, monkeypatch, caplog, error):
+        def broken(_: Any) -> None:
+            raise error
 
-        monkeypatch.setattr("services.library.media.thumbnail", full)
+        monkeypatch.setattr("services.library.media.thumbnail", broken)
         run = await desk.make()
-        await desk.until(lambda: "no thumbnail could be made" in caplog.text)
+        await desk.until(lambda: str(error) in caplog.text)
         assert desk.read(run).state is RunState.DONE
 
     async def test_what_is_told_about_a_finished_run(self, desk, fal):
