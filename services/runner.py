@@ -11,20 +11,17 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future
 from contextlib import AsyncExitStack
 from contextvars import Context
 from typing import Any
-
-from sqlalchemy.exc import OperationalError
 
 from services import failures, repeat
 from services.changes import Changes
 from services.engines.registry import Engines
 from services.errors import Failure, KeyNeeded, NotAccepted, RequestFailed, SubmitUnanswered, Unreachable
+from services.journal import Journal
 from services.library.history import History
 from services.library.media import Media
-from services.library.scope import EVERYONE
 from services.lost import LostSubmits
 from services.pricing import Prices
 from services.run import AT_FAL_STATES, Run, RunState, Ticket, now
@@ -36,8 +33,6 @@ SUBMIT_PATIENCE_SECONDS = 600.0
 """How long a request that fal certainly did not take is offered again."""
 READ_PATIENCE_SECONDS = 3600.0
 """How long a picture is followed through failing calls; fal keeps a result for about an hour."""
-WRITE_PATIENCE_SECONDS = 600.0
-"""How long a history that cannot be written is waited for."""
 LONGEST_PAUSE_SECONDS = 30.0
 SHRINK_AFTER_SECONDS = 1.0
 KEY_NOTE = "Enter your key to fetch it."
@@ -55,9 +50,9 @@ class Runner:
         fal_api_host: str | None = None,
     ) -> None:
         self._history = history
+        self._journal = Journal(history, changes)
         self._media = media
         self._engines = engines
-        self._changes = changes
         self._prices = prices
         self._slots = Slots(max_concurrent)
         self._fetching = Slots(max_concurrent)
@@ -92,7 +87,7 @@ class Runner:
 
     async def fetch_again(self, run: Run) -> Run:
         """Follow an accepted run once more that failed on its way here."""
-        again = await self._save(run, state=RunState.SUBMITTED, failure=None, finished_at=None, note=None)
+        again = await self._journal.save(run, state=RunState.SUBMITTED, failure=None, finished_at=None, note=None)
         self.take(again)
         return again
 
@@ -102,9 +97,9 @@ class Runner:
         A task is never interrupted for this: it may be sending just now, and then fal has to be asked.
         """
         asked = {"cancel_asked": True, "finished_at": now(), "note": None}
-        if cancelled := await self._save_from(RunState.PENDING, run, state=RunState.CANCELLED, **asked):
+        if cancelled := await self._journal.save_from(RunState.PENDING, run, state=RunState.CANCELLED, **asked):
             return cancelled
-        run = await self._save(run, cancel_asked=True)
+        run = await self._journal.save(run, cancel_asked=True)
         if run.state in AT_FAL_STATES and run.ticket:
             await self._cancel_at_fal(run, run.ticket)
         return run
@@ -114,7 +109,7 @@ class Runner:
 
         Submits on their way get a moment to be answered, for an unanswered one cannot be repeated.
         """
-        self._stopping = True
+        self._stopping = self._journal.stopping = True
         await self._lost.stop()
         sending = [task for run_id, task in self._tasks.items() if run_id in self._sending]
         if sending:
@@ -130,7 +125,7 @@ class Runner:
         try:
             done = await self._to_the_picture(run)
         except KeyNeeded:
-            await self._save(run, note=KEY_NOTE)
+            await self._journal.save(run, note=KEY_NOTE)
         except SubmitUnanswered as error:
             self._lost.look_for(await self._unknown(run, error.failure))
         except (RequestFailed, NotAccepted, Unreachable) as error:
@@ -164,11 +159,11 @@ class Runner:
         """
         gateway = self._engines.gateway(run)
         start, attempt = time.monotonic(), 0
-        while sending := await self._begin(run):
+        while sending := await self._journal.begin(run):
             self._sending.add(run.id)
             try:
                 ticket = await gateway.submit(sending.request)
-                accepted = await self._save(run, state=RunState.SUBMITTED, ticket=ticket)
+                accepted = await self._journal.save(run, state=RunState.SUBMITTED, ticket=ticket)
             except NotAccepted as error:
                 attempt += 1
                 jitter = random.uniform(0.7, 1.0)  # noqa: S311  # nosec B311: no secret
@@ -176,7 +171,9 @@ class Runner:
                 if time.monotonic() - start + pause > SUBMIT_PATIENCE_SECONDS:
                     raise
                 # Not taken: say so in the history, so that a crash while waiting leaves no doubt.
-                waiting = await self._save(run, state=RunState.PENDING, note=error.waiting_for, submitted_at=None)
+                waiting = await self._journal.save(
+                    run, state=RunState.PENDING, note=error.waiting_for, submitted_at=None
+                )
             else:
                 if accepted.cancel_asked:  # pressed while the request was on its way
                     await self._cancel_at_fal(accepted, ticket)
@@ -189,13 +186,6 @@ class Runner:
                 await asyncio.sleep(pause)
         return None
 
-    async def _begin(self, run: Run) -> Run | None:
-        """From pending to submitting, committed; None where that must not be."""
-        sending: Run | None = await self._written(lambda: self._history.begin_soon(run.id, now()))
-        if sending:
-            self._changes.tell(sending.visitor)
-        return sending
-
     async def _patiently(self, read: Callable[[Run], Awaitable[Run]], run: Run) -> Run:
         """Follow or fetch; calls that fail for a while are repeated, for reading costs nothing."""
         start, attempt = time.monotonic(), 0
@@ -207,7 +197,7 @@ class Runner:
                 if time.monotonic() - start > READ_PATIENCE_SECONDS:
                     raise
                 log.warning("run %s: %s", run.id, error)
-                run = await self._save(run, note="fal cannot be reached just now; trying again")
+                run = await self._journal.save(run, note="fal cannot be reached just now; trying again")
                 await asyncio.sleep(min(LONGEST_PAUSE_SECONDS, 0.5 * 2**attempt))
 
     async def _follow(self, run: Run) -> Run:
@@ -223,7 +213,7 @@ class Runner:
             }
             if seen.state is RunState.RUNNING and run.started_at is None:
                 news["started_at"] = now()
-            run = await self._save_news(run, {**news, "note": None})
+            run = await self._journal.save_news(run, {**news, "note": None})
         return run
 
     async def _fetch(self, run: Run) -> Run:
@@ -234,14 +224,14 @@ class Runner:
         result = await gateway.result(ticket)
         data = await gateway.download(result.url)
         picture = await asyncio.to_thread(self._media.keep_original, data, run.request)
-        run = await self._current(run)
+        run = await self._journal.current(run)
         note: str | None = None
         if run.cancel_asked:
             note = "It was finished before the cancel reached fal, so it was kept."
         elif run.repeat_of:
             note = await asyncio.to_thread(repeat.told, self._history, self._media, run.repeat_of, picture)
         cost = {} if result.billed_units is None else {"cost_usd": self._cost(run, result.billed_units)}
-        return await self._save(
+        return await self._journal.save(
             run,
             state=RunState.DONE,
             picture=picture,
@@ -274,27 +264,27 @@ class Runner:
             await self._engines.gateway(run).cancel(ticket)
         except (Unreachable, KeyNeeded) as error:
             log.warning("run %s could not be cancelled: %s", run.id, error)
-            await self._save(run, note="The cancel did not reach fal; it goes on.")
+            await self._journal.save(run, note="The cancel did not reach fal; it goes on.")
 
     async def _fail_here(self, run: Run, failure: Failure) -> None:
         """The end by an error of this program. While a request was on its way, it leaves open whether fal took it."""
         if self._stopping:
             return  # the stop broke it: the next start goes on from what the history says
         lost = {"failure": failures.broke_off_while_submitting(), "note": None, "finished_at": now()}
-        if unknown := await self._save_from(RunState.SUBMITTING, run, state=RunState.UNKNOWN, **lost):
+        if unknown := await self._journal.save_from(RunState.SUBMITTING, run, state=RunState.UNKNOWN, **lost):
             self._lost.look_for(unknown)
         else:
             await self._fail(run, failure)
 
     async def _unknown(self, run: Run, failure: Failure) -> Run:
         """Sent, and no answer came."""
-        return await self._save(run, state=RunState.UNKNOWN, failure=failure, note=None, finished_at=now())
+        return await self._journal.save(run, state=RunState.UNKNOWN, failure=failure, note=None, finished_at=now())
 
     async def _fail(self, run: Run, failure: Failure) -> None:
         """The end without a picture. What was cancelled on request is no failure."""
-        current = await self._current(run)
+        current = await self._journal.current(run)
         cancelled = current.cancel_asked and failure.code not in ("content_policy", "no_media", "validation")
-        await self._save(
+        await self._journal.save(
             run,
             state=RunState.CANCELLED if cancelled else RunState.FAILED,
             failure=None if cancelled else failure,
@@ -303,42 +293,6 @@ class Runner:
             queue_position=None,
             note=None,
         )
-
-    async def _save_news(self, run: Run, news: dict[str, Any]) -> Run:
-        """Save what differs; nothing where nothing does."""
-        fresh = {name: value for name, value in news.items() if getattr(run, name) != value}
-        return await self._save(run, **fresh) if fresh else run
-
-    async def _save(self, run: Run, **fields: Any) -> Run:
-        """Commit, then tell the pages. A commit once begun is finished even when the task is cancelled."""
-        saved: Run = await self._written(lambda: self._history.change_soon(run.id, **fields))
-        self._changes.tell(saved.visitor)
-        return saved
-
-    async def _save_from(self, before: RunState, run: Run, /, **fields: Any) -> Run | None:
-        """Save only where the run is in the state `before` now; None where it is not."""
-        saved: Run | None = await self._written(lambda: self._history.change_from_soon(before, run.id, **fields))
-        if saved:
-            self._changes.tell(saved.visitor)
-        return saved
-
-    async def _written(self, write: Callable[[], Future[Any]]) -> Any:
-        """Write to the history. A full disk and another program's lock are waited out: what is being written may be
-        known to this task alone, as the id of a request that fal has just accepted."""
-        start, attempt = time.monotonic(), 0
-        while True:
-            try:
-                return await asyncio.shield(asyncio.wrap_future(write()))
-            except OperationalError as error:
-                attempt += 1
-                if self._stopping or time.monotonic() - start > WRITE_PATIENCE_SECONDS:
-                    raise
-                log.error("the history cannot be written (%s); trying again", error.orig)
-                await asyncio.sleep(min(LONGEST_PAUSE_SECONDS, 0.5 * 2**attempt))
-
-    async def _current(self, run: Run) -> Run:
-        """The run as it stands in the history: others may have changed it meanwhile."""
-        return await asyncio.to_thread(self._history.get, run.id, EVERYONE)
 
 
 def _rank(run: Run) -> int:

@@ -18,6 +18,7 @@ from sqlalchemy.exc import OperationalError
 from support.standin import NGINX, WORKING, Clock, Lost, Reply, Seen, StandIn, Unsent, picture
 from support.tls import serve_tls
 
+from services import journal as journal_module
 from services import lost as lost_module
 from services import runner as runner_module
 from services.engines import download as download_module
@@ -38,7 +39,7 @@ FULL = OperationalError("INSERT", {}, sqlite3.OperationalError("database or disk
 def fal(monkeypatch: pytest.MonkeyPatch) -> StandIn:
     fal, real = StandIn(), gateway_module.FalGateway
     monkeypatch.setattr(gateway_module, "FalGateway", lambda key, transport=None: real(key, transport=fal.transport()))
-    modules = (lost_module, runner_module, gateway_module, download_module, fal_client.client)
+    modules = (lost_module, runner_module, journal_module, gateway_module, download_module, fal_client.client)
     Clock().drive(monkeypatch, *modules)
     return fal
 

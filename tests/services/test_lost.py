@@ -13,6 +13,7 @@ import pytest
 from pydantic import SecretStr
 from support.standin import Clock, Lost, Reply, Seen, StandIn
 
+from services import journal as journal_module
 from services import lost as lost_module
 from services import runner as runner_module
 from services.engines import gateway as gateway_module
@@ -32,7 +33,7 @@ Open = Callable[..., Playground]
 def fal(monkeypatch: pytest.MonkeyPatch) -> StandIn:
     fal, real = StandIn(), gateway_module.FalGateway
     monkeypatch.setattr(gateway_module, "FalGateway", lambda key, transport=None: real(key, transport=fal.transport()))
-    Clock().drive(monkeypatch, lost_module, runner_module, gateway_module, fal_client.client)
+    Clock().drive(monkeypatch, lost_module, runner_module, journal_module, gateway_module, fal_client.client)
     return fal
 
 

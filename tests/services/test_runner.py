@@ -20,6 +20,7 @@ from sqlalchemy.exc import OperationalError
 from support.patience import PATIENCE_SECONDS
 from support.standin import COMPLETED, NGINX, Clock, Lost, Reply, Seen, StandIn, Unsent, picture
 
+from services import journal as journal_module
 from services import runner as runner_module
 from services.engines import download as download_module
 from services.engines import gateway as gateway_module
@@ -47,7 +48,7 @@ def fal(monkeypatch: pytest.MonkeyPatch) -> StandIn:
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Pauses cost a millisecond."""
-    return Clock().drive(monkeypatch, runner_module, gateway_module, download_module, fal_client.client)
+    return Clock().drive(monkeypatch, runner_module, journal_module, gateway_module, download_module, fal_client.client)
 
 
 class Desk:

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from support.standin import Clock, Lost, Reply, StandIn
 from support.whole import WholeApp, routes_of, whole_app
 
+from services import journal as journal_module
 from services import runner as runner_module
 from services.engines import gateway as gateway_module
 from services.request import ENDPOINT, parse_request
@@ -39,7 +40,7 @@ def repeating(status: int) -> Any:
 def fal(monkeypatch: pytest.MonkeyPatch) -> StandIn:
     """Every gateway that is built leads here, and remembers the keys that it brought."""
     fal, real = StandIn(), gateway_module.FalGateway
-    Clock().drive(monkeypatch, runner_module, gateway_module, fal_client.client)
+    Clock().drive(monkeypatch, runner_module, journal_module, gateway_module, fal_client.client)
     monkeypatch.setattr(gateway_module, "FalGateway", lambda key, transport=None: real(key, transport=fal.transport()))
     return fal
 
