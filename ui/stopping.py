@@ -10,6 +10,7 @@ import gc
 import socket
 
 import uvicorn
+from sse_starlette.sse import AppStatus
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.playground import Playground
@@ -25,6 +26,8 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._playground, self._streams = playground, streams
         self._settling: asyncio.Task[None] | None = None
+        # Left to itself, sse-starlette cuts its streams off at the signal, at times before they have been ended here.
+        AppStatus.disable_automatic_graceful_drain()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
