@@ -24,13 +24,6 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return min(MOST_PROCESSES, os.cpu_count() or 1) if whole and "benchmark" not in _asked(config) else 0
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What made a test run again: a race that is lost now and then is a fault to be found, here or in the page."""
-    for report in terminalreporter.stats.get("rerun", []):
-        terminalreporter.section(f"run again: {report.nodeid}, {report.when}")
-        terminalreporter.write_line(report.longreprtext)
-
-
 def _asked(config: pytest.Config) -> str:
     """What `-m` says; pytest.ini's own leaves the benchmarks out."""
     return "" if config.option.markexpr == "not benchmark" else config.option.markexpr

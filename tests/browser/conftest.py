@@ -25,8 +25,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     ours = [item for item in items if item.path.is_relative_to(HERE)]
     for item in ours:
         item.add_marker(pytest.mark.browser)
-        # Two browsers and five servers on two cores lose a race now and then; what is broken fails each time.
-        item.add_marker(pytest.mark.flaky(reruns=2))
     others = [item for item in items if not item.path.is_relative_to(HERE)]
     length = Counter(item.path for item in ours)
     items[:] = others + sorted(ours, key=lambda item: -length[item.path])
