@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Browser, Locator, expect
 from support.overlaps import overlaps
 from support.page import NewVisitor, PlaygroundPage, expect_decoded
 from support.server import AppServer
@@ -127,6 +127,18 @@ def test_no_words_are_drawn_over_a_control(server: AppServer, new_visitor: NewVi
     page.page.get_by_role("tab", name="History").click()
     expect(page.page.locator("#widget-history [data-run-id]")).to_have_count(2)
     assert overlaps(page.page) == []
+
+
+def test_words_are_looked_at_when_they_stand_still(browser: Browser) -> None:
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.set_content("""
+            <style>button { width: 60px } span { display: inline-block; transition: transform 1s }</style>
+            <button onclick="this.firstChild.style.transform = 'translateX(0)'"
+                ><span style="transform: translateX(90px)">More</span></button>""")
+        assert overlaps(page) == ["too small for its words: More"]
+        page.get_by_role("button").click()
+        assert overlaps(page) == []
 
 
 def test_the_stage_does_not_move_when_a_picture_arrives(slow_page: PlaygroundPage) -> None:
