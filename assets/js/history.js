@@ -34,7 +34,7 @@ export async function mountHistory(element, { trigger }) {
   const main = el("div", { class: "pg-h-main" }, sheet, empty, picksBar);
   element.append(bar, pill, el("div", { class: "pg-h-body" }, main, panel));
 
-  const results = new Results({ isAtTop: () => body.offsetParent && scrollY < 40 });
+  const results = new Results({ isShown: () => Boolean(body.offsetParent), isAtTop: () => scrollY < 40 });
   const picks = new Picks();
   const columns = columnsOf(parameters);
   const cards = new Map(); // id → node, for those in the document
@@ -80,7 +80,7 @@ export async function mountHistory(element, { trigger }) {
   };
 
   const list = new VirtualList(body, { draw: drawLine, nearEnd: () => results.next() });
-  const place = keepPlace(body, list, () => Math.max(0, bar.getBoundingClientRect().bottom + head.offsetHeight), () => results.news && scrollY < 40 && results.again());
+  const place = keepPlace(body, list, () => Math.max(0, bar.getBoundingClientRect().bottom + head.offsetHeight), () => results.catchUp());
   const perLine = () => (view === "table" ? 1 : Math.max(2, Math.floor((body.clientWidth + GAP) / (CARD_MIN + GAP))));
 
   function layOut() {

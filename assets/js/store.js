@@ -193,12 +193,12 @@ class Store extends EventTarget {
     this.cursor = id;
     const before = this.runs.get(data.id);
     const run = { ...before, ...data };
+    this.tell("change");
     if (!before && run.prompt === undefined) return;
     this.runs.set(run.id, run);
     if (run.state === "done" && before?.state !== "done" && Date.parse(run.created_at) >= visitStart()) this.countSoon();
     if (run.grid) this.countStack(run.grid);
     if (run.grid && run.deleted && !before?.deleted) this.refresh().catch(() => {}); // another of its runs may stand for the stack now
-    this.tell("change");
   }
 
   /** Once for pictures that arrive together, and after they are drawn. */
