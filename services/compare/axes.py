@@ -17,7 +17,15 @@ from services.compare.diff import value_text
 from services.compare.items import MAX_VALUES, ItemError, join_items, read_numbers, split_items
 from services.errors import FieldIssue, InvalidRequest
 from services.faults import plain
-from services.request import PARAMETERS, PRESET_LABELS, PRESET_PIXELS, GenerationRequest, Parameter, random_seed
+from services.request import (
+    PARAMETERS,
+    PRESET_LABELS,
+    PRESET_PIXELS,
+    GenerationRequest,
+    Parameter,
+    parse_value,
+    random_seed,
+)
 
 SEARCH_REPLACE = "prompt_sr"
 AXIS_LABELS = {name: parameter.label for name, parameter in PARAMETERS.items()} | {SEARCH_REPLACE: "Prompt S/R"}
@@ -134,7 +142,7 @@ def _values(field: str, items: list[Any], base: GenerationRequest) -> list[Any]:
     if field == SEARCH_REPLACE:
         return _replacements(items, base.prompt)
     parameter = PARAMETERS[field]
-    return _checked(parameter, _READ[parameter.kind](parameter, items), base)
+    return _checked(parameter, _READ[parameter.kind](parameter, items))
 
 
 # -- items → values ----------------------------------------------------------------------------------------------------
@@ -235,17 +243,15 @@ def check_found(axis: Axis, prompts: Sequence[str]) -> None:
 # -- rules -------------------------------------------------------------------------------------------------------------
 
 
-def _checked(parameter: Parameter, values: list[Any], base: GenerationRequest) -> list[Any]:
+def _checked(parameter: Parameter, values: list[Any]) -> list[Any]:
     """The values, each as the model takes it. Raises InvalidRequest with the first few that it does not take."""
     found, faults = [], []
     for value in values:
         try:
-            checked = base.vary(**{parameter.name: value})
+            found.append(parse_value(parameter.name, value))
         except InvalidRequest as error:
             said = str(error)
             faults.append(said if said.startswith(parameter.label) else f"{parameter.label}: {said}")
-        else:
-            found.append(checked.model_dump(mode="json")[parameter.name])
     if faults:
         told = list(dict.fromkeys(faults))
         more = f" And {len(told) - FAULTS_TOLD} more." if len(told) > FAULTS_TOLD else ""

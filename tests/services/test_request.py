@@ -22,6 +22,7 @@ from services.request import (
     _parameter,
     caption,
     parse_request,
+    parse_value,
     random_seed,
     snap_side,
 )
@@ -275,6 +276,28 @@ class TestCustomSize:
         assert PRESET_PIXELS.keys() == PRESET_LABELS.keys() == set(PARAMETERS["image_size"].choices)
         for width, height in PRESET_PIXELS.values():
             assert ImageSize(width=width, height=height)
+
+
+class TestOneValue:
+    ANY = ("a fox", "", "x" * 10_001, "a\x00b", "half \ud83e", "square", "png", "2", "on", 0, 1, 28, 2.0, 2.5, 10, 99,
+           -1, SEED_MAX, SEED_MAX + 1, 10**30, float("nan"), float("inf"), True, False, None, [], {}, {"width": 640},
+           {"width": 100, "height": 64}, {"width": 1, "height": None}, {"width": 2560, "height": 2560},
+           {"width": 64, "height": 64, "depth": 1})  # fmt: skip
+
+    @pytest.mark.parametrize("name", PARAMETERS)
+    def test_a_value_by_itself_is_taken_or_refused_as_in_a_whole_request(self, name):
+        whole = GenerationRequest(prompt="a fox")
+        for value in self.ANY:
+            alone: object
+            try:
+                alone = parse_value(name, value)
+            except InvalidRequest as error:
+                alone = error.issues
+            try:
+                expected: object = whole.vary(**{name: value}).model_dump(mode="json")[name]
+            except InvalidRequest as error:
+                expected = error.issues
+            assert (type(alone), alone) == (type(expected), expected)
 
 
 class TestFrozen:
