@@ -5,22 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from services.compare.axes import Axis, parse_axis
-from services.compare.grid import ASK_ABOVE, GridPlan, make_plan
+from services.compare.grid import ASK_ABOVE, GridPlan, Typed, make_plan
 from services.compare.pace import FAL_AT_ONCE, FAL_SECONDS_A_STEP, Pace, pace_of
 from services.engines.registry import Engines
-from services.errors import ConfirmNeeded, InvalidRequest
+from services.errors import ConfirmNeeded, FieldIssue, InvalidRequest
 from services.library.grids import Grid
 from services.library.history import History
 from services.library.scope import Scope
 from services.pricing import Prices
 from services.request import GenerationRequest
-from services.run import Engine
+from services.run import Engine, KeyOf
 from services.settings import Settings
 
-Axes = Sequence[tuple[str, str | Sequence[Any]]]
 LATELY = 60
 """Pictures from which the pace is read."""
 
@@ -40,8 +38,8 @@ class Preview:
 
     plan: GridPlan | None
     axes: tuple[AxisPreview, ...]
-    fault: str = ""
-    """Why the whole cannot be run; axes have their own."""
+    issues: tuple[FieldIssue, ...] = ()
+    """Why axes that were read cannot be run together: `field` is the axis at fault, or `grid`."""
     cells: int = 0
     made: int = 0
     """Cells whose picture is there already."""
@@ -51,6 +49,22 @@ class Preview:
     engine: Engine = "demo"
     asks: bool = False
     """Whether it takes a second yes."""
+
+    @property
+    def fault(self) -> str:
+        return " ".join(issue.message for issue in self.issues)
+
+
+def preview_axes(typed: Typed, base: GenerationRequest) -> tuple[AxisPreview, ...]:
+    """Axes as they are typed, each read once. Takes some 10 ms for a thousand values: call it in a thread."""
+    return tuple(_preview_axis(field, values, base) for field, values in typed)
+
+
+def _preview_axis(field: str, values: str | Sequence[object], base: GenerationRequest) -> AxisPreview:
+    try:
+        return AxisPreview(field, parse_axis(field, values, base))
+    except InvalidRequest as error:
+        return AxisPreview(field, None, str(error))
 
 
 class Planner:
@@ -66,71 +80,87 @@ class Planner:
         self._settings, self._scope = settings, scope
 
     async def preview(
-        self, visitor: str | None, base: GenerationRequest, axes: Axes, *, grid: Grid | None = None, reuse: bool = True
+        self,
+        visitor: str | None,
+        base: GenerationRequest,
+        axes: Sequence[AxisPreview],
+        *,
+        grid: Grid | None = None,
+        reuse: bool = True,
     ) -> Preview:
         """What would be made; with `grid`, of what it does not hold yet.
 
-        Never raises for what is typed: faults are told, axis by axis.
+        Never raises for what was typed: faults are told, each with its axis.
         """
-        read = tuple(_preview_axis(field, values, base) for field, values in axes)
-        if not read or any(axis.axis is None for axis in read):
-            return Preview(None, read)
+        read = [one.axis for one in axes if one.axis]
+        if not read or len(read) < len(axes):
+            return Preview(None, tuple(axes))
         try:
-            plan = make_plan(base, [(one.field, one.axis.values) for one in read if one.axis])
+            plan = await asyncio.to_thread(_with_cells, base, read)
         except InvalidRequest as error:
-            return Preview(None, read, fault=str(error))
-        there = await self.there(visitor, plan, grid, reuse=reuse)
-        engine, _ = self._engines.choose(visitor)
-        new = [request for key, request in plan.requests.items() if key not in there]
-        pace = await self.pace(visitor)
-        return Preview(
-            plan=plan,
-            axes=read,
-            cells=len(plan.requests),
-            made=len(there),
-            new=len(new),
-            cost_usd=self._cost(engine, new),
-            seconds=pace.seconds([request.num_inference_steps for request in new]),
-            engine=engine,
-            asks=len(new) > ASK_ABOVE,
-        )
+            return Preview(None, tuple(axes), error.issues)
+        engine, key_of = self._engines.choose(visitor)
+        scope = self._scope(visitor)
+
+        def count() -> Preview:
+            there = self._there(plan, grid, scope, engine if reuse else None)
+            new = [request for key, request in plan.requests.items() if key not in there]
+            return Preview(
+                plan=plan,
+                axes=tuple(axes),
+                cells=len(plan.requests),
+                made=len(there),
+                new=len(new),
+                cost_usd=self._cost(engine, new),
+                seconds=self._pace(visitor, engine, key_of).seconds([request.num_inference_steps for request in new]),
+                engine=engine,
+                asks=len(new) > ASK_ABOVE,
+            )
+
+        return await asyncio.to_thread(count)
 
     async def there(
         self, visitor: str | None, plan: GridPlan, grid: Grid | None = None, *, reuse: bool = True
     ) -> dict[str, str]:
         """Cell key → run id, for cells that need not be asked for: the grid's own, and pictures made before."""
-        requests = await asyncio.to_thread(lambda: plan.requests)  # a thousand take a while
+        engine, _ = self._engines.choose(visitor)
+        return await asyncio.to_thread(self._there, plan, grid, self._scope(visitor), engine if reuse else None)
+
+    def _there(self, plan: GridPlan, grid: Grid | None, scope: Scope, engine: Engine | None) -> dict[str, str]:
+        """`engine`: whose pictures are used, made before and outside the grid; None uses none."""
+        requests = plan.requests
         held = {key: run_id for key, run_id in (grid.cells if grid else {}).items() if key in requests}
-        present = await asyncio.to_thread(self._history.present, held.values(), self._scope(visitor))
+        present = self._history.present(held.values(), scope) if held else set()
         there = {key: run_id for key, run_id in held.items() if run_id in present}
-        if reuse:
-            engine, _ = self._engines.choose(visitor)
+        if engine is not None:
             open_ = {request: key for key, request in requests.items() if key not in there}
-            made = await asyncio.to_thread(self._history.made, self._scope(visitor), engine, open_)
+            made = self._history.made(scope, engine, open_)
             there |= {open_[request]: run_id for request, run_id in made.items()}
         return there
 
     async def pace(self, visitor: str | None) -> Pace:
         """How fast this visitor's key has made pictures lately."""
-        engine, key_of = self._engines.choose(visitor)
+        return await asyncio.to_thread(self._pace, visitor, *self._engines.choose(visitor))
+
+    def _pace(self, visitor: str | None, engine: Engine, key_of: KeyOf) -> Pace:
         if engine == "demo":
             unseen = Pace(self._settings.playground_demo_step_seconds, self._settings.playground_max_concurrent)
         else:
             unseen = Pace(FAL_SECONDS_A_STEP, FAL_AT_ONCE)
-        return pace_of(await asyncio.to_thread(self._history.lately, engine, key_of, visitor, LATELY), unseen)
+        return pace_of(self._history.lately(engine, key_of, visitor, LATELY), unseen)
 
-    def check_asked(self, visitor: str | None, new: Sequence[GenerationRequest]) -> None:
+    async def check_asked(self, visitor: str | None, new: Sequence[GenerationRequest]) -> None:
         """Raises ConfirmNeeded where so many new pictures take a second yes."""
         engine, _ = self._engines.choose(visitor)
         if len(new) > ASK_ABOVE:
-            raise ConfirmNeeded(len(new), self._cost(engine, new))
+            raise ConfirmNeeded(len(new), await asyncio.to_thread(self._cost, engine, new))
 
     def _cost(self, engine: Engine, requests: Sequence[GenerationRequest]) -> float:
         return 0.0 if engine == "demo" else round(sum(self._prices.estimate(request) for request in requests), 6)
 
 
-def _preview_axis(field: str, values: str | Sequence[Any], base: GenerationRequest) -> AxisPreview:
-    try:
-        return AxisPreview(field, parse_axis(field, values, base))
-    except InvalidRequest as error:
-        return AxisPreview(field, None, str(error))
+def _with_cells(base: GenerationRequest, axes: Sequence[Axis]) -> GridPlan:
+    """A plan whose cells are computed. Raises InvalidRequest for what one of them does not allow, too."""
+    plan = make_plan(base, axes)
+    _ = plan.requests
+    return plan

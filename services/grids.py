@@ -8,17 +8,18 @@ missing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
 from sqlalchemy import and_
 
 from services.changes import Changes
+from services.compare.axes import Axis
 from services.compare.grid import GridPlan, make_plan
 from services.compare.pace import Pace
 from services.errors import FieldIssue, InvalidRequest, Stopping
-from services.grid_planner import Axes, Planner, Preview
+from services.grid_planner import AxisPreview, Planner, Preview
 from services.library.grids import Grid, GridLine, GridStore
 from services.library.history import History
 from services.library.scope import EVERYONE, Scope
@@ -62,7 +63,7 @@ class Grids:
         self,
         visitor: str | None,
         base: GenerationRequest,
-        axes: Axes,
+        axes: Sequence[AxisPreview],
         *,
         reuse: bool = True,
         grid_id: str | None = None,
@@ -86,11 +87,11 @@ class Grids:
         return await self._as_it_is(grid_id)
 
     async def extend(
-        self, visitor: str | None, grid_id: str, axes: Axes, *, reuse: bool = True, confirm: bool = False
+        self, visitor: str | None, grid_id: str, axes: Sequence[Axis], *, reuse: bool = True, confirm: bool = False
     ) -> Grid:
         """Give a grid other axes: values added, or axes swapped. Only cells that it does not hold are made."""
         grid = await self._grid(visitor, grid_id)
-        plan = make_plan(grid.plan.base, axes, grid.plan.origin)
+        plan = await asyncio.to_thread(make_plan, grid.plan.base, axes, grid.plan.origin)
         there = await self._planner.there(visitor, plan, grid, reuse=reuse)
 
         def write(new: list[Run], cells: Mapping[str, str]) -> Future[list[Run]]:
@@ -105,7 +106,7 @@ class Grids:
     ) -> None:  # fmt: skip
         new = {key: request for key, request in plan.requests.items() if key not in there}
         if not confirm:
-            self._planner.check_asked(visitor, list(new.values()))
+            await self._planner.check_asked(visitor, list(new.values()))
         await self._ask_cells(visitor, grid_id, new, write)
 
     async def _ask_cells(
@@ -153,7 +154,8 @@ class Grids:
         """Make all cells again that failed, were cancelled or deleted."""
         view = await self.view(visitor, grid_id)
         lost = {}
-        for key, request in view.grid.plan.requests.items():
+        requests = await asyncio.to_thread(lambda: view.grid.plan.requests)  # a thousand take a while
+        for key, request in requests.items():
             run = view.run_of(key)
             if run and run.can_be_fetched:
                 await self._runner.fetch_again(run)
@@ -174,7 +176,8 @@ class Grids:
     async def repeat_check(self, visitor: str | None, grid_id: str) -> Grid:
         """Make one finished cell a second time, to see whether the seed repeats here."""
         view = await self.view(visitor, grid_id)
-        first = next((run for cell in view.grid.plan.cells if (run := view.run_of(cell.key)) and run.picture), None)
+        cells = await asyncio.to_thread(lambda: view.grid.plan.cells)
+        first = next((run for cell in cells if (run := view.run_of(cell.key)) and run.picture), None)
         if first is None:
             message = "No picture of this grid is finished yet. Wait for one, then check whether it repeats."
             raise InvalidRequest((FieldIssue(field="grid", message=message),))

@@ -13,7 +13,7 @@ from gradio.processing_utils import save_file_to_cache
 from gradio.route_utils import DEFAULT_TEMP_DIR
 
 from services.compare.axes import AXIS_LABELS
-from services.compare.grid import ASK_ABOVE, MAX_CELLS, SLOTS, GridPlan, make_plan
+from services.compare.grid import ASK_ABOVE, MAX_CELLS, SLOTS, GridPlan, parse_plan
 from services.errors import FieldIssue, InvalidRequest, PlaygroundError
 from services.grid_layout import layout_of
 from services.grids import GridView
@@ -36,7 +36,7 @@ def _grid(playground: Playground) -> Callable[..., Any]:
     ) -> dict[str, Any]:  # fmt: skip
         visitor = visitor_of(caller)
         try:
-            plan = _plan(request, {"x": x, "y": y, "z": z})
+            plan = await asyncio.to_thread(_plan, request, {"x": x, "y": y, "z": z})
             made = await playground.grids.make(visitor, plan, confirm=confirm is True)
             view = await playground.grids.finished(visitor, made.id)
         except PlaygroundError as error:
@@ -65,7 +65,7 @@ def _plan(request: dict[str, Any], axes: dict[str, Any]) -> GridPlan:
     if not isinstance(request, dict):
         raise _fault("request", "request is an object with the settings by fal's names.")
     base = parse_request({"enable_prompt_expansion": False, **request})
-    return make_plan(base, [_axis(slot, axes[slot]) for slot in SLOTS if axes[slot] is not None])
+    return parse_plan(base, [_axis(slot, axes[slot]) for slot in SLOTS if axes[slot] is not None])
 
 
 def _axis(slot: str, axis: Any) -> tuple[str, Any]:

@@ -10,10 +10,10 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.compare.axes import AXIS_LABELS, SEARCH_REPLACE, Axis, editable
-from services.compare.grid import MAX_CELLS, SLOTS, GridPlan, make_plan
+from services.compare.grid import MAX_CELLS, SLOTS, GridPlan, parse_axes, parse_plan
 from services.compare.sameness import sameness
 from services.errors import FieldIssue, InvalidRequest
-from services.grid_planner import AxisPreview, Preview
+from services.grid_planner import AxisPreview, Preview, preview_axes
 from services.grids import GridView
 from services.library.grids import Grid
 from services.playground import Playground
@@ -85,17 +85,20 @@ def _add_plans(router: APIRouter, playground: Playground) -> None:
         """What a plan would make. Faults of what is typed are told, axis by axis."""
         visitor = visitor_of(request)
         base = await _base(playground, visitor, asked)
-        seen = await grids.preview(visitor, base, asked.typed, reuse=asked.reuse, grid_id=asked.grid_id)
-        return {**_previewed(seen), "base": _told_base(base)}
+        axes = await asyncio.to_thread(preview_axes, asked.typed, base)
+        seen = await grids.preview(visitor, base, axes, reuse=asked.reuse, grid_id=asked.grid_id)
+        return {**await asyncio.to_thread(_previewed, seen), "base": _told_base(base)}
 
     @router.post("")
     async def run(request: Request, asked: AskedGrid) -> dict[str, Any]:
         visitor = visitor_of(request)
         choices: dict[str, Any] = {"reuse": asked.reuse, "confirm": asked.confirm}
+        base = await _base(playground, visitor, asked)
         if asked.grid_id:
-            grid = await grids.extend(visitor, asked.grid_id, asked.typed, **choices)
+            axes = await asyncio.to_thread(parse_axes, asked.typed, base)
+            grid = await grids.extend(visitor, asked.grid_id, axes, **choices)
         else:
-            plan = make_plan(await _base(playground, visitor, asked), asked.typed, asked.run_id)
+            plan = await asyncio.to_thread(parse_plan, base, asked.typed, asked.run_id)
             grid = await grids.make(visitor, plan, **choices)
         return await _shown(playground, await grids.view(visitor, grid.id))
 

@@ -26,6 +26,8 @@ MAX_CELLS = 1000
 ASK_ABOVE = 50
 """More new pictures than these need a second yes."""
 SLOTS = ("x", "y", "z")
+Typed = Sequence[tuple[str, str | Sequence[Any]]]
+"""Axes as they are typed, or kept in a file: field, and a text or a list of values."""
 _as_text = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
 Place = tuple[int, int, int]
 """Indexes from 0 on x, y and z; 0 on an axis that is not there."""
@@ -73,7 +75,7 @@ class GridPlan(BaseModel):
             place, settings = (x, y, z), start
             for slot, axis in slots:
                 settings = axis.apply(settings, place[slot])
-            request = parse_request(settings)
+            request = self._request(settings)
             found.append(Cell(place, request, key_of(request)))
         return tuple(found)
 
@@ -82,34 +84,44 @@ class GridPlan(BaseModel):
         """Key → request, each once, in the order of the cells."""
         return {cell.key: cell.request for cell in self.cells}
 
+    def _request(self, settings: dict[str, Any]) -> GenerationRequest:
+        """Each value is allowed by itself; a prompt can still come out empty, or too long, of search and replace."""
+        try:
+            return parse_request(settings)
+        except InvalidRequest as error:
+            replaced = next((axis for axis in self.axes if axis.field == SEARCH_REPLACE), None)
+            if replaced is None or error.issues[0].field != "prompt":
+                raise
+            raise _fault(f"{replaced.label}: {error.issues[0].message}", replaced.field) from error
+
 
 def key_of(request: GenerationRequest) -> str:
     return hashlib.sha256(_as_text(request.model_dump(mode="json")).encode()).hexdigest()
 
 
-def make_plan(
-    base: GenerationRequest, axes: Sequence[tuple[str, str | Sequence[Any]]], origin: str | None = None
-) -> GridPlan:
-    """A plan from axes as (field, values). Raises InvalidRequest: `field` is the axis, or `grid`."""
-    if not axes:
-        raise _fault("Choose an axis and write its values.")
-    if len(axes) > len(SLOTS):
-        raise _fault(f"A grid has {len(SLOTS)} axes at most, not {len(axes)}.")
-    for place, (field, _) in enumerate(axes):
-        if field != SEARCH_REPLACE and field in [other for other, _ in axes[:place]]:
-            raise _fault(
-                f"{AXIS_LABELS.get(field, field)} stands on two axes. Choose another parameter for one of them."
-            )
+def parse_axes(typed: Typed, base: GenerationRequest) -> tuple[Axis, ...]:
+    """The axes of one plan, each read once. Raises InvalidRequest: `field` is the axis, or `grid`."""
+    _check_fields([field for field, _ in typed])
+    return tuple(parse_axis(field, values, base) for field, values in typed)
+
+
+def make_plan(base: GenerationRequest, axes: Sequence[Axis], origin: str | None = None) -> GridPlan:
+    """A plan of axes that were read before. Raises InvalidRequest: `field` is the axis, or `grid`."""
+    _check_fields([axis.field for axis in axes])
     fixed = base if base.seed is not None else base.vary(seed=random_seed())
-    plan = GridPlan(base=fixed, axes=tuple(parse_axis(field, values, fixed) for field, values in axes), origin=origin)
-    return checked(plan)
+    return checked(GridPlan(base=fixed, axes=tuple(axes), origin=origin))
+
+
+def parse_plan(base: GenerationRequest, typed: Typed, origin: str | None = None) -> GridPlan:
+    """A plan of axes as they are typed. Raises InvalidRequest: `field` is the axis, or `grid`."""
+    return make_plan(base, parse_axes(typed, base), origin)
 
 
 def read_plan(data: Any) -> GridPlan:
     """A plan from outside, such as a file, each value checked again. Raises InvalidRequest."""
     try:
         axes = [(str(axis["field"]), axis["values"]) for axis in data["axes"]]
-        return make_plan(parse_request(dict(data["base"])), axes)
+        return parse_plan(parse_request(dict(data["base"])), axes)
     except (KeyError, TypeError, ValueError, ValidationError, ItemError) as error:
         raise _fault("This holds no plan of a grid that can be read.") from error
 
@@ -126,5 +138,16 @@ def checked(plan: GridPlan) -> GridPlan:
     return plan
 
 
-def _fault(message: str) -> InvalidRequest:
-    return InvalidRequest((FieldIssue(field="grid", message=message),))
+def _check_fields(fields: Sequence[str]) -> None:
+    if not fields:
+        raise _fault("Choose an axis and write its values.")
+    if len(fields) > len(SLOTS):
+        raise _fault(f"A grid has {len(SLOTS)} axes at most, not {len(fields)}.")
+    for place, field in enumerate(fields):
+        if field != SEARCH_REPLACE and field in fields[:place]:
+            label = AXIS_LABELS.get(field, field)
+            raise _fault(f"{label} stands on two axes. Choose another parameter for one of them.", field)
+
+
+def _fault(message: str, field: str = "grid") -> InvalidRequest:
+    return InvalidRequest((FieldIssue(field=field, message=message),))

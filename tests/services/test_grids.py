@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from services.compare.grid import make_plan
+from services.compare.grid import Typed, parse_axes, parse_plan
 from services.compare.sameness import sameness
 from services.errors import BudgetExceeded, ConfirmNeeded, Failure, InvalidRequest, KeyNeeded, NotFound
+from services.grid_planner import Preview, preview_axes
 from services.grids import GridView
 from services.library.grids import Grid
 from services.library.scope import EVERYONE
@@ -55,8 +56,12 @@ async def finished(playground: Playground, grid: Grid, visitor: str = ANN) -> Gr
 
 
 async def make(playground: Playground, *axes: tuple[str, Any], **choices: Any) -> GridView:
-    grid = await playground.grids.make(ANN, make_plan(BASE, axes), **choices)
+    grid = await playground.grids.make(ANN, parse_plan(BASE, axes), **choices)
     return await finished(playground, grid)
+
+
+async def preview(playground: Playground, axes: Typed, visitor: str = ANN, **choices: Any) -> Preview:
+    return await playground.grids.preview(visitor, BASE, preview_axes(axes, BASE), **choices)
 
 
 def count(playground: Playground) -> int:
@@ -86,7 +91,7 @@ class TestMaking:
     async def test_pictures_made_before_are_used_and_not_made_again(self, playground):
         [single] = await playground.generate(ANN, BASE.vary(num_inference_steps=3))
         await playground.finished(ANN, single.id)
-        seen = await playground.grids.preview(ANN, BASE, [STEPS])
+        seen = await preview(playground, [STEPS])
         assert (seen.cells, seen.made, seen.new) == (3, 1, 2)
         view = await make(playground, STEPS)
         assert count(playground) == 3
@@ -96,25 +101,25 @@ class TestMaking:
 
     async def test_reuse_can_be_switched_off(self, playground):
         await make(playground, STEPS)
-        assert (await playground.grids.preview(ANN, BASE, [STEPS], reuse=False)).new == 3
+        assert (await preview(playground, [STEPS], reuse=False)).new == 3
         await make(playground, STEPS, reuse=False)
         assert count(playground) == 6
 
     async def test_nothing_of_other_visitors_is_used(self, playground):
         [single] = await playground.generate(BOB, BASE.vary(num_inference_steps=3))
         await playground.finished(BOB, single.id)
-        assert (await playground.grids.preview(ANN, BASE, [STEPS])).made == 0
+        assert (await preview(playground, [STEPS])).made == 0
 
     async def test_cells_that_come_out_alike_are_made_once(self, playground):
         view = await make(playground, ("prompt_sr", "red=blue, red=blue"), ("num_inference_steps", [2]))
         assert (count(playground), states(view)) == (1, ["done"])
 
     async def test_many_new_pictures_need_a_second_yes(self, playground):
-        plan = make_plan(BASE, [("seed", "1-51")])
+        plan = parse_plan(BASE, [("seed", "1-51")])
         with pytest.raises(ConfirmNeeded, match="51 new pictures"):
             await playground.grids.make(ANN, plan)
         assert count(playground) == 0
-        assert (await playground.grids.preview(ANN, BASE, [("seed", "1-51")])).asks
+        assert (await preview(playground, [("seed", "1-51")])).asks
         grid = await playground.grids.make(ANN, plan, confirm=True)
         assert (len(grid.cells), count(playground)) == (51, 51)
         await playground.grids.cancel(ANN, grid.id)
@@ -122,22 +127,22 @@ class TestMaking:
     async def test_the_budget_holds_for_the_whole_grid(self, open_):
         playground = open_(playground_engine="fal", fal_key=SecretStr("owner:x"), playground_visitor_budget_usd=0.12)
         with pytest.raises(BudgetExceeded):
-            await playground.grids.make(ANN, make_plan(BASE, [STEPS]))
+            await playground.grids.make(ANN, parse_plan(BASE, [STEPS]))
         assert count(playground) == 0
         assert await playground.grids.newest(ANN, limit=9) == []
 
     async def test_no_key(self, open_):
         with pytest.raises(KeyNeeded):
-            await open_(playground_engine="fal", fal_key=None).grids.make(ANN, make_plan(BASE, [STEPS]))
+            await open_(playground_engine="fal", fal_key=None).grids.make(ANN, parse_plan(BASE, [STEPS]))
 
     async def test_a_preview_tells_price_and_faults_axis_by_axis(self, open_):
         playground = open_(playground_engine="fal", fal_key=SecretStr("owner:x"))
-        seen = await playground.grids.preview(ANN, BASE, [STEPS])
+        seen = await preview(playground, [STEPS])
         assert (seen.cost_usd, seen.engine, round(seen.seconds, 1)) == (0.15, "fal", 3.4)
-        seen = await playground.grids.preview(ANN, BASE, [("num_inference_steps", "60"), ("guidance_scale", "2, 3")])
+        seen = await preview(playground, [("num_inference_steps", "60"), ("guidance_scale", "2, 3")])
         assert seen.plan is None
         assert [axis.fault for axis in seen.axes] == ["Steps: 60 is above 50. Allowed are 2 to 50.", ""]
-        seen = await playground.grids.preview(ANN, BASE, [STEPS, STEPS])
+        seen = await preview(playground, [STEPS, STEPS])
         assert "stands on two axes" in seen.fault
 
 
@@ -145,16 +150,16 @@ class TestChanging:
     async def test_an_added_value_makes_only_the_new_cells(self, playground):
         view = await make(playground, STEPS)
         before = dict(view.grid.cells)
-        seen = await playground.grids.preview(ANN, BASE, [("num_inference_steps", "2-5")], grid_id=view.grid.id)
+        seen = await preview(playground, [("num_inference_steps", "2-5")], grid_id=view.grid.id)
         assert (seen.made, seen.new) == (3, 1)
-        grid = await playground.grids.extend(ANN, view.grid.id, [("num_inference_steps", "2-5")])
+        grid = await playground.grids.extend(ANN, view.grid.id, parse_axes([("num_inference_steps", "2-5")], BASE))
         view = await finished(playground, grid)
         assert (states(view), count(playground)) == (["done"] * 4, 4)
         assert before.items() <= view.grid.cells.items()
 
     async def test_swapping_axes_makes_nothing(self, playground):
         view = await make(playground, STEPS, ("guidance_scale", [2, 6]))
-        grid = await playground.grids.extend(ANN, view.grid.id, [("guidance_scale", [2, 6]), STEPS])
+        grid = await playground.grids.extend(ANN, view.grid.id, parse_axes([("guidance_scale", [2, 6]), STEPS], BASE))
         view = await finished(playground, grid)
         assert (view.grid.plan.title, states(view), count(playground)) == ("Guidance scale × Steps", ["done"] * 6, 6)
 
@@ -190,7 +195,7 @@ class TestChanging:
 
     async def test_nothing_can_be_checked_before_a_picture_is_there(self, open_):
         playground = open_()
-        grid = await playground.grids.make(ANN, make_plan(BASE, [STEPS]))
+        grid = await playground.grids.make(ANN, parse_plan(BASE, [STEPS]))
         with pytest.raises(InvalidRequest, match="No picture of this grid is finished"):
             await playground.grids.repeat_check(ANN, grid.id)
 
@@ -199,7 +204,7 @@ class TestRunning:
     async def test_a_paused_grid_sends_nothing_and_goes_on_when_asked(self, open_):
         playground = open_(playground_max_concurrent=1, playground_demo_step_seconds=0.05)
         await playground.start()
-        grid = await playground.grids.make(ANN, make_plan(BASE, [STEPS]))
+        grid = await playground.grids.make(ANN, parse_plan(BASE, [STEPS]))
         await playground.grids.pause(ANN, grid.id)
         view = await playground.grids.finished(ANN, grid.id)
         await until(lambda: not playground.runner._tasks)
@@ -212,7 +217,7 @@ class TestRunning:
     async def test_a_paused_grid_stays_paused_over_a_restart(self, open_, monkeypatch):
         first = open_()
         monkeypatch.setattr(first.runner, "take", lambda run: None)  # it stops before anything is sent
-        grid = await first.grids.make(ANN, make_plan(BASE, [STEPS]))
+        grid = await first.grids.make(ANN, parse_plan(BASE, [STEPS]))
         await first.grids.pause(ANN, grid.id)
         await first.stop()
         second = open_()
@@ -225,7 +230,7 @@ class TestRunning:
     async def test_single_pictures_go_first(self, open_):
         playground = open_(playground_max_concurrent=1, playground_demo_step_seconds=0.01)
         await playground.start()
-        grid = await playground.grids.make(ANN, make_plan(BASE, [STEPS]))
+        grid = await playground.grids.make(ANN, parse_plan(BASE, [STEPS]))
         [single] = await playground.generate(ANN, BASE.vary(seed=1))
         view = await finished(playground, grid)
         single = await playground.finished(ANN, single.id)
@@ -235,7 +240,7 @@ class TestRunning:
     async def test_cancel_ends_what_is_not_done(self, open_):
         playground = open_(playground_max_concurrent=1, playground_demo_step_seconds=0.2)
         await playground.start()
-        grid = await playground.grids.make(ANN, make_plan(BASE, [STEPS]))
+        grid = await playground.grids.make(ANN, parse_plan(BASE, [STEPS]))
         await until(lambda: playground.history.of_grid(grid.id, RunState.RUNNING))
         await playground.grids.cancel(ANN, grid.id)
         view = await finished(playground, grid)
@@ -252,12 +257,12 @@ class TestWhose:
             with pytest.raises(NotFound):
                 await act(BOB, grid_id)
         with pytest.raises(NotFound):
-            await grids.extend(BOB, grid_id, [STEPS])
+            await grids.extend(BOB, grid_id, parse_axes([STEPS], BASE))
         with pytest.raises(NotFound):
-            await grids.preview(BOB, BASE, [STEPS], grid_id=grid_id)
+            await preview(playground, [STEPS], BOB, grid_id=grid_id)
 
     async def test_a_caller_without_a_token_gets_what_it_made(self, playground):
-        grid = await playground.grids.make(None, make_plan(BASE, [STEPS]))
+        grid = await playground.grids.make(None, parse_plan(BASE, [STEPS]))
         view = await playground.grids.finished(None, grid.id)
         assert states(view) == ["done"] * 3
         with pytest.raises(NotFound):

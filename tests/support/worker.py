@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from services.compare.grid import make_plan
+from services.compare.grid import parse_plan
 from services.playground import Playground
 from services.press import IMAGES_MAX
 from services.request import GenerationRequest, ImageSize
@@ -24,7 +24,7 @@ async def main(count: int = 0, grid: bool = False) -> None:
     playground = Playground(load_settings())
     await playground.start()
     if grid:
-        await playground.grids.make(None, make_plan(REQUEST, [("seed", f"1-{count}")]))
+        await playground.grids.make(None, parse_plan(REQUEST, [("seed", f"1-{count}")]))
     for first in range(0, 0 if grid else count, IMAGES_MAX):
         await playground.generate(None, REQUEST.vary(seed=7 + first), min(IMAGES_MAX, count - first))
     for run in playground.history.unfinished():

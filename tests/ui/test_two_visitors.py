@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from support.whole import WholeApp, routes_of, whole_app
 
-from services.compare.grid import make_plan
+from services.compare.grid import parse_plan
 from services.library.scope import EVERYONE
 from services.request import GenerationRequest, ImageSize
 from services.run import Run, RunState, new_id
@@ -106,7 +106,7 @@ class Anns:
         waiting = done.model_copy(update={"id": new_id(), "state": RunState.UNKNOWN, "picture": None})
         deleted = done.model_copy(update={"id": new_id(), "deleted_at": done.created_at, "picture": None})
         self.history.add([waiting, deleted])
-        plan = make_plan(REQUEST, [("seed", "7, 8")])
+        plan = parse_plan(REQUEST, [("seed", "7, 8")])
         grid = await whole.playground.grids.make(self.name, plan)
         await asyncio.wait_for(whole.playground.grids.finished(self.name, grid.id), 10)
         self.ids = {"run_id": done.id, "other_id": waiting.id, "deleted_id": deleted.id, "grid_id": grid.id}

@@ -12,7 +12,7 @@ from support.newest import newest
 from support.shelf import GROUP, LIMITS, Shelf, a_picture, lines_of, packed, parts_of, written
 
 from services.compare.blind import Ballot, Judging, Side
-from services.compare.grid import make_plan
+from services.compare.grid import parse_plan
 from services.errors import Failure
 from services.library.archive import restore as restoring
 from services.library.archive.errors import ArchiveError
@@ -24,7 +24,7 @@ from services.library.tables import ballots, grid_cells, grids, projects, runs
 from services.request import GenerationRequest, ImageSize
 from services.run import RunState, Ticket, new_id, now
 
-PLAN = make_plan(GenerationRequest(prompt="a fox", seed=7), [("seed", [1, 2])])
+PLAN = parse_plan(GenerationRequest(prompt="a fox", seed=7), [("seed", [1, 2])])
 MOMENT = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=timezone.utc)
 TICKET = Ticket(request_id="r-1", status_url="https://q/s", response_url="https://q/r", cancel_url="https://q/c")
 ANN, BOB = Owner("ann", shares=False), Owner("bob", shares=False)
