@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
+from services import grid_planner, pricing, request
+from services.compare import axes as axes_module
+from services.compare import grid as grid_module
 from services.compare.grid import Typed, parse_axes, parse_plan
 from services.compare.sameness import sameness
 from services.errors import BudgetExceeded, ConfirmNeeded, Failure, InvalidRequest, KeyNeeded, NotFound
@@ -144,6 +150,78 @@ class TestMaking:
         assert [axis.fault for axis in seen.axes] == ["Steps: 60 is above 50. Allowed are 2 to 50.", ""]
         seen = await preview(playground, [STEPS, STEPS])
         assert "stands on two axes" in seen.fault
+
+
+class TestTheWorkOfAPreview:
+    """Counted, not timed: what is done once for each value or cell, and whether the event loop waits for it."""
+
+    @pytest.fixture
+    def work(self, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+        """How often each function was called; never in the thread of the event loop."""
+        counts: Counter[str] = Counter()
+        loops_own = threading.current_thread()
+
+        def count_calls(holder: ModuleType | type, name: str) -> None:
+            real = getattr(holder, name)
+
+            def counted(*args: Any, **named: Any) -> Any:
+                assert threading.current_thread() is not loops_own, f"{name} keeps the event loop waiting"
+                counts[name] += 1
+                return real(*args, **named)
+
+            monkeypatch.setattr(holder, name, counted)
+
+        count_calls(grid_planner, "parse_axis")
+        count_calls(axes_module, "split_items")
+        count_calls(axes_module, "parse_value")
+        count_calls(grid_module, "parse_axis")
+        count_calls(grid_module, "parse_request")
+        count_calls(grid_module, "key_of")
+        count_calls(request, "parse_request")  # what `vary` builds a whole request with
+        count_calls(pricing.Prices, "estimate")
+        return counts
+
+    async def preview(self, playground: Playground, axes: Typed) -> Preview:
+        read = await asyncio.to_thread(preview_axes, axes, BASE)
+        return await playground.grids.preview(ANN, BASE, read)
+
+    async def test_two_axes_of_a_thousand_values(self, open_, work):
+        playground = open_(playground_engine="fal", fal_key=SecretStr("owner:x"))
+        seen = await self.preview(playground, [("seed", "1-1000"), ("guidance_scale", "1.5-9.9 [1000]")])
+        assert seen.fault == ("1000 × 1000 = 1,000,000 cells are too many; 1,000 are allowed. Take some values away.")
+        assert work == {"parse_axis": 2, "split_items": 2, "parse_value": 2000}
+
+    async def test_a_thousand_cells(self, open_, work):
+        playground = open_(playground_engine="fal", fal_key=SecretStr("owner:x"))
+        seen = await self.preview(playground, [("guidance_scale", "2-5.9 [40]"), ("seed", "1-25")])
+        assert (seen.fault, seen.cells, seen.new, seen.cost_usd) == ("", 1000, 1000, 50.0)
+        assert work == {
+            "parse_axis": 2, "split_items": 2, "parse_value": 65, "parse_request": 1000, "key_of": 1000,
+            "estimate": 1000,
+        }  # fmt: skip
+
+    async def test_a_plan_that_was_kept_is_not_parsed_again(self, playground, work):
+        plan = await asyncio.to_thread(parse_plan, BASE, [STEPS])
+        grid = await playground.grids.make(ANN, plan)
+        work.clear()
+        view = await playground.grids.view(ANN, grid.id)
+        assert view.grid.plan.axes == plan.axes
+        assert not work
+
+    @pytest.mark.parametrize(
+        ("axes", "field"),
+        [
+            ([STEPS, ("prompt_sr", "dog, cat")], "prompt_sr"),
+            ([STEPS, ("prompt_sr", "fox=cat, a red fox=")], "prompt_sr"),
+            ([("seed", "1"), STEPS, STEPS], "num_inference_steps"),
+            ([("seed", "1-101"), ("guidance_scale", "2-3.9 [20]")], "grid"),
+        ],
+    )
+    async def test_a_fault_names_its_axis(self, playground, axes, field):
+        seen = await self.preview(playground, axes)
+        assert seen.plan is None
+        assert [issue.field for issue in seen.issues] == [field]
+        assert seen.fault == seen.issues[0].message
 
 
 class TestChanging:
