@@ -34,11 +34,11 @@ def main() -> int:
 
     import uvicorn
 
-    from ui.quick_start import import_gradio_quickly
+    from ui.web.quick_start import import_gradio_quickly
 
     import_gradio_quickly()
-    from ui.server import build_server
-    from ui.stopping import Server, Streams
+    from ui.web.server import build_server
+    from ui.web.stopping import Server, Streams
 
     streams = Streams(build_server(playground))
     config = uvicorn.Config(
@@ -49,7 +49,7 @@ def main() -> int:
         timeout_graceful_shutdown=1,
         server_header=False,
         ws="none",
-        proxy_headers=False,  # ui/guard.py decides whose are believed
+        proxy_headers=False,  # ui/web/guard.py decides whose are believed
     )
     try:
         listening = config.bind_socket()

@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import OperationalError
 
-from services.ballots import Ballots
-from services.changes import Changes
+from services.archive.archive import Archive
 from services.engines.registry import Engines
 from services.errors import BudgetExceeded, CannotWrite, FieldIssue, InvalidRequest, KeyNeeded, NotFound, Stopping
-from services.feed import Feed
-from services.grid_planner import Planner
-from services.grids import Grids
-from services.library.archive.archive import Archive
+from services.grids.blind.ballots import Ballots
+from services.grids.planner import Planner
+from services.grids.service import Grids
+from services.intake.limits import Limits
+from services.intake.press import requests_of
+from services.intake.pricing import Cheaper, Prices
+from services.library.changes import Changes
 from services.library.erase import Erase
 from services.library.history import History, Totals
 from services.library.labels import sound_notes, sound_tags
@@ -28,12 +30,10 @@ from services.library.media import open_media
 from services.library.projects import Projects
 from services.library.scope import EVERYONE, Scope
 from services.library.storage import Storage
-from services.limits import Limits
-from services.press import requests_of
-from services.pricing import Cheaper, Prices
 from services.request import PARAMETERS, GenerationRequest, random_seed
 from services.run import Engine, Run, RunState, new_id, now
-from services.runner import Runner
+from services.running.feed import Feed
+from services.running.runner import Runner
 from services.settings import Settings
 
 if TYPE_CHECKING:

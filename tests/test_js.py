@@ -10,7 +10,9 @@ import pytest
 FOLDER = Path(__file__).parent / "js"
 
 
-@pytest.mark.parametrize("script", sorted(FOLDER.glob("*.test.mjs")), ids=lambda script: script.name)
+@pytest.mark.parametrize(
+    "script", sorted(FOLDER.rglob("*.test.mjs")), ids=lambda script: script.relative_to(FOLDER).as_posix()
+)
 def test_module(script: Path) -> None:
     command = ["node", "--experimental-detect-module", "--test", str(script)]  # the page's modules end in .js
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)

@@ -21,17 +21,18 @@ from typing import Any
 import pytest
 from support.patience import PATIENCE_SECONDS
 
-from services.compare.grid import key_of, read_plan
-from services.compare.restore import read_plan as plan_in_file
 from services.errors import NotFound
-from services.grids import GridView
-from services.library.metadata import read_settings
+from services.grids.plan import key_of, read_plan
+from services.grids.planner import preview_axes
+from services.grids.service import GridView
 from services.library.query import parse
 from services.library.search import Search
+from services.metadata import read_settings
 from services.playground import Playground
 from services.request import parse_request
 from services.run import Run, RunState, now
 from services.settings import Settings
+from services.sheets.plan_in_file import read_plan as plan_in_file
 from ui.visitors import visitor_of
 
 KEPT = Path(__file__).parent / "data" / "0004"
@@ -378,7 +379,7 @@ class TestGrids:
     )
     async def test_what_is_done_is_not_made_again(self, playground, grid_id, made, new, held):
         plan = (await playground.grids.view(ANN, grid_id)).grid.plan
-        axes = [(axis.field, axis.values) for axis in plan.axes]
+        axes = preview_axes([(axis.field, axis.values) for axis in plan.axes], plan.base)
         seen = await playground.grids.preview(ANN, plan.base, axes)
         assert (seen.made, seen.new, seen.fault) == (made, new, "")
         assert (await playground.grids.preview(ANN, plan.base, axes, grid_id=grid_id)).made == held

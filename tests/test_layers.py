@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 TOP_LEVEL = {"app.py", "requirements.txt", "ui", "services", "tests", "assets", "README.md"}
-GATEWAY, SETTINGS = "services/engines/gateway.py", "services/settings.py"
+GATEWAY, SETTINGS = "services/engines/fal/gateway.py", "services/settings.py"
 
 
 def breaches(path: str, source: str) -> list[str]:
@@ -75,18 +75,18 @@ def test_no_file_breaks_the_layers(file):
 @pytest.mark.parametrize(
     ("path", "source"),
     [
-        ("services/runner.py", "import gradio as gr"),
-        ("services/runner.py", "from ui.cards import card"),
-        ("services/runner.py", "def later():\n    from app import main"),
-        ("services/runner.py", "import importlib\nimportlib.import_module('ui.cards')"),
-        ("ui/create.py", "import app"),
-        ("ui/create.py", "from fal_client import submit"),
-        ("services/engines/download.py", "import fal_client.client"),
-        ("services/runner.py", "import os\nkey = os.environ['FAL_KEY']"),
-        ("ui/routes.py", "import os\nkey = os.getenv('FAL_KEY')"),
-        ("ui/routes.py", "from os import environ"),
+        ("services/running/runner.py", "import gradio as gr"),
+        ("services/running/runner.py", "from ui.cards import card"),
+        ("services/running/runner.py", "def later():\n    from app import main"),
+        ("services/running/runner.py", "import importlib\nimportlib.import_module('ui.cards')"),
+        ("ui/create/tab.py", "import app"),
+        ("ui/create/tab.py", "from fal_client import submit"),
+        ("services/engines/fal/download.py", "import fal_client.client"),
+        ("services/running/runner.py", "import os\nkey = os.environ['FAL_KEY']"),
+        ("ui/runs/routes.py", "import os\nkey = os.getenv('FAL_KEY')"),
+        ("ui/runs/routes.py", "from os import environ"),
         ("app.py", "import os\nkey = os.environ.get('FAL_KEY')"),
-        ("ui/routes.py", "import os\nos.environ.setdefault('GRADIO_ANALYTICS_ENABLED', 'False')"),
+        ("ui/runs/routes.py", "import os\nos.environ.setdefault('GRADIO_ANALYTICS_ENABLED', 'False')"),
     ],
 )
 def test_a_breach_is_found(path, source):
@@ -98,10 +98,10 @@ def test_a_breach_is_found(path, source):
     [
         (GATEWAY, "import fal_client\nfrom fal_client.client import USER_AGENT"),
         (SETTINGS, "import os\nkey = os.environ['FAL_KEY']"),
-        ("app.py", "import os\nfrom ui.server import build_server\nos.environ.setdefault('A', 'b')"),
-        ("ui/create.py", "import gradio\nfrom services.playground import Playground"),
-        ("services/runner.py", "import os\nos.replace('a', 'b')"),
-        ("services/snippets.py", "CODE = 'import fal_client'"),
+        ("app.py", "import os\nfrom ui.web.server import build_server\nos.environ.setdefault('A', 'b')"),
+        ("ui/create/tab.py", "import gradio\nfrom services.playground import Playground"),
+        ("services/running/runner.py", "import os\nos.replace('a', 'b')"),
+        ("services/code/fal_snippets.py", "CODE = 'import fal_client'"),
     ],
 )
 def test_what_is_allowed_is_let_through(path, source):

@@ -6,12 +6,12 @@ import gradio as gr
 
 from services.playground import Playground
 from services.request import MODEL_NAME
-from ui.api import add_api
-from ui.compare import build_compare
-from ui.create import build_create, wire_create
-from ui.grid_api import add_grid_api
-from ui.history import build_history
-from ui.history_api import add_history_api
+from ui.api.endpoints import add_api
+from ui.api.grid import add_grid_api
+from ui.api.history import add_history_api
+from ui.compare.tab import build_compare
+from ui.create.tab import build_create, wire_create
+from ui.history.tab import build_history
 from ui.widgets import widget
 
 KEEP_COPIES = (3600, 3600)

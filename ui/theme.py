@@ -1,6 +1,6 @@
 """The look as one Gradio theme: the tokens of the product mapped onto Gradio's variables, light and dark.
 
-What a theme cannot say stands in assets/style.css, which uses the same tokens. Fonts are the system's own: no page
+What a theme cannot say stands in assets/css/style.css, which uses the same tokens. Fonts are the system's own: no page
 request leaves for another host.
 """
 

@@ -1,25 +1,25 @@
 // The page's scripts. Gradio's widgets call `mount` when they are there; handlers and scripts talk through the bridge.
 
-import { startAnnouncing } from "./announce.js";
-import { mountViews } from "./compare-views.js";
-import { comparison } from "./comparison.js";
-import { prepareCreate, showMessage } from "./create.js";
-import { startDraft } from "./draft.js";
-import { mountGallery } from "./gallery.js";
-import { watchForGonePictures } from "./gone.js";
-import { gridDesk } from "./grid-desk.js";
-import { mountHeader } from "./header.js";
-import { listenToPageKeys } from "./keys.js";
-import { mountPrompts } from "./prompts.js";
-import { mountStage } from "./stage.js";
-import { store } from "./store.js";
-import { toast } from "./toast.js";
-import { watchRemoved } from "./removed.js";
+import { startAnnouncing } from "./picture/announce.js";
+import { mountViews } from "./grid/views.js";
+import { comparison } from "./state/comparison.js";
+import { prepareCreate, showMessage } from "./create/create.js";
+import { startDraft } from "./state/draft.js";
+import { mountGallery } from "./picture/gallery.js";
+import { watchForGonePictures } from "./picture/gone.js";
+import { gridDesk } from "./state/desk-of-grids.js";
+import { mountHeader } from "./header/header.js";
+import { listenToPageKeys } from "./header/keys.js";
+import { mountPrompts } from "./create/prompts.js";
+import { mountStage } from "./picture/stage.js";
+import { store } from "./state/store.js";
+import { toast } from "./lib/toast.js";
+import { watchRemoved } from "./header/removed.js";
 
 // What other tabs hold is fetched once this one can be used, or when they are opened.
-const history = () => import("./history.js");
-const viewer = () => import("./viewer.js");
-const grid = () => import("./grid.js");
+const history = () => import("./history/history.js");
+const viewer = () => import("./viewer/viewer.js");
+const grid = () => import("./grid/grid.js");
 const mounts = {
   header: mountHeader,
   stage: mountStage,

@@ -13,7 +13,7 @@ from difflib import SequenceMatcher
 from itertools import takewhile
 from typing import Any, Literal
 
-from services.pricing import dollars
+from services.intake.pricing import dollars
 from services.request import PARAMETERS, PRESET_PIXELS, ImageSize, Parameter, told
 from services.run import Run
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import httpx
 
     from services.engines.demo.queue import DemoQueue, Paint
-    from services.engines.gateway import FalGateway
+    from services.engines.fal.gateway import FalGateway
 
 FORGET_SECONDS = 12 * 3600
 """A visitor's key is forgotten this long after it was last used."""
@@ -42,10 +42,10 @@ class Engines:
     def warm_up(self) -> None:
         """Import what the first picture needs. Blocks for a few hundred ms: call it in a thread, after the start."""
         import services.engines.demo.queue
-        import services.engines.gateway
+        import services.engines.fal.gateway
 
         if self._paint is None:
-            import services.engines.demo.painter  # noqa: F401
+            import services.engines.demo.painting.painter  # noqa: F401
 
     def choose(self, visitor: str | None) -> tuple[Engine, KeyOf]:
         """The engine for a visitor's next picture, and who pays for it."""
@@ -91,7 +91,9 @@ class Engines:
 
     def _gateway(self, lane: str, key: str, *, demo: bool = False) -> FalGateway:
         if lane not in self._gateways:
-            from services.engines.gateway import FalGateway  # fal_client is needed with the first picture, not to start
+            from services.engines.fal.gateway import (
+                FalGateway,  # fal_client is needed with the first picture, not to start
+            )
 
             self._gateways[lane] = FalGateway(key, transport=self._demo_transport() if demo else None)
         return self._gateways[lane]

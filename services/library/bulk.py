@@ -10,8 +10,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, func, select, update
 
-from services.changes import Changes
 from services.errors import NotFound
+from services.library.changes import Changes
 from services.library.history import History
 from services.library.query import Query
 from services.library.rules import LIVE, found_by

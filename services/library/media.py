@@ -15,7 +15,7 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from services.engines.replies import picture_failed
+from services.engines.fal.replies import picture_failed
 from services.errors import RequestFailed, StartupError
 from services.request import GenerationRequest
 from services.run import Picture

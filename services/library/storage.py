@@ -19,7 +19,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
-from services.changes import Changes
+from services.library.changes import Changes
 from services.library.history import History
 from services.library.media import Media
 from services.library.rows import stamp

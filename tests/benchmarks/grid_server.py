@@ -15,10 +15,10 @@ from pathlib import Path
 import uvicorn
 
 from services.engines.demo import queue
-from services.engines.demo.painter import paint
+from services.engines.demo.painting.painter import paint
 from services.playground import Playground
 from services.settings import Settings
-from ui.quick_start import import_gradio_quickly
+from ui.web.quick_start import import_gradio_quickly
 
 
 class Announcing(uvicorn.Server):
@@ -37,7 +37,7 @@ def paint_nothing(side: int = 512) -> None:
 
 async def main(folder: Path, port: int) -> None:
     import_gradio_quickly()
-    from ui.server import build_server
+    from ui.web.server import build_server
 
     paint_nothing()
     settings = Settings(playground_data_dir=folder, playground_history="shared", playground_demo_step_seconds=0)

@@ -23,8 +23,8 @@ from benchmarks.grid_server import paint_nothing
 
 from services.playground import Playground
 from services.settings import Settings
-from ui.quick_start import import_gradio_quickly
-from ui.stopping import Server, Streams
+from ui.web.quick_start import import_gradio_quickly
+from ui.web.stopping import Server, Streams
 
 PAUSE_SECONDS = 0.005
 STALL_SECONDS = 0.1
@@ -73,7 +73,7 @@ class Probe:
 
 async def main(folder: Path, port: int) -> None:
     import_gradio_quickly()
-    from ui.server import build_server
+    from ui.web.server import build_server
 
     paint_nothing(64)
     playground = Playground(Settings(playground_data_dir=folder, **SETTINGS))

@@ -19,7 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from services.engines.demo.painter import paint
+from services.engines.demo.painting.painter import paint
 from services.errors import Failure
 from services.library.history import History
 from services.library.media import Media

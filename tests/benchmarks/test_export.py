@@ -14,7 +14,7 @@ from benchmarks.make_history import fill, runs
 from support.bench import by_turns, memory_mb, ratio, show
 from support.server import serve_app
 
-from services.engines.demo.painter import paint
+from services.engines.demo.painting.painter import paint
 from services.library.history import History
 from services.library.media import Media
 

@@ -21,10 +21,10 @@ from dataclasses import replace
 from pathlib import Path
 sys.path[:0] = [".", "tests"]
 from PIL import Image
-from services.compare.page_export import write_page
-from services.compare.sheet import contact_sheet
-from services.compare.sheet_pdf import contact_sheet_pdf
-from services.engines.demo.painter import paint
+from services.sheets.html import write_page
+from services.sheets.png import contact_sheet
+from services.sheets.pdf import contact_sheet_pdf
+from services.engines.demo.painting.painter import paint
 from services.library.media import thumbnail
 from support.grids import axis, grid, made
 

@@ -20,7 +20,7 @@ from support.bench import show
 from services.library.history import History
 from services.playground import Playground
 from services.settings import Settings
-from ui.history import history_routes
+from ui.history.tab import history_routes
 
 SIZES = (10, 10_000, 100_000)
 ROUNDS = 15

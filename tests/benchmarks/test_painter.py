@@ -33,7 +33,7 @@ import io, json, os, sys, time
 if hasattr(os, "sched_setaffinity"):
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 from PIL import Image
-from services.engines.demo.painter import paint
+from services.engines.demo.painting.painter import paint
 
 def painted(prompt, output_format, seed):
     return paint(prompt=prompt, width=1024, height=1024, seed=seed, num_inference_steps=28, guidance_scale=5.0,

@@ -11,7 +11,7 @@ from benchmarks.direct import InProcessClient
 from support.bench import show
 
 from services.engines.demo.queue import DemoQueue
-from services.engines.gateway import FalGateway
+from services.engines.fal.gateway import FalGateway
 from services.request import ENDPOINT, GenerationRequest
 
 STEPS = 28

@@ -12,7 +12,7 @@ import pytest
 from benchmarks.make_history import NEWEST, fill, runs
 from support.bench import show
 
-from services.changes import Changes
+from services.library.changes import Changes
 from services.library.history import History
 from services.library.media import Media
 from services.library.scope import EVERYONE

@@ -20,7 +20,7 @@ from services.playground import Playground
 from services.request import GenerationRequest
 from services.run import Run, RunState, new_id, now
 from services.settings import Settings
-from ui.quick_start import import_gradio_quickly
+from ui.web.quick_start import import_gradio_quickly
 
 
 class Announcing(uvicorn.Server):
@@ -31,7 +31,7 @@ class Announcing(uvicorn.Server):
 
 async def main(folder: Path, port: int, runs: int, changes: int) -> None:
     import_gradio_quickly()
-    from ui.server import build_server
+    from ui.web.server import build_server
 
     playground = Playground(Settings(playground_data_dir=folder, playground_history="shared"))
     app = build_server(playground)

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Route, Viewpor
 from support.blind import SEEDS, STEPS, GridInMemory, serve_grid
 from support.page import PlaygroundPage
 
-from services.compare.blind import Choice, Judging, Side
+from services.grids.blind.blind import Choice, Judging, Side
 
 PHONE: ViewportSize = {"width": 390, "height": 844}
 PICTURE = re.compile(r"^Picture \d$")

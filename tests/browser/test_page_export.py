@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from support.grids import axis, failed, grid
 
-from services.compare.page_export import write_page
 from services.request import PARAMETERS
+from services.sheets.html import write_page
 
 HOSTILE = (
     '</script><script>alert(1)</script><img src="https://example.com/x.png" onerror="alert(2)"> ${alert(3)} שלום 🦊'

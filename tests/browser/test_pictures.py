@@ -10,7 +10,7 @@ from PIL import Image
 from playwright.sync_api import expect
 from support.page import PlaygroundPage
 
-from services.library.metadata import read_settings
+from services.metadata import read_settings
 
 
 def test_reuse_all_brings_every_setting_back(page: PlaygroundPage) -> None:

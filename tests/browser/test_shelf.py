@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, expect
 from support.page import PlaygroundPage
 from support.server import AppServer
 
-from services.compare.grid import parse_plan
+from services.grids.plan import parse_plan
 from services.request import GenerationRequest
 from services.run import new_id
 

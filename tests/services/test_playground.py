@@ -17,8 +17,8 @@ from support.patience import PATIENCE_SECONDS
 
 from services import playground as playground_module
 from services.errors import BudgetExceeded, InvalidRequest, KeyNeeded, NotFound
+from services.intake.pricing import Cheaper
 from services.playground import NEW_SEEDS, UNDO_SECONDS, Playground
-from services.pricing import Cheaper
 from services.request import SEED_MAX, GenerationRequest, ImageSize
 from services.run import Run, RunState, now
 from services.settings import Settings

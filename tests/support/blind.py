@@ -17,11 +17,11 @@ from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
-from services.compare.blind import Cell, Judging
-from services.engines.demo.painter import paint
+from services.engines.demo.painting.painter import paint
 from services.errors import NotFound, PlaygroundError
-from ui.blind import blind_routes
-from ui.routes import ASSETS, _say
+from services.grids.blind.blind import Cell, Judging
+from ui.compare.blind import blind_routes
+from ui.runs.routes import ASSETS, _say
 
 STEPS = (4, 12, 28, 50)
 SEEDS = (7, 1234567)
@@ -30,10 +30,10 @@ START_SECONDS = 10.0
 
 PAGE = """<!doctype html><html lang="en"><head><title>A grid</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">
-<link rel="stylesheet" href="/assets/style.css"><link rel="stylesheet" href="/assets/compare.css">
-<link rel="stylesheet" href="/assets/blind.css"></head>
+<link rel="stylesheet" href="/assets/css/style.css"><link rel="stylesheet" href="/assets/css/compare.css">
+<link rel="stylesheet" href="/assets/css/blind.css"></head>
 <body><button id="open" type="button">Blind pick</button><script type="module">
-    import { openBlind } from "/assets/js/blind.js";
+    import { openBlind } from "/assets/js/blind/blind.js";
     const axes = [
         { axis: 0, name: "Steps", count: 4 },
         { axis: 1, name: "Seed", count: 2 },

@@ -10,10 +10,10 @@ from typing import Any
 from hypothesis import strategies as st
 from PIL import Image
 
-from services.compare.fonts import Fonts
-from services.compare.layout import AxisLabels, Cell, GridLayout, Place
 from services.request import parse_request
 from services.run import Picture, Run, RunState, new_id
+from services.sheets.fonts import Fonts
+from services.sheets.layout import AxisLabels, Cell, GridLayout, Place
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 OURS = Fonts([])

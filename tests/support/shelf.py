@@ -13,10 +13,10 @@ from typing import Any
 from PIL import Image
 from sqlalchemy import Table, insert, select
 
-from services.library.archive.export import Exporter, Extra, Kind
-from services.library.archive.restore import Restored, Restorer
-from services.library.archive.safety import Limits
-from services.library.archive.settled import Owner
+from services.archive.export import Exporter, Extra, Kind
+from services.archive.import_ import Restored, Restorer
+from services.archive.ownership import Owner
+from services.archive.safety import Limits
 from services.library.history import History
 from services.library.media import Media
 from services.library.scope import EVERYONE, Scope

@@ -3,7 +3,7 @@
     async with whole_app(tmp_path, playground_history="visitor") as app:
         await app.get("/healthz")
 
-Whole bodies only: a stream that stays open is read by `tests/ui/test_routes.py`'s own means.
+Whole bodies only: a stream that stays open is read by `tests/ui/runs/test_routes.py`'s own means.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class WholeApp:
 
 @asynccontextmanager
 async def whole_app(folder: Path, **settings: Any) -> AsyncIterator[WholeApp]:
-    from ui.server import build_server
+    from ui.web.server import build_server
 
     playground = Playground(Settings(**{**DEFAULTS, "playground_data_dir": folder, **settings}))
     app = build_server(playground)

@@ -11,9 +11,9 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from services.compare.grid import parse_plan
+from services.grids.plan import parse_plan
+from services.intake.press import IMAGES_MAX
 from services.playground import Playground
-from services.press import IMAGES_MAX
 from services.request import GenerationRequest, ImageSize
 from services.settings import load_settings
 

@@ -1,6 +1,6 @@
 """Two visitors against each other, over everything that the app itself lists: routes and Gradio's functions.
 
-MCP's tools are probed in tests/ui/test_api.py: Gradio's MCP server calls itself over the network.
+MCP's tools are probed in tests/ui/api/test_endpoints.py: Gradio's MCP server calls itself over the network.
 
 What is new is listed by the app and so is probed too. Where a probe does not get past the validation of a new route
 or function, the test names it: say in QUERIES, BODIES or ARGUMENTS how one would ask there for another's picture.
@@ -18,12 +18,12 @@ from typing import Any
 import pytest
 from support.whole import WholeApp, routes_of, whole_app
 
-from services.compare.grid import parse_plan
+from services.grids.plan import parse_plan
 from services.library.scope import EVERYONE
 from services.request import GenerationRequest, ImageSize
 from services.run import Run, RunState, new_id
-from ui.guard import _is_closed
 from ui.visitors import HEADER, visitor_of
+from ui.web.guard import _is_closed
 
 # Gradio sums up its calls by means that pandas has deprecated.
 pytestmark = pytest.mark.filterwarnings(r"ignore::DeprecationWarning:gradio\.queueing")
@@ -35,7 +35,7 @@ REQUEST = GenerationRequest(prompt=f"a fox {MARK}", seed=7, num_inference_steps=
 NOBODYS_BUSINESS = ("/healthz", "/static/", "/assets/", "/favicon.ico", "/theme.css", "/robots.txt", "/pwa_icon",
                     "/manifest.json", "/openapi.json", "/gradio_api/file=", "/gradio_api/mcp/sse",
                     "/gradio_api/heartbeat/", "/gradio_api/queue/data")  # fmt: skip
-"""Files of the program; `file=`, which tests/ui/test_guard.py tries; endless streams of Gradio's for who knows the
+"""Files of the program; `file=`, which tests/ui/web/test_guard.py tries; endless streams of Gradio's for who knows the
 secret of a session: MCP's old form, heartbeats, and a session's own results."""
 CAPABILITIES = ("/media/{name}", "/thumbs/{name}", "/archive/exports/{name}")
 """Whoever knows such a name may have the picture or the export: no other answer may tell it."""

@@ -113,6 +113,6 @@ def serve() -> None:
 
 
 def _paint(settings: dict[str, Any]) -> bytes:
-    from services.engines.demo.painter import paint
+    from services.engines.demo.painting.painter import paint
 
     return paint(**settings)

@@ -1,7 +1,7 @@
 """The demo engine's queue: takes requests, runs them on a clock of so many seconds a step, and keeps their pictures.
 
 `DemoQueue.app()` is an ASGI app that speaks fal's queue protocol, so that fal's own clients work against it unchanged,
-in this process or over a socket. It is no model: pictures are painted by `services.engines.demo.painter`.
+in this process or over a socket. It is no model: pictures are painted by `services.engines.demo.painting.painter`.
 
 What it does on purpose, so that error paths can be shown and tried:
 - a prompt that contains `[refuse]` is refused as fal's content check refuses one (`content_policy_violation`);
@@ -222,6 +222,6 @@ class DemoQueue:
 
 def _default_painter() -> Paint:
     """Imported with the first picture: numpy and Pillow are not wanted to start the server."""
-    from services.engines.demo.painter import paint
+    from services.engines.demo.painting.painter import paint
 
     return paint

@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert, select
 
-from services.changes import Changes
 from services.errors import NotFound
 from services.library import rules as rules_module
 from services.library.bulk import Bulk, Found, Named
+from services.library.changes import Changes
 from services.library.history import History
 from services.library.projects import Projects
 from services.library.query import Query, parse

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from support.shelf import Shelf, a_picture
 
-from services.changes import Changes
+from services.library.changes import Changes
 from services.library.scope import EVERYONE, Scope
 from services.library.storage import Storage
 from services.library.tables import grid_cells

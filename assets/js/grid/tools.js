@@ -1,0 +1,38 @@
+// What can be done with a grid that is there: check that the seed repeats, judge it blind, take it away as a file.
+
+import { copy } from "../picture/actions.js";
+import { button, el, redraw } from "../lib/dom.js";
+import { fetchFile } from "../lib/download.js";
+import { gridAddress, gridDesk as desk } from "../state/desk-of-grids.js";
+import { openMenu } from "../lib/menu.js";
+
+const SHEETS = [
+  { name: "Picture (PNG), for a client: title and values", path: "sheet.png?preset=client" },
+  { name: "Picture (PNG), technical: everything", path: "sheet.png?preset=technical" },
+  { name: "PDF, for a client: title and values", path: "sheet.pdf?preset=client" },
+  { name: "PDF, technical: everything", path: "sheet.pdf?preset=technical" },
+];
+
+export function newTools() {
+  const element = el("div", { class: "pg-grid-tools" });
+  return {
+    element,
+    draw() {
+      const { grid, edited } = desk;
+      const done = grid ? desk.progress.done : 0;
+      redraw(element, { id: grid?.id, edited, some: done > 0, more: done > 1, checking: grid?.repeat?.kind === "running" }, () => (!grid || edited ? [] : [
+        button("Repeat check", () => desk.act("repeat"), { disabled: !done || grid.repeat?.kind === "running", title: "Makes one picture a second time and says whether the two are equal: a hosted seed need not repeat" }),
+        button("Blind pick", () => blind(grid), { disabled: done < 2, "aria-haspopup": "dialog", title: "Judge one axis without knowing which value made which picture" }),
+        button("Sheet", (event) => openMenu(event.currentTarget, SHEETS.map(({ name, path }) => ({ name, run: () => fetchFile(`/grids/${grid.id}/${path}`) }))), { disabled: !done, "aria-haspopup": "menu", title: "A labelled contact sheet" }),
+        button("HTML", () => fetchFile(`/grids/${grid.id}/page.html`), { disabled: !done, title: "One page with everything inside, which opens offline" }),
+        button("ZIP", () => fetchFile(`/grids/${grid.id}/archive.zip`), { disabled: !done, title: "The originals and the plan; dropped on this page, it restores the grid" }),
+        button("Copy link", () => copy(gridAddress(grid.id), "The link is copied.")),
+      ]));
+    },
+  };
+}
+
+async function blind(grid) {
+  const { openBlind } = await import("../blind/blind.js");
+  openBlind({ gridId: grid.id, axes: grid.axes.map(({ label, labels }, axis) => ({ axis, name: label, count: labels.length })) });
+}

@@ -1,0 +1,63 @@
+// The project in the header: chosen, made, renamed; and the menu that asks into which one pictures are moved.
+
+import { button, el } from "../lib/dom.js";
+import { openMenu } from "../lib/menu.js";
+import { store } from "../state/store.js";
+import { attempt, toast } from "../lib/toast.js";
+
+const NAME_MAX = 60;
+
+export function projectButton() {
+  const name = store.projectName;
+  return button("Project", (event) => openMenu(event.currentTarget, items(), "pg-project-menu"), { label: `Project: ${name}`, "aria-haspopup": "menu", title: `Project: ${name}`, class: "pg-button pg-project" },
+    el("span", { class: "pg-project-word" }, "Project: "), el("span", { class: "pg-project-name", dir: "auto" }, name), el("span", { "aria-hidden": "true" }, "▾"));
+}
+
+function items() {
+  const choice = (id, name) => ({ name, checked: store.project === id, run: () => attempt(() => store.choose(id)) });
+  const own = store.projects.find(({ id }) => id === store.project);
+  return [
+    choice("inbox", "Inbox"),
+    ...store.projects.map(({ id, name }) => choice(id, name)),
+    choice("all", "All projects"),
+    { name: "New project…", apart: true, run: () => askForName("New project", "", (name) => store.makeProject(name)) },
+    own && { name: "Rename…", run: () => askForName("Rename the project", own.name, (name) => store.renameProject(own.id, name)) },
+  ].filter(Boolean);
+}
+
+/** Where to: `move(id)` for each project, or for one that is made first. */
+export function moveItems(move) {
+  return [
+    { name: "Inbox", run: () => move("inbox") },
+    ...store.projects.map(({ id, name }) => ({ name, run: () => move(id) })),
+    { name: "New project…", apart: true, run: () => askForName("New project", "", async (name) => move(await store.makeProject(name, false))) },
+  ];
+}
+
+function askForName(title, value, use) {
+  const input = el("input", { id: "pg-project-name", type: "text", maxlength: NAME_MAX, autocomplete: "off", dir: "auto", "aria-describedby": "pg-project-fault" });
+  input.value = value;
+  const fault = el("p", { class: "pg-issue", id: "pg-project-fault", role: "alert" });
+  const dialog = el("dialog", { class: "pg-dialog", "aria-label": title });
+  const save = async (event) => {
+    event.preventDefault();
+    try {
+      await use(input.value);
+      dialog.close();
+      toast(value ? "Renamed." : `The project “${input.value.trim()}” is made.`);
+    } catch (error) {
+      fault.textContent = error.message;
+      input.focus();
+    }
+  };
+  dialog.append(
+    el("h2", {}, title),
+    el("form", { onsubmit: save },
+      el("label", { for: "pg-project-name" }, "Name"), input, fault,
+      el("div", { class: "pg-dialog-buttons" }, button("Cancel", () => dialog.close()), el("button", { type: "submit", class: "pg-button pg-primary" }, value ? "Rename" : "Make it"))),
+  );
+  dialog.addEventListener("close", () => dialog.remove());
+  document.body.append(dialog);
+  dialog.showModal();
+  input.select();
+}

@@ -1,0 +1,267 @@
+// The page's memory of the visitor's runs: one page from the server, then its changes as they are committed.
+
+import { get, post, readEvents } from "../lib/api.js";
+
+const PAUSES = [500, 1000, 2000, 5000];
+const STACK_MS = 500; // a stack is counted anew this long after one of its runs changed, however many do
+
+class Store extends EventTarget {
+  runs = new Map(); // id → card
+  cursor = 0;
+  more = false;
+  floor = Infinity; // from this seq on all runs are known; older ones only by chance, because they changed
+  project = "inbox"; // what is worked in: a project's id, "inbox" or "all"
+  projects = []; // { id, name }, by name
+  stacks = new Map(); // grid id → what its runs come to: { count, live, done, thumbs, … }
+  visit = { pictures: 0, cost_usd: 0 };
+  engine = document.documentElement.dataset.engine ?? "";
+  ownKey = false;
+  ownHistory = false;
+  notice = null;
+  online = true;
+  loaded = false;
+  stale = new Set(); // grids whose stacks are to be counted anew
+  // Answers may overtake one another: each question has a number, and an answer gives way to that of a later question.
+  questions = 0;
+  refreshed = 0; // the question whose page is shown
+  visited = 0; // the question whose visit is shown
+  counted = new Map(); // grid id → the question whose figures its stack has
+
+  /** Cards of the project, newest first. */
+  get newest() {
+    return [...this.runs.values()].filter((run) => run.seq >= this.floor && this.shows(run)).sort((a, b) => b.seq - a.seq);
+  }
+
+  /** The same with one card for each grid: its newest run. */
+  get items() {
+    const grids = new Set();
+    return this.newest.filter((run) => !this.isStacked(run) || (!grids.has(run.grid) && grids.add(run.grid)));
+  }
+
+  shows(run) {
+    return !run.deleted && (this.project === "all" || run.project === this.project);
+  }
+
+  isStacked(run) {
+    return Boolean(run.grid) && (this.stacks.get(run.grid)?.count ?? 2) > 1;
+  }
+
+  /** The known runs of a grid, newest first. */
+  ofGrid(grid) {
+    return [...this.runs.values()].filter((run) => run.grid === grid && this.shows(run)).sort((a, b) => b.seq - a.seq);
+  }
+
+  get projectName() {
+    return { all: "All projects", inbox: "Inbox" }[this.project] ?? this.projects.find(({ id }) => id === this.project)?.name ?? "";
+  }
+
+  /** Once for all that changes together: thousands may. */
+  tell(name) {
+    if (this.telling) return;
+    this.telling = true;
+    setTimeout(() => {
+      this.telling = false;
+      this.dispatchEvent(new Event(name));
+    });
+  }
+
+  async start() {
+    this.share();
+    await this.refresh();
+    this.lead();
+  }
+
+  async refresh() {
+    const question = ++this.questions;
+    const page = await get(`/runs?visit=${visitStart()}`);
+    if (question < this.refreshed) return;
+    this.refreshed = question;
+    if (page.project !== this.project) this.floor = Infinity; // what is known of another project says nothing here
+    this.project = page.project;
+    this.projects = page.projects;
+    this.merge(page, question);
+    this.cursor = Math.max(this.cursor, page.cursor);
+    this.more = page.more;
+    this.hearVisit(page.visit, question);
+    this.engine = page.engine;
+    this.ownKey = page.own_key;
+    this.ownHistory = page.own_history;
+    this.notice = page.notice;
+    this.loaded = true;
+    this.tell("change");
+  }
+
+  async older() {
+    if (!this.more || this.fetching) return;
+    this.fetching = true;
+    const question = ++this.questions;
+    try {
+      const page = await get(`/runs?before=${this.floor}`);
+      if (page.project !== this.project) return this.refresh(); // chosen in another tab
+      this.more = page.more;
+      this.merge(page, question);
+      this.tell("change");
+    } finally {
+      this.fetching = false;
+    }
+  }
+
+  merge(page, question) {
+    this.learn(page.runs);
+    this.hearStacks(Object.keys(page.stacks), page.stacks, question);
+    this.floor = page.more ? Math.min(this.floor, page.runs.at(-1).seq) : -Infinity;
+  }
+
+  /** Begin anew: many runs have come that no event told of. */
+  async again() {
+    this.runs.clear();
+    this.stacks.clear();
+    this.floor = Infinity;
+    await this.refresh();
+    this.dispatchEvent(new Event("restored"));
+  }
+
+  /** What an event has told of a run since it was read for an answer stays. */
+  learn(runs) {
+    for (const run of runs) if (!(this.runs.get(run.id)?.revision > run.revision)) this.runs.set(run.id, run);
+  }
+
+  /** Work in a project from now on, here and in the visitor's other tabs. */
+  async choose(project) {
+    this.heardOfProjects(await post("/projects/choose", { project }));
+    await this.refresh();
+  }
+
+  /** A new project's id. */
+  async makeProject(name, choose = true) {
+    const answer = await post("/projects", { name, choose });
+    this.heardOfProjects(answer);
+    if (choose) await this.refresh();
+    return answer.made.id;
+  }
+
+  async renameProject(id, name) {
+    this.heardOfProjects(await post(`/projects/${id}/name`, { name }));
+  }
+
+  heardOfProjects({ projects }) {
+    this.projects = projects;
+    this.tell("change");
+    this.channel.postMessage({ projects: true });
+  }
+
+  /** Every run of a grid, so that its stack can be opened. */
+  async loadGrid(grid) {
+    for (let after = null; ; ) {
+      const page = await get(`/history?${new URLSearchParams({ query: `grid:${grid}`, limit: 200, ...(after === null ? {} : { after }) })}`);
+      this.learn(page.runs);
+      if (!page.more) break;
+      after = page.runs.at(-1).seq;
+    }
+    this.tell("change");
+  }
+
+  /** A stack's figures come from the server, for this page knows only some of its runs. */
+  countStack(grid) {
+    this.stale.add(grid);
+    this.stackTimer ??= setTimeout(() => this.countStacks(), STACK_MS);
+  }
+
+  async countStacks() {
+    const ids = [...this.stale];
+    const question = ++this.questions;
+    this.stale.clear();
+    const found = await get(`/history/stacks?${new URLSearchParams({ ids: ids.join(","), project: this.project })}`).catch(() => null);
+    this.stackTimer = null;
+    if (found) this.hearStacks(ids, found.stacks, question);
+    if (this.stale.size) this.countStack([...this.stale][0]);
+    this.tell("change");
+  }
+
+  hearStacks(ids, stacks, question) {
+    for (const id of ids) {
+      if (question < this.counted.get(id)) continue;
+      this.counted.set(id, question);
+      if (stacks[id]) this.stacks.set(id, stacks[id]);
+      else this.stacks.delete(id);
+    }
+  }
+
+  /** One change: the fields that differ. A run that this page never saw whole is fetched with its page. */
+  apply({ id, data }) {
+    if (id <= this.cursor) return;
+    this.cursor = id;
+    const before = this.runs.get(data.id);
+    const run = { ...before, ...data };
+    this.tell("change");
+    if (!before && run.prompt === undefined) return;
+    this.runs.set(run.id, run);
+    if (run.state === "done" && before?.state !== "done" && Date.parse(run.created_at) >= visitStart()) this.countSoon();
+    if (run.grid) this.countStack(run.grid);
+    if (run.grid && run.deleted && !before?.deleted) this.refresh().catch(() => {}); // another of its runs may stand for the stack now
+  }
+
+  /** Once for pictures that arrive together, and after they are drawn. */
+  countSoon() {
+    clearTimeout(this.counting);
+    this.counting = setTimeout(() => this.countVisit(), 300);
+  }
+
+  async countVisit() {
+    const question = ++this.questions;
+    this.hearVisit(await get(`/runs/visit?since=${visitStart()}`).catch(() => this.visit), question);
+    this.tell("change");
+  }
+
+  hearVisit(visit, question) {
+    if (question < this.visited) return;
+    this.visited = question;
+    this.visit = visit;
+  }
+
+  /** One event stream for all tabs of this browser: HTTP/1.1 gives a host six connections. */
+  share() {
+    this.channel = new BroadcastChannel("playground-events");
+    this.channel.onmessage = ({ data }) => (data.projects ? this.refresh().catch(() => {}) : this.apply(data));
+  }
+
+  lead() {
+    const stream = () => this.stream();
+    if (navigator.locks) navigator.locks.request("playground-events", stream).catch(stream); // refused where nothing is kept
+    else stream();
+  }
+
+  async stream() {
+    for (let failures = 0; ; ) {
+      try {
+        await readEvents("/events", this.cursor, (event) => {
+          failures = 0;
+          this.setOnline(true);
+          this.channel.postMessage(event);
+          this.apply(event);
+        });
+      } catch {
+        failures += 1;
+        if (failures > 1) this.setOnline(false);
+      }
+      await new Promise((resolve) => setTimeout(resolve, PAUSES[Math.min(failures, PAUSES.length - 1)]));
+      if (failures) await this.refresh().then(() => this.setOnline(true), () => {});
+    }
+  }
+
+  setOnline(online) {
+    if (this.online === online) return;
+    this.online = online;
+    this.tell("change");
+  }
+}
+
+/** When this visit began, in ms: a browser tab's session. */
+function visitStart() {
+  const now = String(Date.now());
+  if (!sessionStorage.getItem("playground-visit")) sessionStorage.setItem("playground-visit", now);
+  return Number(sessionStorage.getItem("playground-visit"));
+}
+
+export const store = new Store();
+export const isLive = (run) => ["pending", "submitting", "submitted", "queued", "running"].includes(run.state);

@@ -1,0 +1,129 @@
+"""Exports and restores as the page asks for them."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import ColumnElement, and_, func, select
+
+from services.archive.errors import ArchiveError
+from services.archive.export import BLOCK, Download, Exporter, Extra, Kind
+from services.archive.import_ import Restored, Restorer, Tell
+from services.archive.ownership import Owner
+from services.archive.safety import Limits
+from services.library.bulk import Chosen
+from services.library.changes import Changes
+from services.library.history import History
+from services.library.media import Media
+from services.library.scope import Scope
+from services.library.tables import runs
+from services.run import now
+from services.settings import Settings
+
+
+class Archive:
+    def __init__(self, history: History, media: Media, changes: Changes, settings: Settings, incoming: Path) -> None:
+        """`incoming` is a folder of its own, on the disk of the pictures."""
+        self._history, self._changes, self._settings, self._incoming = history, changes, settings, incoming
+        self._exporter = Exporter(history, media, incoming)
+        self._restorer = Restorer(history, media, incoming)
+        self._one_at_a_time = asyncio.Lock()
+
+    def recover(self) -> None:
+        """At start: finish or undo what a crash left. Blocks."""
+        self._restorer.recover()
+
+    # -- out ---------------------------------------------------------------------------------------------------------
+
+    async def count(self, scope: Scope, chosen: Chosen | None) -> int:
+        """How many runs an export would hold. `chosen` None: everything that the scope sees."""
+        rule = and_(_rule(scope, chosen), runs.c.deleted_at.is_(None))
+        (count,) = await asyncio.to_thread(self._history.values, select(func.count()).select_from(runs).where(rule))
+        return int(count)
+
+    async def export(
+        self,
+        scope: Scope,
+        chosen: Chosen | None,
+        kind: Kind,
+        *,
+        grid_ids: Sequence[str] = (),
+        extras: Sequence[Extra] = (),
+    ) -> Download:
+        """To be closed when it is out. With the ids of a grid and the runs of its cells, it restores the whole grid."""
+        rule = _rule(scope, chosen)
+        prepare = self._exporter.prepare
+        return await asyncio.to_thread(prepare, scope, rule, kind, grid_ids=grid_ids, extras=extras)
+
+    # -- in ----------------------------------------------------------------------------------------------------------
+
+    async def receive(self, parts: AsyncIterator[bytes], size: int | None) -> Path:
+        """Write an upload to a file of its own, which the caller removes. `size` in bytes where it was told before.
+
+        Raises ArchiveError where it is larger than the limit, or the disk has no room.
+        """
+        limit = self._settings.import_limit_bytes
+        self._check_size(size or 0, limit)
+        self._incoming.mkdir(parents=True, exist_ok=True)
+        # Unpacked it takes as much again.
+        if 2 * (size or 0) > shutil.disk_usage(self._incoming).free:
+            raise ArchiveError("no_room", "The server's disk has no room for it.")
+        with tempfile.NamedTemporaryFile(dir=self._incoming, prefix="upload-", delete=False) as whole:
+            file = Path(whole.name)
+            try:
+                received, block = 0, bytearray()
+                async for part in parts:
+                    received += len(part)
+                    self._check_size(received, limit)
+                    block += part
+                    if len(block) >= BLOCK:
+                        await asyncio.to_thread(whole.write, bytes(block))
+                        block.clear()
+                await asyncio.to_thread(whole.write, bytes(block))
+            except BaseException:
+                _discard(file)
+                raise
+        return file
+
+    def _check_size(self, size: int, limit: int) -> None:
+        if limit == 0:
+            raise ArchiveError("not_allowed", "Restoring is switched off here (PLAYGROUND_IMPORT_LIMIT_GB is 0).")
+        if size > limit:
+            raise ArchiveError(
+                "too_large",
+                f"The file is larger than {limit / 2**30:.3g} GB, the limit here (PLAYGROUND_IMPORT_LIMIT_GB). "
+                "Export it in parts.",
+            )
+
+    async def restore(self, file: Path, visitor: str | None, scope: Scope, tell: Tell) -> Restored:
+        """Restore a received file for a visitor. `tell` is called in another thread. Raises ArchiveError."""
+        if visitor is None and not scope.everyone:
+            raise ArchiveError("nobody", "Open the page first: what is restored needs somebody to belong to.")
+        owner = Owner(visitor, scope.everyone, self._budget_since())
+        limits = Limits(self._settings.import_limit_bytes)
+        async with self._one_at_a_time:
+            try:
+                restored = await asyncio.to_thread(self._restorer.restore, file, owner, limits, tell)
+            except OSError as error:
+                words = error.strerror or type(error).__name__
+                raise ArchiveError("disk", f"The server could not keep the files ({words}).") from error
+        self._changes.tell(visitor)
+        return restored
+
+    def _budget_since(self) -> datetime | None:
+        limits = (self._settings.visitor_budget_usd, self._settings.daily_budget_usd)
+        midnight = now().replace(hour=0, minute=0, second=0, microsecond=0)
+        return None if limits == (None, None) else midnight
+
+
+def _discard(file: Path) -> None:
+    file.unlink()
+
+
+def _rule(scope: Scope, chosen: Chosen | None) -> ColumnElement[bool]:
+    return chosen.rule(scope) if chosen else scope.clause()

@@ -1,0 +1,225 @@
+"""Export runs: everything but the pictures is written to a temporary file first, the pictures are read as they go out.
+
+So the size of the download is known before it begins, and memory stays the same however many pictures there are.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Literal
+from zipfile import ZIP_STORED
+
+from sqlalchemy import ColumnElement, and_, select
+from zipstream import ZipStream
+
+from services.archive.belongings import grid_lines, one_of, projects_of
+from services.archive.csv_rows import Sheet
+from services.archive.lines import ProjectLine, json_line, run_line
+from services.library.history import History
+from services.library.media import Media
+from services.library.scope import Scope
+from services.library.tables import runs
+from services.run import Picture, Run, now
+
+Kind = Literal["zip", "csv", "jsonl"]
+TYPES: dict[Kind, str] = {"zip": "application/zip", "csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl"}
+BATCH = 500
+BLOCK = 1 << 18
+"""Bytes that are handed to the network at a time: less costs time, more costs memory."""
+
+README = """\
+Exported from the FLUX.2 [flex] Playground on {day}: {runs} runs, {pictures} pictures.
+
+media/         the pictures, byte for byte as they were made
+thumbs/        small copies of pictures whose originals were removed to save space
+history.jsonl  a line of JSON for each run, with everything that is known about it
+history.csv    the same for spreadsheets; text that could run as a formula has an apostrophe before it
+grids.jsonl    the grids that runs belong to
+grid/          what else belongs to an exported grid
+
+To restore it, drop this ZIP on the page of a playground. Runs that are there already are left as they are.
+"""
+
+
+@dataclass(frozen=True)
+class Extra:
+    """A file of a grid's own, `grid/<name>` in the ZIP. It is not read when the ZIP is restored."""
+
+    name: str
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Download:
+    """A file that is ready to go out. `blocks` can be read once; reading blocks for some milliseconds each time."""
+
+    name: str
+    media_type: str
+    size: int
+    """In bytes, exactly."""
+    runs: int
+    pictures: int
+    blocks: Iterator[bytes]
+    temporary: tuple[IO[bytes], ...]
+
+    def close(self) -> None:
+        """Let go of the temporary files; to be called when all is out, or nobody wants it any more."""
+        for whole in self.temporary:
+            whole.close()
+
+
+@dataclass(frozen=True)
+class _File:
+    name: str
+    """In the ZIP."""
+    path: str
+    size: int
+
+
+@dataclass
+class _Parts:
+    """What was gathered while the lines were written."""
+
+    lines: IO[bytes]
+    table: IO[bytes]
+    ids: list[str] = field(default_factory=list)
+    grid_ids: set[str] = field(default_factory=set)
+    files: list[_File] = field(default_factory=list)
+
+    @property
+    def pictures(self) -> int:
+        return sum(file.name.startswith("media/") for file in self.files)
+
+
+class Exporter:
+    """Methods block; async callers use `asyncio.to_thread`."""
+
+    def __init__(self, history: History, media: Media, workplace: Path) -> None:
+        """Temporary files are made in the folder `workplace`."""
+        self._history, self._workplace = history, workplace
+        self._folders = {"media": media.original(""), "thumbs": media.thumb("")}
+
+    def prepare(
+        self,
+        scope: Scope,
+        rule: ColumnElement[bool],
+        kind: Kind,
+        *,
+        grid_ids: Sequence[str] = (),
+        extras: Sequence[Extra] = (),
+    ) -> Download:
+        """The runs of a rule that are not deleted, in the order in which they were asked for.
+
+        `rule` is of the `scope` already (`Chosen.rule(scope)`, or `scope.clause()` for everything). `grid_ids` are
+        exported even where no run of theirs is; the grids of the runs are in any case.
+        """
+        known = projects_of(self._history, scope)
+        seqs = self._history.values(
+            select(runs.c.seq).where(and_(rule, runs.c.deleted_at.is_(None))).order_by(runs.c.seq)
+        )
+        parts = _Parts(self._temporary(), self._temporary(), grid_ids=set(grid_ids))
+        sheet = Sheet(known)
+        parts.table.write(sheet.head())
+        for batch in _batches(seqs, BATCH):
+            found = [entry.run for entry in self._history.rows(_of_seqs(batch))]
+            parts.lines.writelines(run_line(run, known) for run in found)
+            parts.table.write(sheet.rows(found))
+            for run in found:
+                self._gather(run, parts)
+        return self._download(kind, scope, known, parts, extras)
+
+    def _download(
+        self, kind: Kind, scope: Scope, known: Mapping[str, ProjectLine], parts: _Parts, extras: Sequence[Extra]
+    ) -> Download:
+        whole = parts.lines if kind == "jsonl" else parts.table
+        size, blocks = whole.tell(), _of_temporary(whole)
+        if kind == "zip":
+            archive = self._zip(scope, known, parts, extras)
+            size, blocks = len(archive), _blocks(archive)
+        return Download(
+            name=f"flux-2-flex_{now():%Y%m%d-%H%M%S}.{kind}",
+            media_type=TYPES[kind],
+            size=size,
+            runs=len(parts.ids),
+            pictures=parts.pictures if kind == "zip" else 0,
+            blocks=blocks,
+            temporary=(parts.lines, parts.table),
+        )
+
+    def _temporary(self) -> IO[bytes]:
+        self._workplace.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryFile(dir=self._workplace)
+
+    def _gather(self, run: Run, parts: _Parts) -> None:
+        parts.ids.append(run.id)
+        if run.grid_id:
+            parts.grid_ids.add(run.grid_id)
+        if run.picture and (found := self._file_of(run.picture)):
+            parts.files.append(found)
+
+    def _file_of(self, picture: Picture) -> _File | None:
+        """The original; where it is gone, the small copy that is left of it."""
+        for kind, name in (("media", picture.name), ("thumbs", picture.thumb)):
+            path = f"{self._folders[kind]}/{name}"
+            try:
+                found = os.stat(path)
+            except FileNotFoundError:
+                continue
+            if stat.S_ISREG(found.st_mode):  # an empty name is the folder itself
+                return _File(f"{kind}/{name}", path, found.st_size)
+        return None
+
+    def _zip(self, scope: Scope, known: Mapping[str, ProjectLine], parts: _Parts, extras: Sequence[Extra]) -> ZipStream:
+        archive = ZipStream(compress_type=ZIP_STORED, sized=True)
+        archive.add(README.format(day=f"{now():%Y-%m-%d}", runs=len(parts.ids), pictures=parts.pictures), "README.txt")
+        for name, whole in (("history.jsonl", parts.lines), ("history.csv", parts.table)):
+            archive.add(_of_temporary(whole), name, size=whole.tell())
+        if lines := b"".join(map(json_line, grid_lines(self._history, scope, parts.grid_ids, parts.ids, known))):
+            archive.add(lines, "grids.jsonl")
+        for extra in extras:
+            archive.add(extra.data, f"grid/{Path(extra.name).name}")
+        for file in parts.files:
+            archive.add(_of_file(file), file.name, size=file.size)
+        return archive
+
+
+def _of_seqs(seqs: Sequence[int]) -> Any:
+    return select(runs).where(runs.c.seq.in_(one_of(seqs))).order_by(runs.c.seq)
+
+
+def _batches(values: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    return (values[start : start + size] for start in range(0, len(values), size))
+
+
+def _of_temporary(whole: IO[bytes]) -> Iterator[bytes]:
+    whole.seek(0)
+    while block := whole.read(BLOCK):
+        yield block
+
+
+def _of_file(file: _File) -> Iterator[bytes]:
+    """No more is asked for than there is: memory that stays empty costs time too."""
+    left = file.size
+    with open(file.path, "rb", buffering=0) as original:
+        while left and (block := original.read(min(left, BLOCK))):
+            left -= len(block)
+            yield block
+
+
+def _blocks(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Small pieces joined to blocks: each block costs a turn through a thread and the network."""
+    held: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        held.append(piece)
+        size += len(piece)
+        if size >= BLOCK:
+            yield b"".join(held)
+            held, size = [], 0
+    if held:
+        yield b"".join(held)

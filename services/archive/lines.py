@@ -1,0 +1,162 @@
+"""A run, and a grid, as a line of JSON. Read strictly: what comes from outside is checked field by field.
+
+A line holds every field of Run but `visitor` and `revision`, which mean something on one server only, and `deleted_at`,
+for what is deleted is not exported. A new field of Run is a new field here by itself.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
+
+from services.archive.errors import ArchiveError
+from services.errors import InvalidRequest
+from services.grids.blind.blind import Judging
+from services.grids.plan import read_plan
+from services.request import SEED_MAX
+from services.run import Picture, Run
+
+FORMAT = 1
+"""Grows when a reader has to change. A line of a newer format, or with a field that is not known here, is refused:
+half of an entry would be lost without a word."""
+LINE_MAX = 4 * 2**20
+"""Bytes of a line: a prompt of 10,000 characters has 60,000 at most; a grid's plan can have some thousand cells."""
+LOCAL = ("visitor", "revision", "deleted_at")
+
+ID = re.compile("[0-9a-f]{32}")
+Id = Annotated[str, Field(pattern=f"^{ID.pattern}$")]
+Moment = Annotated[
+    AwareDatetime,
+    Field(ge=datetime(1990, 1, 1, tzinfo=timezone.utc), lt=datetime(2200, 1, 1, tzinfo=timezone.utc)),
+]
+Count = Annotated[int, Field(ge=0, lt=2**53)]
+STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class ProjectLine(BaseModel):
+    model_config = STRICT
+
+    id: Id
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    created_at: Moment
+
+
+class PictureLine(Picture):
+    model_config = STRICT
+
+    name: Annotated[str, Field(pattern=r"^[0-9a-f]{32}\.(jpg|png|webp)$")]
+    thumb: Annotated[str, Field(pattern=r"^([0-9a-f]{32}\.webp)?$")]
+    bytes: Count
+    width: Count
+    height: Count
+
+
+class RunLine(Run):
+    model_config = STRICT
+
+    format: Literal[1]
+    project: ProjectLine | None
+    visitor: None = None
+    revision: Literal[0] = 0
+    deleted_at: None = None
+    id: Id
+    created_at: Moment
+    submitted_at: Moment | None = None
+    started_at: Moment | None = None
+    finished_at: Moment | None = None
+    original_removed_at: Moment | None = None
+    queue_position: Count | None = None
+    progress: Annotated[float, Field(ge=0, le=1)] | None = None
+    seed_used: Annotated[int, Field(ge=0, le=SEED_MAX)] | None = None
+    picture: PictureLine | None = None
+    billed_units: Annotated[float, Field(ge=0, le=1e6)] | None = None
+    cost_usd: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    grid_id: Id | None = None
+    project_id: Id | None = None
+    repeat_of: Id | None = None
+
+    def run(self, **changes: Any) -> Run:
+        """The run itself, with some fields changed."""
+        return Run(**{**{name: getattr(self, name) for name in Run.model_fields}, **changes})
+
+
+class CellLine(BaseModel):
+    model_config = STRICT
+
+    key: Annotated[str, Field(min_length=1, max_length=64)]
+    run_id: Id
+
+
+def _sound_plan(plan: Any) -> Any:
+    """The plan, each value of it checked again as if it had been typed."""
+    try:
+        found = read_plan(plan).model_dump(mode="json")
+    except InvalidRequest as error:
+        raise ValueError(str(error)) from error
+    origin = plan.get("origin")
+    return {**found, "origin": origin if isinstance(origin, str) and ID.fullmatch(origin) else None}
+
+
+def _sound_ballot(ballot: Any) -> Any:
+    return Judging.model_validate(ballot).model_dump(mode="json")
+
+
+class BallotLine(BaseModel):
+    model_config = STRICT
+
+    id: Id
+    ballot: Annotated[Any, AfterValidator(_sound_ballot)]
+    created_at: Moment
+
+
+class GridLine(BaseModel):
+    model_config = STRICT
+
+    format: Literal[1]
+    id: Id
+    plan: Annotated[Any, AfterValidator(_sound_plan)]
+    created_at: Moment
+    paused: bool
+    repeat: tuple[Id, Id] | None = None
+    project: ProjectLine | None = None
+    cells: tuple[CellLine, ...] = ()
+    ballots: tuple[BallotLine, ...] = ()
+
+
+def run_line(run: Run, projects: Mapping[str, ProjectLine]) -> bytes:
+    """A run's line, with its line feed."""
+    project = projects.get(run.project_id or "")
+    fields = run.model_dump_json(exclude={*LOCAL})[1:-1]
+    named = project.model_dump_json() if project else "null"
+    return f'{{"format":{FORMAT},{fields},"project":{named}}}\n'.encode()
+
+
+def json_line(values: Mapping[str, Any]) -> bytes:
+    return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+Line = TypeVar("Line", RunLine, GridLine)
+
+
+def read_line(kind: type[Line], text: bytes, where: str) -> Line:
+    """Raises ArchiveError that names the line and what is wrong with it. `where`: `history.jsonl, line 3`."""
+    try:
+        values = from_json(text, allow_inf_nan=False)
+    except ValueError:
+        raise ArchiveError("bad_line", f"{where} is no JSON; the file may be cut off or was edited.") from None
+    if not isinstance(values, dict) or not isinstance(values.get("format"), int):
+        raise ArchiveError("bad_line", f"{where} is no entry of an export of this playground.")
+    if values["format"] > FORMAT:
+        raise ArchiveError("newer", f"{where} was written by a newer version of this playground. Update this one.")
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        field = ".".join(str(part) for part in first["loc"])[:80]
+        raise ArchiveError("bad_line", f"{where}: {field or 'the entry'}: {first['msg']}.") from None

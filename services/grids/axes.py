@@ -1,0 +1,278 @@
+"""Axes of a grid: which parameter takes which values, read from what people type and checked by the model's own rules.
+
+Any field of GenerationRequest can be an axis, and so can search and replace in the prompt (`prompt_sr`): its first item
+is the text to find and the baseline, `cat, dog, wolf`; or pairs, `cat=dog, red=blue`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from services.compare.diff import value_text
+from services.errors import FieldIssue, InvalidRequest
+from services.faults import plain
+from services.grids.axis_syntax import MAX_VALUES, ItemError, join_items, read_numbers, split_items
+from services.request import (
+    PARAMETERS,
+    PRESET_LABELS,
+    PRESET_PIXELS,
+    GenerationRequest,
+    Parameter,
+    parse_value,
+    random_seed,
+)
+
+SEARCH_REPLACE = "prompt_sr"
+AXIS_LABELS = {name: parameter.label for name, parameter in PARAMETERS.items()} | {SEARCH_REPLACE: "Prompt S/R"}
+"""What can be an axis, by name, and what it is called."""
+MAX_CHARACTERS = 50_000
+"""Of a text of values; whole prompts may be long."""
+FAULTS_TOLD = 3
+RANDOM = ("-1", "?")
+SWITCH_WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+
+
+class Axis(BaseModel):
+    """One axis. `values` are plain JSON: numbers, booleans, texts, `{"width", "height"}`, or `{"find", "replace"}`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    field: str
+    values: tuple[Any, ...]
+    duplicates: tuple[str, ...] = ()
+    """Values that were given twice and are kept once, as words."""
+
+    @property
+    def label(self) -> str:
+        return AXIS_LABELS[self.field]
+
+    @property
+    def short(self) -> str:
+        """What stands before a value in a heading: `steps`; nothing where the value speaks for itself."""
+        return "" if self.field in (SEARCH_REPLACE, "prompt") else PARAMETERS[self.field].short
+
+    def value_label(self, place: int) -> str:
+        return value_words(self.field, self.values[place])
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return tuple(self.value_label(place) for place in range(len(self.values)))
+
+    def apply(self, settings: dict[str, Any], place: int) -> dict[str, Any]:
+        """Settings with this axis' value at `place` (from 0) put in."""
+        value = self.values[place]
+        if self.field == SEARCH_REPLACE:
+            return {**settings, "prompt": settings["prompt"].replace(value["find"], value["replace"])}
+        return {**settings, self.field: value}
+
+
+def parse_axis(field: str, values: str | Sequence[Any], base: GenerationRequest) -> Axis:
+    """Read an axis from a text, or a list whose texts are items. Raises InvalidRequest that names axis and item."""
+    if field not in AXIS_LABELS:
+        raise _fault(field, f"{field!r} cannot be an axis. Axes are {', '.join(AXIS_LABELS)}.")
+    label = AXIS_LABELS[field]
+    try:
+        found = _values(field, _items(field, values), base)
+    except ItemError as error:
+        raise _fault(field, f"{label}: {error}.") from error
+    if not found:
+        raise _fault(field, f"{label}: no values. Write at least one.")
+    kept, duplicates = _once(field, found)
+    return Axis(field=field, values=kept, duplicates=duplicates)
+
+
+def value_words(field: str, value: Any) -> str:
+    """A value as a heading tells it: `28`, `1024 × 768`, `on`, `cat → dog`."""
+    if field == SEARCH_REPLACE:
+        return value["replace"] if value.get("baseline") else f"{value['find']} → {value['replace'] or '∅'}"
+    parameter = PARAMETERS[field]
+    if parameter.kind == "size":
+        width, height = PRESET_PIXELS[value] if isinstance(value, str) else (value["width"], value["height"])
+        return f"{width} × {height}"
+    return value_text(parameter, value)
+
+
+def axis_text(axis: Axis) -> str:
+    """The axis as text that `parse_axis` reads back. Raises ItemError where only a list can say it."""
+    if axis.field == SEARCH_REPLACE:
+        if axis.values[0].get("baseline"):
+            return join_items([value["replace"] for value in axis.values])
+        return join_items([f"{value['find']}={value['replace']}" for value in axis.values])
+    return join_items([_item_text(value) for value in axis.values])
+
+
+def editable(axis: Axis) -> str:
+    """The axis as text for a box; where only a list can say it, one value a line."""
+    try:
+        return axis_text(axis)
+    except ItemError:
+        return "\n".join(axis.labels)
+
+
+def _item_text(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"{value['width']}x{value['height']}"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return plain(value) if isinstance(value, float) else str(value)
+
+
+def _fault(field: str, message: str) -> InvalidRequest:
+    return InvalidRequest((FieldIssue(field=field, message=message),))
+
+
+def _items(field: str, values: str | Sequence[Any]) -> list[Any]:
+    if isinstance(values, str):
+        if len(values) > MAX_CHARACTERS:
+            raise ItemError(f"{len(values):,} characters are too many; {MAX_CHARACTERS:,} are allowed")
+        return split_items(values, by_line=field == "prompt")
+    if not isinstance(values, list | tuple):
+        raise ItemError("values are a text or a list")
+    if len(values) > MAX_VALUES:
+        raise ItemError(f"{len(values):,} values are too many; a grid has {MAX_VALUES:,} cells at most")
+    return list(values)
+
+
+def _values(field: str, items: list[Any], base: GenerationRequest) -> list[Any]:
+    if field == SEARCH_REPLACE:
+        return _replacements(items, base.prompt)
+    parameter = PARAMETERS[field]
+    return _checked(parameter, _READ[parameter.kind](parameter, items))
+
+
+# -- items → values ----------------------------------------------------------------------------------------------------
+
+
+def _numbers(parameter: Parameter, items: list[Any]) -> list[Any]:
+    whole = isinstance(parameter.default, int) or parameter.kind == "integer"
+
+    def one(item: str) -> Decimal | None:
+        return Decimal(random_seed()) if parameter.name == "seed" and item in RANDOM else None
+
+    numbers = read_numbers([_number_text(item) for item in items], whole=whole, one=one)
+    return [int(number) if whole else float(number) for number in numbers]
+
+
+def _number_text(item: Any) -> str:
+    """A list may hold numbers, which are items like any other."""
+    if isinstance(item, bool) or not isinstance(item, int | float | str):
+        raise ItemError(f"“{item}” is not a number")
+    text = str(item).strip()
+    return text.removesuffix(".0") if isinstance(item, float) else text
+
+
+def _switch(parameter: Parameter, items: list[Any]) -> list[Any]:
+    found = [item if isinstance(item, bool) else SWITCH_WORDS.get(str(item).strip().lower()) for item in items]
+    for item, value in zip(items, found, strict=True):
+        if value is None:
+            raise ItemError(f"“{item}” is not true or false (yes and no, on and off are understood too)")
+    return found
+
+
+def _choice(parameter: Parameter, items: list[Any]) -> list[Any]:
+    if all(choice.isdigit() for choice in parameter.choices):  # levels: ranges mean something
+        return [str(number) for number in read_numbers([str(item) for item in items], whole=True, one=lambda _: None)]
+    return [str(item).strip().lower() for item in items]
+
+
+def _text(_parameter: Parameter, items: list[Any]) -> list[Any]:
+    return [str(item) for item in items]
+
+
+_SIZE = re.compile(r"(\d{1,5})\s*[x×*]\s*(\d{1,5})", re.ASCII | re.IGNORECASE)
+_PRESETS = {label.lower(): preset for preset, label in PRESET_LABELS.items()} | {name: name for name in PRESET_PIXELS}
+
+
+def _size(_parameter: Parameter, items: list[Any]) -> list[Any]:
+    return [_one_size(item) for item in items]
+
+
+def _one_size(item: Any) -> Any:
+    if isinstance(item, dict):
+        return {"width": item.get("width"), "height": item.get("height")}
+    text = str(item).strip()
+    if preset := _PRESETS.get(text.lower()):
+        return preset
+    sides = _SIZE.fullmatch(text)
+    if sides is None:
+        raise ItemError(f"“{text[:40]}” is no size. Write {', '.join(PRESET_PIXELS)}, or a size such as 1280x720")
+    return {"width": int(sides[1]), "height": int(sides[2])}
+
+
+_READ: dict[str, Callable[[Parameter, list[Any]], list[Any]]] = {
+    "slider": _numbers,
+    "integer": _numbers,
+    "switch": _switch,
+    "choice": _choice,
+    "text": _text,
+    "size": _size,
+}
+
+
+def _replacements(items: list[Any], prompt: str) -> list[Any]:
+    if items and all(isinstance(item, dict) for item in items):  # as a plan keeps them
+        pairs = [{**item, "find": str(item.get("find", "")), "replace": str(item.get("replace", ""))} for item in items]
+        baseline = all(item.get("baseline") is True for item in items)
+    else:
+        texts = [str(item) for item in items]
+        baseline = not all("=" in text.lstrip("=") for text in texts) or (bool(texts) and texts[0] in prompt)
+        split = [(texts[0], text) if baseline else tuple(text.split("=", 1)) for text in texts]
+        pairs = [{"find": find if baseline else find.strip(), "replace": new} for find, new in split]
+    for pair in pairs:
+        if not pair["find"]:
+            raise ItemError("an item has no text to find")
+    return [
+        {"find": pair["find"], "replace": pair["replace"], **({"baseline": True} if baseline else {})} for pair in pairs
+    ]
+
+
+def check_found(axis: Axis, prompts: Sequence[str]) -> None:
+    """Raise InvalidRequest where a text to find is not in each of the prompts that the grid starts from."""
+    for value in axis.values:
+        for prompt in prompts:
+            if value["find"] not in prompt:
+                where = "the prompt" if len(prompts) == 1 else f"the prompt “{prompt[:60]}”"
+                raise _fault(axis.field, f"{axis.label}: “{value['find'][:60]}” is not in {where}.")
+
+
+# -- rules -------------------------------------------------------------------------------------------------------------
+
+
+def _checked(parameter: Parameter, values: list[Any]) -> list[Any]:
+    """The values, each as the model takes it. Raises InvalidRequest with the first few that it does not take."""
+    found, faults = [], []
+    for value in values:
+        try:
+            found.append(parse_value(parameter.name, value))
+        except InvalidRequest as error:
+            said = str(error)
+            faults.append(said if said.startswith(parameter.label) else f"{parameter.label}: {said}")
+    if faults:
+        told = list(dict.fromkeys(faults))
+        more = f" And {len(told) - FAULTS_TOLD} more." if len(told) > FAULTS_TOLD else ""
+        raise _fault(parameter.name, " ".join(told[:FAULTS_TOLD]) + more)
+    return found
+
+
+def _once(field: str, values: list[Any]) -> tuple[tuple[Any, ...], tuple[str, ...]]:
+    """Values without those that were there before, and those in words."""
+    kept: dict[str, Any] = {}
+    twice: dict[str, None] = {}
+    for value in values:
+        words = value_words(field, value) if field == SEARCH_REPLACE else repr(_pixels_of(field, value))
+        if words in kept:
+            twice[value_words(field, value)] = None
+        kept.setdefault(words, value)
+    return tuple(kept.values()), tuple(twice)
+
+
+def _pixels_of(field: str, value: Any) -> Any:
+    """A preset and a custom size of the same pixels are the same."""
+    if field != "image_size":
+        return value
+    return PRESET_PIXELS[value] if isinstance(value, str) else (value["width"], value["height"])

@@ -1,0 +1,166 @@
+"""What running a plan of a grid would make, take and cost, before anything is asked for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from services.engines.registry import Engines
+from services.errors import ConfirmNeeded, FieldIssue, InvalidRequest
+from services.grids.axes import Axis, parse_axis
+from services.grids.grid import Grid
+from services.grids.pace import FAL_AT_ONCE, FAL_SECONDS_A_STEP, Pace, pace_of
+from services.grids.plan import ASK_ABOVE, GridPlan, Typed, make_plan
+from services.intake.pricing import Prices
+from services.library.history import History
+from services.library.scope import Scope
+from services.request import GenerationRequest
+from services.run import Engine, KeyOf
+from services.settings import Settings
+
+LATELY = 60
+"""Pictures from which the pace is read."""
+
+
+@dataclass(frozen=True)
+class AxisPreview:
+    """One axis as it is typed: read, or the sentence that says why it cannot be."""
+
+    field: str
+    axis: Axis | None
+    fault: str = ""
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What running a plan would make and cost."""
+
+    plan: GridPlan | None
+    axes: tuple[AxisPreview, ...]
+    issues: tuple[FieldIssue, ...] = ()
+    """Why axes that were read cannot be run together: `field` is the axis at fault, or `grid`."""
+    cells: int = 0
+    made: int = 0
+    """Cells whose picture is there already."""
+    new: int = 0
+    cost_usd: float = 0.0
+    seconds: float = 0.0
+    engine: Engine = "demo"
+    asks: bool = False
+    """Whether it takes a second yes."""
+
+    @property
+    def fault(self) -> str:
+        return " ".join(issue.message for issue in self.issues)
+
+
+def preview_axes(typed: Typed, base: GenerationRequest) -> tuple[AxisPreview, ...]:
+    """Axes as they are typed, each read once. Takes some 10 ms for a thousand values: call it in a thread."""
+    return tuple(_preview_axis(field, values, base) for field, values in typed)
+
+
+def _preview_axis(field: str, values: str | Sequence[object], base: GenerationRequest) -> AxisPreview:
+    try:
+        return AxisPreview(field, parse_axis(field, values, base))
+    except InvalidRequest as error:
+        return AxisPreview(field, None, str(error))
+
+
+class Planner:
+    def __init__(
+        self,
+        history: History,
+        engines: Engines,
+        prices: Prices,
+        settings: Settings,
+        scope: Callable[[str | None], Scope],
+    ) -> None:
+        self._history, self._engines, self._prices = history, engines, prices
+        self._settings, self._scope = settings, scope
+
+    async def preview(
+        self,
+        visitor: str | None,
+        base: GenerationRequest,
+        axes: Sequence[AxisPreview],
+        *,
+        grid: Grid | None = None,
+        reuse: bool = True,
+    ) -> Preview:
+        """What would be made; with `grid`, of what it does not hold yet.
+
+        Never raises for what was typed: faults are told, each with its axis.
+        """
+        read = [one.axis for one in axes if one.axis]
+        if not read or len(read) < len(axes):
+            return Preview(None, tuple(axes))
+        try:
+            plan = await asyncio.to_thread(_with_cells, base, read)
+        except InvalidRequest as error:
+            return Preview(None, tuple(axes), error.issues)
+        engine, key_of = self._engines.choose(visitor)
+        scope = self._scope(visitor)
+
+        def count() -> Preview:
+            there = self._there(plan, grid, scope, engine if reuse else None)
+            new = [request for key, request in plan.requests.items() if key not in there]
+            return Preview(
+                plan=plan,
+                axes=tuple(axes),
+                cells=len(plan.requests),
+                made=len(there),
+                new=len(new),
+                cost_usd=self._cost(engine, new),
+                seconds=self._pace(visitor, engine, key_of).seconds([request.num_inference_steps for request in new]),
+                engine=engine,
+                asks=len(new) > ASK_ABOVE,
+            )
+
+        return await asyncio.to_thread(count)
+
+    async def there(
+        self, visitor: str | None, plan: GridPlan, grid: Grid | None = None, *, reuse: bool = True
+    ) -> dict[str, str]:
+        """Cell key → run id, for cells that need not be asked for: the grid's own, and pictures made before."""
+        engine, _ = self._engines.choose(visitor)
+        return await asyncio.to_thread(self._there, plan, grid, self._scope(visitor), engine if reuse else None)
+
+    def _there(self, plan: GridPlan, grid: Grid | None, scope: Scope, engine: Engine | None) -> dict[str, str]:
+        """`engine`: whose pictures are used, made before and outside the grid; None uses none."""
+        requests = plan.requests
+        held = {key: run_id for key, run_id in (grid.cells if grid else {}).items() if key in requests}
+        present = self._history.present(held.values(), scope) if held else set()
+        there = {key: run_id for key, run_id in held.items() if run_id in present}
+        if engine is not None:
+            open_ = {request: key for key, request in requests.items() if key not in there}
+            made = self._history.made(scope, engine, open_)
+            there |= {open_[request]: run_id for request, run_id in made.items()}
+        return there
+
+    async def pace(self, visitor: str | None) -> Pace:
+        """How fast this visitor's key has made pictures lately."""
+        return await asyncio.to_thread(self._pace, visitor, *self._engines.choose(visitor))
+
+    def _pace(self, visitor: str | None, engine: Engine, key_of: KeyOf) -> Pace:
+        if engine == "demo":
+            unseen = Pace(self._settings.playground_demo_step_seconds, self._settings.playground_max_concurrent)
+        else:
+            unseen = Pace(FAL_SECONDS_A_STEP, FAL_AT_ONCE)
+        return pace_of(self._history.lately(engine, key_of, visitor, LATELY), unseen)
+
+    async def check_asked(self, visitor: str | None, new: Sequence[GenerationRequest]) -> None:
+        """Raises ConfirmNeeded where so many new pictures take a second yes."""
+        engine, _ = self._engines.choose(visitor)
+        if len(new) > ASK_ABOVE:
+            raise ConfirmNeeded(len(new), await asyncio.to_thread(self._cost, engine, new))
+
+    def _cost(self, engine: Engine, requests: Sequence[GenerationRequest]) -> float:
+        return 0.0 if engine == "demo" else round(sum(self._prices.estimate(request) for request in requests), 6)
+
+
+def _with_cells(base: GenerationRequest, axes: Sequence[Axis]) -> GridPlan:
+    """A plan whose cells are computed. Raises InvalidRequest for what one of them does not allow, too."""
+    plan = make_plan(base, axes)
+    _ = plan.requests
+    return plan

@@ -1,0 +1,48 @@
+"""What one press of Generate asks for: its prompts, each with its seeds."""
+
+from __future__ import annotations
+
+from services.errors import FieldIssue, InvalidRequest
+from services.intake import wildcards
+from services.request import SEED_MAX, GenerationRequest, random_seed
+
+IMAGES_MIN, IMAGES_MAX = 1, 8
+PICTURES_MAX = 50
+"""That one press may ask for where wildcards stand for several prompts."""
+COUNTED = 10_000
+"""More combinations than this are no longer counted."""
+
+
+def combinations(prompt: str) -> int:
+    """How many different prompts a text with wildcards stands for, up to COUNTED."""
+    found = wildcards.read(prompt)
+    return len(found.prompts()) if found.count <= PICTURES_MAX else min(found.count, COUNTED)
+
+
+def requests_of(request: GenerationRequest, count: int, *, expand: bool = False) -> list[GenerationRequest]:
+    """`count` pictures of a request: seed, seed + 1, … or a random seed each. `expand`: wildcards in its prompt stand
+    for several, and each of these gets the same seeds, so that they can be compared. Raises InvalidRequest."""
+    seeds = _seeds(request, count)
+    return [asked.vary(seed=seed) for asked in (_expanded(request, count) if expand else [request]) for seed in seeds]
+
+
+def _expanded(request: GenerationRequest, count: int) -> list[GenerationRequest]:
+    pictures = combinations(request.prompt) * count
+    if pictures > PICTURES_MAX and pictures > count:
+        message = f"Prompt: its choices make {pictures:,} pictures, and one press may ask for {PICTURES_MAX}. "
+        raise InvalidRequest(
+            (FieldIssue(field="prompt", message=message + "Take some choices out, or ask for fewer images."),)
+        )
+    return [request.vary(prompt=prompt) for prompt in wildcards.read(request.prompt).prompts()]
+
+
+def _seeds(request: GenerationRequest, count: int) -> list[int]:
+    if not IMAGES_MIN <= count <= IMAGES_MAX:
+        message = f"Images: {count} is not {IMAGES_MIN} to {IMAGES_MAX}."
+        raise InvalidRequest((FieldIssue(field="images", message=message),))
+    if request.seed is None:
+        return [random_seed() for _ in range(count)]
+    if request.seed + count - 1 > SEED_MAX:
+        message = f"Seed: {request.seed} leaves no room for {count} pictures; the largest seed is {SEED_MAX}."
+        raise InvalidRequest((FieldIssue(field="seed", message=message),))
+    return [request.seed + step for step in range(count)]

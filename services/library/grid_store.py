@@ -1,0 +1,189 @@
+"""Grids in the history: their plans, which run fills which cell, and what was judged of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, RowMapping, func, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from services.errors import NotFound
+from services.library.history import History
+from services.library.rows import stamp
+from services.library.scope import Scope
+from services.library.tables import ballots, grid_cells, grids, runs
+from services.run import FINAL_STATES, Run, RunState
+
+
+@dataclass(frozen=True)
+class GridRow:
+    """A grid as it is kept."""
+
+    id: str
+    visitor: str | None
+    plan: str
+    """JSON of `services.grids.plan.GridPlan`."""
+    created_at: datetime
+    paused: bool
+    repeat: tuple[str, str] | None
+    """The ids of two runs of the same request: the repeat check."""
+    cells: Mapping[str, str]
+    """Cell key → run id."""
+
+
+@dataclass(frozen=True)
+class GridSummary:
+    """What a list of grids needs of one."""
+
+    id: str
+    seq: int
+    plan: str
+    cells: int
+    """How many are filled."""
+    created_at: datetime
+
+
+class GridStore:
+    """Methods block for about a millisecond; async callers use `asyncio.to_thread`."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+
+    def add(self, grid: GridRow, runs: Iterable[Run]) -> Future[list[Run]]:
+        """A new grid and its new runs, in one transaction. It belongs to the project that they belong to."""
+        new = list(runs)
+        project = next((run.project_id for run in new), None)
+
+        def write(connection: Connection) -> None:
+            row = {"id": grid.id, "visitor": grid.visitor, "created_at": stamp(grid.created_at), "paused": grid.paused}
+            connection.execute(grids.insert(), {**row, "plan": grid.plan, "project_id": project})
+            _fill(connection, grid.id, grid.cells)
+
+        return self._history.add_soon(new, write)
+
+    def extend(self, grid_id: str, plan: str, cells: Mapping[str, str], runs: Iterable[Run]) -> Future[list[Run]]:
+        """Another plan for a grid, the cells that it adds, and their new runs, in one transaction."""
+
+        def write(connection: Connection) -> None:
+            connection.execute(update(grids).where(grids.c.id == grid_id).values(plan=plan))
+            _fill(connection, grid_id, cells)
+
+        return self._history.add_soon(runs, write)
+
+    def fill(self, grid_id: str, cells: Mapping[str, str], runs: Iterable[Run]) -> Future[list[Run]]:
+        """Other runs for some cells, written with them in one transaction."""
+        return self._history.add_soon(runs, lambda connection: _fill(connection, grid_id, cells))
+
+    def replace(self, run_id: str, runs: Iterable[Run]) -> Future[list[Run]]:
+        """One new run for every cell that the run `run_id` fills, written with it in one transaction."""
+        [new] = runs
+        rule = grid_cells.c.run_id == run_id
+        return self._history.add_soon([new], lambda c: c.execute(update(grid_cells).where(rule).values(run_id=new.id)))
+
+    def check(self, grid_id: str, repeat: tuple[str, str], runs: Iterable[Run]) -> Future[list[Run]]:
+        """The two runs of the repeat check, the new one of them written with it."""
+        values = {"repeat": json.dumps(repeat)}
+        return self._history.add_soon(
+            runs, lambda connection: connection.execute(update(grids).where(grids.c.id == grid_id).values(values))
+        )
+
+    def pause(self, grid_id: str, paused: bool) -> None:
+        with self._history.writing() as connection:
+            connection.execute(update(grids).where(grids.c.id == grid_id).values(paused=paused))
+
+    def get(self, grid_id: str, scope: Scope) -> GridRow:
+        """Raises NotFound."""
+        query = select(grids).where(grids.c.id == grid_id, scope.clause(grids.c.visitor))
+        cells = select(grid_cells.c.key, grid_cells.c.run_id).where(grid_cells.c.grid_id == grid_id)
+        row = next(iter(self._history.records(query)), None)
+        if row is None:
+            raise NotFound("grid")
+        return _grid(row, {cell["key"]: cell["run_id"] for cell in self._history.records(cells)})
+
+    def change_pending(self, grid_id: str, **fields: object) -> list[str]:
+        """Change all runs of a grid that were not sent yet, in one transaction. Returns their ids."""
+        rule = (runs.c.grid_id == grid_id) & (runs.c.state == RunState.PENDING.value)
+        return self._history.change_all(rule, **fields)
+
+    def under_way(self, grid_id: str) -> bool:
+        """Whether pictures of a grid are being made. None are while it is paused."""
+        live = select(runs.c.id).join(grids, grids.c.id == runs.c.grid_id).where(
+            runs.c.grid_id == grid_id,
+            runs.c.deleted_at.is_(None),
+            runs.c.state.not_in([state.value for state in FINAL_STATES]),
+            grids.c.paused.is_(False),
+        )  # fmt: skip
+        return bool(self._history.values(live.limit(1)))
+
+    def newest(self, scope: Scope, *, limit: int, before: int | None = None) -> list[GridSummary]:
+        counted = select(func.count()).where(grid_cells.c.grid_id == grids.c.id).scalar_subquery()
+        query = select(grids.c.id, grids.c.seq, grids.c.plan, grids.c.created_at, counted.label("filled")).where(
+            scope.clause(grids.c.visitor)
+        )
+        if before is not None:
+            query = query.where(grids.c.seq < before)
+        return [_summary(row) for row in self._history.records(query.order_by(grids.c.seq.desc()).limit(limit))]
+
+    # -- what was judged blind -------------------------------------------------------------------------------------
+
+    def keep_ballot(self, ballot_id: str, grid_id: str, ballot: str, moment: datetime) -> None:
+        """Write a new ballot, as JSON."""
+        row = {"id": ballot_id, "grid_id": grid_id, "ballot": ballot, "created_at": stamp(moment)}
+        with self._history.writing() as connection:
+            connection.execute(insert(ballots).values(row))
+
+    def change_ballot(self, grid_id: str, ballot_id: str, change: Callable[[str], str]) -> str:
+        """Replace a ballot by what `change` makes of it, in one transaction, and return it. Raises NotFound."""
+        rule = (ballots.c.id == ballot_id) & (ballots.c.grid_id == grid_id)
+        with self._history.writing() as connection:
+            before = connection.execute(select(ballots.c.ballot).where(rule)).scalar()
+            if before is None:
+                raise NotFound("blind pick")
+            after = change(before)
+            connection.execute(update(ballots).where(rule).values(ballot=after))
+        return after
+
+    def ballot(self, grid_id: str, ballot_id: str) -> str:
+        """Raises NotFound."""
+        query = select(ballots.c.ballot).where(ballots.c.id == ballot_id, ballots.c.grid_id == grid_id)
+        found = self._history.values(query)
+        if not found:
+            raise NotFound("blind pick")
+        return str(found[0])
+
+    def ballots_of(self, grid_id: str) -> list[tuple[str, str]]:
+        """(id, JSON) of a grid's ballots, the newest first."""
+        query = select(ballots.c.id, ballots.c.ballot).where(ballots.c.grid_id == grid_id)
+        return [(row["id"], row["ballot"]) for row in self._history.records(query.order_by(ballots.c.seq.desc()))]
+
+
+def _fill(connection: Connection, grid_id: str, cells: Mapping[str, str]) -> None:
+    if not cells:
+        return
+    rows = [{"grid_id": grid_id, "key": key, "run_id": run_id} for key, run_id in cells.items()]
+    write = insert(grid_cells)
+    connection.execute(
+        write.on_conflict_do_update(index_elements=["grid_id", "key"], set_={"run_id": write.excluded.run_id}), rows
+    )
+
+
+def _grid(row: RowMapping, cells: dict[str, str]) -> GridRow:
+    first_second = json.loads(row["repeat"]) if row["repeat"] else None
+    return GridRow(
+        id=row["id"],
+        visitor=row["visitor"],
+        plan=row["plan"],
+        created_at=datetime.fromisoformat(row["created_at"]),
+        paused=row["paused"],
+        repeat=(first_second[0], first_second[1]) if first_second else None,
+        cells=cells,
+    )
+
+
+def _summary(row: RowMapping) -> GridSummary:
+    moment = datetime.fromisoformat(row["created_at"])
+    return GridSummary(row["id"], row["seq"], row["plan"], row["filled"], moment)

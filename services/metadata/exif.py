@@ -1,0 +1,155 @@
+"""Exif: the UserComment of a picture, set and read without touching anything else in the block.
+
+An Exif block is a TIFF file (TIFF 6.0, section 2): `MM` or `II` (byte order), 42, the offset of IFD0. An IFD is a
+count (2 bytes), entries of 12 bytes in order of their tags (tag 2, type 2, count 4, value or its offset 4), and the
+offset of the next IFD. IFD0's entry 0x8769 points to the Exif IFD, whose entry 0x9286 is UserComment (Exif 2.32,
+4.6.5): 8 bytes that name the encoding, then the text.
+
+A block is only ever appended to: all offsets in it stay true, those inside maker notes and thumbnails too.
+"""
+
+from __future__ import annotations
+
+import struct
+from contextlib import suppress
+
+from services.metadata.record import COMMENT_KEY, TEXT_KEY, TEXT_MAX
+
+EXIF_IFD, USER_COMMENT = 0x8769, 0x9286
+DESCRIPTION, MAKE, MODEL = 0x010E, 0x010F, 0x0110
+BYTE, ASCII, LONG, UNDEFINED = 1, 2, 4, 7
+
+_UNICODE = b"UNICODE\0"
+_ENCODINGS = {b"ASCII\0\0\0": "utf-8", b"JIS\0\0\0\0\0": "shift_jis", b"\0" * 8: "utf-8"}
+"""UserComment's other prefixes. ASCII is read as its superset UTF-8, which many write there."""
+_HEADER = {b"MM\0*": ">", b"II*\0": "<"}
+
+
+def with_comment(tiff: bytes | None, text: str) -> bytes:
+    """The block with this UserComment. Where there is none yet, or none that can be read, a new one.
+
+    The text is UTF-16, always big-endian: that is how the field's readers (piexif) take it, whatever the block's
+    byte order; and of type UNDEFINED, or they refuse it.
+    """
+    value = _UNICODE + text.encode("utf-16-be")
+    if not tiff:
+        return _fresh(value)
+    try:
+        block = _Block(tiff)
+        known = block.value(block.exif, USER_COMMENT)
+        if known == value:
+            return tiff
+        return _fresh(value) if known and tiff == _fresh(known) else block.grown(value)
+    except (ValueError, struct.error):
+        return _fresh(value)
+
+
+def texts(tiff: bytes) -> dict[str, str]:
+    """What generators write into Exif: UserComment; ComfyUI's `prompt:{…}` strings in Make and Model; and SwarmUI's
+    JSON in Model, where its older versions put it."""
+    try:
+        block = _Block(tiff.removeprefix(b"Exif\0\0"))
+    except (ValueError, struct.error):
+        return {}
+    found = {}
+    comment = block.value(block.exif, USER_COMMENT)
+    if comment:
+        found[COMMENT_KEY] = decode_comment(comment)
+    for tag in (DESCRIPTION, MAKE, MODEL):
+        text = (block.value(block.first, tag) or b"").decode("utf-8", "replace").strip("\0 ")
+        name, _, rest = text.partition(":")
+        if name.lower() in ("prompt", "workflow") and rest.lstrip().startswith("{"):
+            found.setdefault(name.lower(), rest)
+        elif text.startswith("{"):
+            found.setdefault(TEXT_KEY, text)
+    return found
+
+
+def decode_comment(value: bytes) -> str:
+    """UserComment as text. Which byte order its UTF-16 has, the standard leaves open and the field disagrees on."""
+    prefix, body = value[:8], value[8:]
+    if prefix != _UNICODE:
+        encoding = _ENCODINGS.get(prefix)
+        return (body if encoding else value).decode(encoding or "utf-8", "replace").strip("\0")
+    if body[:2] in (b"\xfe\xff", b"\xff\xfe"):
+        return body.decode("utf-16", "replace").strip("\0")
+    orders = [body.decode(encoding, "replace").strip("\0") for encoding in ("utf-16-be", "utf-16-le")]
+    for text in orders:
+        if "Steps: " in text or text.lstrip().startswith("{"):
+            return text
+    if b"\0" not in body:  # settings always hold ASCII, whose UTF-16 has zeros: this is UTF-8 under a wrong name
+        return body.decode("utf-8", "replace")
+    return orders[0] if body[0::2].count(0) >= body[1::2].count(0) else orders[1]
+
+
+class _Block:
+    """A TIFF block that was read. `first` (IFD0) and `exif`: tag → its entry's 12 bytes. Raises ValueError."""
+
+    def __init__(self, data: bytes) -> None:
+        if data[:4] not in _HEADER:
+            raise ValueError("no TIFF header")
+        self._data, self._order = data, _HEADER[data[:4]]
+        self._at = self._unpack("I", 4)[0]
+        self.first, self._next = self._entries(self._at)
+        self.exif: dict[int, bytes] = {}
+        self._exif_next = 0
+        if EXIF_IFD in self.first:
+            (at,) = struct.unpack(self._order + "I", self.first[EXIF_IFD][8:])
+            with suppress(ValueError, struct.error):  # a pointer to nowhere is set anew
+                self.exif, self._exif_next = self._entries(at)
+
+    def _unpack(self, form: str, at: int) -> tuple[int, ...]:
+        return struct.unpack_from(self._order + form, self._data, at)
+
+    def _entries(self, at: int) -> tuple[dict[int, bytes], int]:
+        (count,) = self._unpack("H", at)
+        end = at + 2 + 12 * count
+        if end > len(self._data):
+            raise ValueError("an IFD that goes beyond the block")
+        entries = {self._unpack("H", place)[0]: self._data[place : place + 12] for place in range(at + 2, end, 12)}
+        return entries, self._unpack("I", end)[0] if end + 4 <= len(self._data) else 0
+
+    def value(self, entries: dict[int, bytes], tag: int) -> bytes | None:
+        """The bytes of an entry that holds text; None where there is none, or none that is whole."""
+        if tag not in entries:
+            return None
+        kind, count = struct.unpack(self._order + "HI", entries[tag][2:8])
+        if kind not in (BYTE, ASCII, UNDEFINED) or count > TEXT_MAX:
+            return None
+        if count <= 4:
+            return entries[tag][8 : 8 + count]
+        (at,) = struct.unpack(self._order + "I", entries[tag][8:])
+        return self._data[at : at + count] if at + count <= len(self._data) else None
+
+    def grown(self, comment: bytes) -> bytes:
+        """The block, then the comment, then a new Exif IFD that names it (and a new IFD0 where it had none)."""
+        data = bytearray(self._data + b"\0" * (len(self._data) % 2))
+        entry = self._entry(USER_COMMENT, UNDEFINED, len(comment), len(data))
+        data += comment
+        exif_at = len(data)
+        data += self._ifd({**self.exif, USER_COMMENT: entry}, self._exif_next)
+        pointer = self._entry(EXIF_IFD, LONG, 1, exif_at)
+        if EXIF_IFD in self.first:
+            place = self._data.index(self.first[EXIF_IFD], self._at + 2)
+            data[place : place + 12] = pointer
+        else:
+            data[4:8] = struct.pack(self._order + "I", len(data))
+            data += self._ifd({**self.first, EXIF_IFD: pointer}, self._next)
+        return bytes(data)
+
+    def _entry(self, tag: int, kind: int, count: int, value: int) -> bytes:
+        return struct.pack(self._order + "HHII", tag, kind, count, value)
+
+    def _ifd(self, entries: dict[int, bytes], following: int) -> bytes:
+        body = b"".join(entry for _, entry in sorted(entries.items()))
+        return struct.pack(self._order + "H", len(entries)) + body + struct.pack(self._order + "I", following)
+
+
+def _fresh(comment: bytes) -> bytes:
+    """Header, IFD0 at 8 with one entry, the Exif IFD at 26 with one entry, the comment at 44."""
+    return (
+        b"MM\0*\0\0\0\x08"
+        + struct.pack(">HHHIII", 1, EXIF_IFD, LONG, 1, 26, 0)
+        + struct.pack(">HHHIII", 1, USER_COMMENT, UNDEFINED, len(comment), 44, 0)
+        + comment
+    )

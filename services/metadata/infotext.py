@@ -1,0 +1,151 @@
+"""The field's `parameters` text, as AUTOMATIC1111 writes it: ours made from a run, anyone's read.
+
+    <prompt, any number of lines>
+    Negative prompt: <any number of lines; we write none>
+    Steps: 28, CFG scale: 3.5, Seed: 42, Size: 1024x768, Model: FLUX.2 [flex], …
+
+The last line counts as settings where it has three pairs or more; a key has two characters or more; a value with a
+comma, a colon or a newline is quoted as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from services.metadata.record import PRODUCT, parse_json
+from services.metadata.settle import Reading
+from services.request import MODEL_NAME, PARAMETERS
+from services.run import Run
+
+FIELD_KEYS = {"num_inference_steps": "Steps", "guidance_scale": "CFG scale", "seed": "Seed", "image_size": "Size"}
+"""What the field calls our parameters. Any other is written by its short name, with a capital letter."""
+KEYS = FIELD_KEYS | {
+    name: parameter.short.capitalize()
+    for name, parameter in PARAMETERS.items()
+    if name not in FIELD_KEYS and parameter.kind != "text"
+}
+DISTILLED = "Distilled CFG Scale"
+"""Forge's name for what FLUX calls guidance; its `CFG scale` is another thing there."""
+PAIRS_MIN, PAIRS_MAX = 3, 1_000
+
+_PAIR = re.compile(r'\s*(\w[\w \-/]{1,80}):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
+_SIZE = re.compile(r"(\d{1,6}) ?[x×] ?(\d{1,6})")
+_LORA = re.compile(r"<(?:lora|lyco|hypernet):[^<>]{1,200}>")
+
+
+def infotext(run: Run) -> str:
+    """The text for a run. The prompt stands as it was typed; the settings are always the last line."""
+    values = run.request.model_dump(mode="json") | {"seed": run.seed}
+    width, height = run.request.pixels
+    pairs = {key: _written(values[name]) for name, key in KEYS.items() if values[name] is not None}
+    pairs[KEYS["image_size"]] = f"{width}x{height}"
+    pairs |= {"Model": MODEL_NAME, "Version": PRODUCT}
+    return f"{run.request.prompt}\n{', '.join(f'{key}: {quoted(value)}' for key, value in pairs.items())}"
+
+
+def quoted(value: str) -> str:
+    return json.dumps(value, ensure_ascii=False) if any(char in value for char in ',:\n"') else value
+
+
+def _written(value: Any) -> str:
+    """3.0 as 3, true as on."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return str(int(value)) if isinstance(value, float) and value == int(value) else str(value)
+
+
+def read_infotext(text: str, *, settings_needed: bool) -> Reading | None:
+    """What a text in this form says. `settings_needed`: it stands where anything may stand, so that without a line
+    of settings it is none; else it is a prompt."""
+    parts = _parts(text)
+    if not parts.pairs and (settings_needed or not text.strip()):
+        return None
+    source = _source(parts.pairs)
+    if source == PRODUCT:
+        return _ours(text, parts)
+    keys = FIELD_KEYS | ({"guidance_scale": DISTILLED} if DISTILLED in parts.pairs else {})
+    values: dict[str, Any] = {name: parts.pairs[key] for name, key in keys.items() if key in parts.pairs}
+    pairs = {key: value for key, value in parts.pairs.items() if key not in keys.values() and value}
+    if "image_size" in values:
+        values["image_size"] = _size(str(values["image_size"]))
+    if parts.prompt:
+        values["prompt"] = parts.prompt
+    others = {"Negative prompt": parts.negative, **pairs} if parts.negative else pairs
+    if others.get("Model") == MODEL_NAME:
+        del others["Model"]
+    return Reading(source, values, others, notes_on(parts.prompt))
+
+
+def notes_on(prompt: str) -> tuple[str, ...]:
+    """What a prompt for another model carries that this one reads as words."""
+    if _LORA.search(prompt):
+        return (f"The prompt names LoRAs, as in “{_LORA.findall(prompt)[0]}”. {MODEL_NAME} reads that as words.",)
+    return ()
+
+
+@dataclass(frozen=True)
+class _Parts:
+    prompt: str
+    negative: str
+    pairs: dict[str, str]
+
+
+def _parts(text: str) -> _Parts:
+    """Prompt and negative prompt stripped, as AUTOMATIC1111 strips them; the settings by their keys."""
+    body, _, last = text.strip().rpartition("\n")
+    pairs = _pairs(last)
+    if len(pairs) < PAIRS_MIN:
+        body, pairs = text, {}
+    lines = [line.strip() for line in body.strip().split("\n")]
+    mark = "Negative prompt:"
+    start = next((place for place, line in enumerate(lines) if line.startswith(mark)), len(lines))
+    negative = "\n".join(lines[start:]).removeprefix(mark).strip()
+    return _Parts("\n".join(lines[:start]).strip(), negative, pairs)
+
+
+def _pairs(line: str) -> dict[str, str]:
+    """Read from left to right, so that hostile lines take no more than linear time."""
+    found: dict[str, str] = {}
+    at = 0
+    while at < len(line) and len(found) < PAIRS_MAX:
+        pair = _PAIR.match(line, at)
+        if pair:
+            found[pair[1]] = _unquoted(pair[2].strip())
+            at = pair.end()
+        else:
+            comma = line.find(",", at)
+            at = comma + 1 if comma >= 0 else len(line)
+    return found
+
+
+def _unquoted(value: str) -> str:
+    plain = parse_json(value) if value.startswith('"') and value.endswith('"') else None
+    return plain if isinstance(plain, str) else value
+
+
+def _source(pairs: dict[str, str]) -> str:
+    version = pairs.get("Version", "")
+    if version == PRODUCT:
+        return PRODUCT
+    if re.match(r"f\d|neo", version) or DISTILLED in pairs:
+        return "Forge"
+    return next((tool for tool in ("Fooocus", "ComfyUI") if version.startswith(tool)), "AUTOMATIC1111")
+
+
+def _size(text: str) -> tuple[int, int] | str:
+    found = _SIZE.fullmatch(text.strip())
+    return (int(found[1]), int(found[2])) if found else text
+
+
+def _ours(text: str, parts: _Parts) -> Reading:
+    """A text of our own, whose record is lost: the prompt is all before the last line, to the last blank."""
+    values: dict[str, Any] = {name: parts.pairs[key] for name, key in KEYS.items() if key in parts.pairs}
+    values["prompt"] = text.rstrip("\n").rpartition("\n")[0]
+    if "image_size" in values:
+        values["image_size"] = _size(values["image_size"])
+    known = {*KEYS.values(), "Model", "Version"}
+    others = {key: value for key, value in parts.pairs.items() if key not in known}
+    return Reading(PRODUCT, values, others, notes=("Read from the picture's text: its complete record is gone.",))

@@ -1,0 +1,126 @@
+"""What a file says against our own rules: what can be used, and a sentence for everything that cannot."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from services.errors import InvalidRequest
+from services.metadata.record import Record
+from services.request import MODEL_NAME, PARAMETERS, PRESET_PIXELS, GenerationRequest, parse_request, snap_side
+
+OTHERS_MAX = 40
+"""Sentences about settings that do not exist here; a workflow can have thousands."""
+SHOWN_MAX = 80
+"""Characters of a foreign value in a sentence."""
+
+_NOT_SETTINGS = ("version", "hash", "scheme", "app_id", "metadata")
+"""Words in the names of what a tool says about itself."""
+_MODELS = ("model", "base_model", "model_weights")
+_NUMBER = re.compile(r"-?\d{1,40}(\.\d{1,40})?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one tool's text says, before it is checked.
+
+    `values`: GenerationRequest name → value as written; `image_size` as (width, height) in pixels where it could be
+    understood. `others`: what this model has no setting for, by its own name.
+    """
+
+    source: str
+    values: dict[str, Any]
+    others: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Found:
+    """The settings of a picture. Nothing in it was snapped or clamped: what is not allowed stands in `unused`."""
+
+    source: str
+    """The tool that wrote them."""
+    values: dict[str, Any]
+    """GenerationRequest name → value that it takes, as JSON."""
+    request: GenerationRequest | None = None
+    """The whole request with the seed used, where the file carries our complete record."""
+    unused: tuple[str, ...] = ()
+    """A sentence for each setting in the file that cannot be used, with the reason."""
+    notes: tuple[str, ...] = ()
+    record: Record | None = None
+    """Our record: where the picture came from."""
+
+
+def settle(reading: Reading) -> Found:
+    values: dict[str, Any] = {}
+    unused: list[str] = []
+    for name in PARAMETERS:
+        if reading.values.get(name) is None:
+            continue
+        try:
+            values[name] = _checked(name, reading.values[name])
+        except InvalidRequest as error:
+            unused.append(_refusal(name, reading.values[name], error))
+    others = [
+        _no_such(name, value)
+        for name, value in [*reading.values.items(), *reading.others.items()]
+        if name not in PARAMETERS and not any(word in name.lower() for word in _NOT_SETTINGS)
+    ]
+    if len(others) > OTHERS_MAX:
+        others[OTHERS_MAX:] = [f"{len(others) - OTHERS_MAX} more settings. {MODEL_NAME} has none of them."]
+    sentences = tuple(_sound(sentence) for sentence in [*unused, *others])
+    return Found(reading.source, values, unused=sentences, notes=tuple(map(_sound, reading.notes)))
+
+
+def _checked(name: str, value: Any) -> Any:
+    """The value as JSON, by the request's own rules. Raises InvalidRequest."""
+    if isinstance(value, tuple):
+        width, height = value
+        preset = next((preset for preset, pixels in PRESET_PIXELS.items() if pixels == value), None)
+        value = preset or {"width": width, "height": height}
+    elif isinstance(value, str) and PARAMETERS[name].kind in ("slider", "integer"):
+        value = _number(value.strip())
+    elif not isinstance(value, str | int | float | dict):
+        value = str(type(value).__name__)  # a list or another thing that stands for no value
+    request = parse_request({"prompt": "-", name: value})
+    return request.model_dump(mode="json")[name]
+
+
+def _refusal(name: str, value: Any, error: InvalidRequest) -> str:
+    if not isinstance(value, tuple):
+        return str(error)
+    width, height = value
+    near = snap_side(width), snap_side(height)
+    try:
+        _checked(name, near)
+    except InvalidRequest:
+        return f"Size {width}x{height}: {error}"
+    return f"Size {width}x{height}: {error} The nearest allowed is {near[0]}x{near[1]}."
+
+
+def _number(text: str) -> int | float | str:
+    """Digits as the number they are, so that a sentence names it without quotes."""
+    if not _NUMBER.fullmatch(text):
+        return text
+    return float(text) if "." in text else int(text)
+
+
+def _no_such(name: str, value: Any) -> str:
+    if name.lower() in _MODELS:
+        return f"{shown(name)}: {shown(value)}. The model here is {MODEL_NAME}."
+    return f"{shown(name)}: {shown(value)}. {MODEL_NAME} has no such setting."
+
+
+def shown(value: Any) -> str:
+    """A foreign value in one short line."""
+    if isinstance(value, list | dict):
+        return "1 item" if len(value) == 1 else f"{len(value)} items"
+    text = " ".join(str(value).split())
+    return f"{text[:SHOWN_MAX]}…" if len(text) > SHOWN_MAX else text
+
+
+def _sound(sentence: str) -> str:
+    """Without halves of characters, which no reply can carry."""
+    return sentence.encode("utf-8", "replace").decode()

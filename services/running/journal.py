@@ -1,0 +1,74 @@
+"""What becomes of a run under way, written to the history: committed, then told to the pages.
+
+A full disk and another program's lock are waited out: what is being written may be known to this process alone, as the
+id of a request that fal has just accepted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+from sqlalchemy.exc import OperationalError
+
+from services.library.changes import Changes
+from services.library.history import History
+from services.library.scope import EVERYONE
+from services.run import Run, RunState, now
+
+log = logging.getLogger(__name__)
+
+PATIENCE_SECONDS = 600.0
+"""How long a history that cannot be written is waited for."""
+LONGEST_PAUSE_SECONDS = 30.0
+
+
+class Journal:
+    """A commit once begun is finished even when the task that asked for it is cancelled."""
+
+    def __init__(self, history: History, changes: Changes) -> None:
+        self._history, self._changes = history, changes
+        self.stopping = False
+        """The server stops: nothing is waited out any more."""
+
+    async def begin(self, run: Run) -> Run | None:
+        """From pending to submitting; None where that must not be."""
+        return self._tell(await self._written(lambda: self._history.begin_soon(run.id, now())))
+
+    async def save(self, run: Run, **fields: Any) -> Run:
+        saved: Run = self._tell(await self._written(lambda: self._history.change_soon(run.id, **fields)))
+        return saved
+
+    async def save_news(self, run: Run, news: dict[str, Any]) -> Run:
+        """Save what differs; nothing where nothing does."""
+        fresh = {name: value for name, value in news.items() if getattr(run, name) != value}
+        return await self.save(run, **fresh) if fresh else run
+
+    async def save_from(self, before: RunState, run: Run, /, **fields: Any) -> Run | None:
+        """Save only where the run is in the state `before` now; None where it is not."""
+        return self._tell(await self._written(lambda: self._history.change_from_soon(before, run.id, **fields)))
+
+    async def current(self, run: Run) -> Run:
+        """The run as it stands in the history: others may have changed it meanwhile."""
+        return await asyncio.to_thread(self._history.get, run.id, EVERYONE)
+
+    def _tell(self, saved: Any) -> Any:
+        if saved:
+            self._changes.tell(saved.visitor)
+        return saved
+
+    async def _written(self, write: Callable[[], Future[Any]]) -> Any:
+        start, attempt = time.monotonic(), 0
+        while True:
+            try:
+                return await asyncio.shield(asyncio.wrap_future(write()))
+            except OperationalError as error:
+                attempt += 1
+                if self.stopping or time.monotonic() - start > PATIENCE_SECONDS:
+                    raise
+                log.error("the history cannot be written (%s); trying again", error.orig)
+                await asyncio.sleep(min(LONGEST_PAUSE_SECONDS, 0.5 * 2**attempt))

@@ -1,0 +1,118 @@
+"""Submits that were never answered are looked for in fal's own list of requests. They are never sent again from here.
+
+Found: the run goes on as if the answer had come. Not found, or not allowed to look: the card says so.
+What is listed may also be another run's, sent meanwhile with the same settings, whose answer is still on its way here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import func, select
+
+from services.engines.registry import Engines
+from services.errors import KeyNeeded, RequestFailed, Unreachable
+from services.library.changes import Changes
+from services.library.history import History
+from services.library.scope import EVERYONE
+from services.library.tables import runs
+from services.run import Run, RunState, Ticket
+
+log = logging.getLogger(__name__)
+
+PAUSES_SECONDS = (3.0, 10.0, 20.0, 30.0, 60.0, 180.0, 600.0)
+"""Before each look. fal lists a request when it has ended, which takes as long as its queue and the picture."""
+ANSWER_PAUSE_SECONDS = 0.5
+"""Between looks at whether the submits that were on their way have been answered."""
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""How far fal's clock may be behind ours."""
+FOUND = "The answer was lost on its way; it was found in fal's list of requests."
+NOT_FOUND = "It was looked for in fal's list of requests and is not there, so fal most likely did not accept it."
+NOT_ALLOWED = "It was not looked for in fal's list of requests: this key may not read it."
+NOT_REACHED = "It was not found: fal's list of requests could not be reached."
+
+
+class LostSubmits:
+    def __init__(
+        self, history: History, engines: Engines, changes: Changes, host: str | None, go_on: Callable[[Run], None]
+    ) -> None:
+        """`host` has fal's list of requests; None: nothing is looked for. `go_on` takes a run that was found."""
+        self._history, self._engines, self._changes = history, engines, changes
+        self._host, self._go_on = host, go_on
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._picking = asyncio.Lock()
+
+    def look_for(self, run: Run) -> None:
+        """Begin to look for a run that is unknown. Returns at once."""
+        if self._host is None or run.engine != "fal":
+            return
+        task = asyncio.create_task(self._look_for(run, self._host), name=f"looking for {run.id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def stop(self) -> None:
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _look_for(self, run: Run, host: str) -> None:
+        said = NOT_REACHED
+        for pause in PAUSES_SECONDS:
+            await asyncio.sleep(pause)
+            try:
+                gateway = self._engines.gateway(run)
+                since = (run.submitted_at or run.created_at) - CLOCKS_DIFFER
+                listed = await gateway.listed(host, since)
+                await self._answered(await self._on_their_way())
+                async with self._picking:  # two lost submits of the same settings are two requests
+                    if ticket := await self._pick(run, listed):
+                        return await self._found(run, ticket)
+                said = NOT_FOUND
+            except Unreachable as error:
+                log.info("run %s: fal's list of requests could not be read: %s", run.id, error)
+            except (RequestFailed, KeyNeeded):
+                return await self._say(run, NOT_ALLOWED)
+        await self._say(run, said)
+
+    async def _on_their_way(self) -> set[str]:
+        """The runs whose submit has no answer yet: which of the listed requests are theirs is not known."""
+        submitting = select(runs.c.id).where(runs.c.state == RunState.SUBMITTING)
+        return set(await asyncio.to_thread(self._history.values, submitting))
+
+    async def _answered(self, sent: set[str]) -> None:
+        """Wait until each of these runs has its ticket, or never will. A submit ends by its own time limit."""
+        while sent & await self._on_their_way():  # noqa: ASYNC110  # a row has no event
+            await asyncio.sleep(ANSWER_PAUSE_SECONDS)
+
+    async def _pick(self, run: Run, listed: list[tuple[Ticket, dict[str, Any]]]) -> Ticket | None:
+        """The listed request with this run's settings that is no other run's."""
+        asked = run.request.payload()
+        for ticket, sent in listed:
+            if {name: sent.get(name) for name in asked} == asked and not await self._is_known(ticket.request_id):
+                return ticket
+        return None
+
+    async def _is_known(self, request_id: str) -> bool:
+        known = select(runs.c.id).where(func.json_extract(runs.c.ticket, "$.request_id") == request_id)
+        return bool(await asyncio.to_thread(self._history.values, known))
+
+    async def _found(self, run: Run, ticket: Ticket) -> None:
+        news = {"state": RunState.SUBMITTED, "ticket": ticket, "failure": None, "finished_at": None, "note": FOUND}
+        if found := await asyncio.to_thread(self._history.change_from, RunState.UNKNOWN, run.id, **news):
+            log.info("run %s was found in fal's list of requests as %s", run.id, ticket.request_id)
+            self._changes.tell(found.visitor)
+            self._go_on(found)
+
+    async def _say(self, run: Run, said: str) -> None:
+        """Add to what the card says of it, while it is still unknown."""
+        current = await asyncio.to_thread(self._history.get, run.id, EVERYONE)
+        if current.failure is None:
+            return
+        failure = current.failure.model_copy(update={"message": f"{current.failure.message} {said}"})
+        if await asyncio.to_thread(self._history.change_from, RunState.UNKNOWN, run.id, failure=failure):
+            self._changes.tell(current.visitor)

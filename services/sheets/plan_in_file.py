@@ -1,0 +1,61 @@
+"""A grid's plan in its exports: put in as JSON under one name, and read back from files that anybody may have made."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from services.metadata import png
+from services.metadata.record import TEXT_MAX, parse_json
+
+PLAN_KEY = "flux_playground_grid"
+"""PNG keyword, id of the script element in the HTML page, and the first key of the JSON itself."""
+FORMAT = 1
+HTML_START = f'<script type="application/json" id="{PLAN_KEY}">'
+PDF_FILE = f"{PLAN_KEY}.json"
+"""Name of the file attached to a PDF."""
+FILE_MAX = 256 * 2**20
+"""Bytes; a larger file is not looked at."""
+
+
+def plan_text(plan: dict[str, Any]) -> str:
+    """One line of ASCII, so that it stands in any of the files as it is."""
+    return json.dumps({PLAN_KEY: FORMAT, "plan": plan}, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+
+
+def html_safe(text: str) -> str:
+    """JSON that closes no script element and opens no comment: it means the same."""
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def read_plan(data: bytes) -> dict[str, Any] | None:
+    """The plan in the bytes of a contact sheet (PNG or PDF) or an HTML page; None where there is none.
+
+    It may have been written by anybody: the caller checks what is in it. Nothing is run and no pixel is decoded.
+    """
+    if len(data) > FILE_MAX:
+        return None
+    found = parse_json(_text(data))
+    if not isinstance(found, dict) or found.get(PLAN_KEY) != FORMAT:
+        return None
+    plan = found.get("plan")
+    return plan if isinstance(plan, dict) else None
+
+
+def _text(data: bytes) -> str | None:
+    if data.startswith(png.SIGNATURE):
+        return png.embedded(data).texts.get(PLAN_KEY)
+    if data.startswith(b"%PDF-"):
+        return _between(data, f'stream\n{{"{PLAN_KEY}":'.encode(), b"\nendstream", skip=len("stream\n"))
+    if data[:200].lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(b"<!doctype html"):
+        return _between(data, HTML_START.encode(), b"</script>", skip=len(HTML_START))
+    return None
+
+
+def _between(data: bytes, start: bytes, end: bytes, *, skip: int) -> str | None:
+    """What stands between two marks, the first `skip` bytes after the beginning left out."""
+    at = data.find(start)
+    stop = data.find(end, at, at + TEXT_MAX) if at >= 0 else -1
+    if stop < 0:
+        return None
+    return data[at + skip : stop].decode("utf-8", "replace")

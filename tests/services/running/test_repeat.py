@@ -1,0 +1,66 @@
+"""What is said of a picture that was run again; that the page shows it stands in browser/test_shelf.py."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from services.library.history import History
+from services.library.media import Media
+from services.request import GenerationRequest, ImageSize
+from services.run import Picture, Run, new_id
+from services.running import repeat
+
+REQUEST = GenerationRequest(prompt="a fox", seed=7, image_size=ImageSize(width=64, height=64), output_format="png")
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> Iterator[History]:
+    history = History(tmp_path)
+    yield history
+    history.close()
+
+
+@pytest.fixture
+def media(tmp_path: Path) -> Media:
+    return Media(tmp_path)
+
+
+def keep(media: Media, colour: str = "red", **options: Any) -> Picture:
+    out = io.BytesIO()
+    Image.new("RGB", (64, 64), colour).save(out, "png", **options)
+    return media.keep(out.getvalue(), REQUEST)
+
+
+def a_run(**fields: Any) -> Run:
+    values = {"visitor": "ann", "engine": "demo", "key_of": "owner", "created_at": datetime.now(timezone.utc), **fields}
+    return Run(id=new_id(), request=REQUEST, **values)
+
+
+def told(history: History, media: Media, first: Run, second: Picture) -> str:
+    history.add([first])
+    return repeat.told(history, media, first.id, second)
+
+
+def test_equal_to_the_byte_to_the_pixel_or_how_far_apart(history, media):
+    first = keep(media)
+    assert told(history, media, a_run(picture=first), keep(media)) == "Run again: equal to the byte."
+    packed = told(history, media, a_run(picture=keep(media, "red")), keep(media, compress_level=0))
+    assert packed == "Run again: equal to the pixel, though not to the byte."
+    other = told(history, media, a_run(picture=keep(media, "black")), keep(media, "white"))
+    assert other == "Run again: different: mean error 255.00 of 255."
+
+
+def test_a_first_picture_that_is_gone(history, media):
+    picture = keep(media)
+    assert "is gone" in repeat.told(history, media, new_id(), picture)
+    assert "left no picture" in told(history, media, a_run(), picture)
+    lost = keep(media)
+    media.remove(lost)
+    assert "file is gone" in told(history, media, a_run(picture=lost), picture)

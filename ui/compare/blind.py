@@ -1,0 +1,174 @@
+"""The blind pick's routes. Until the result is asked for, nothing that a page gets tells which value made a picture:
+rounds and sides are numbers, pictures come without a name, a type or a date.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Protocol, get_args
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict
+
+from services.errors import FieldIssue, InvalidRequest, NotFound
+from services.grids.blind.blind import Ballot, Cell, Choice, Judging, Mode, draw
+from services.run import new_id, now
+from ui.visitors import visitor_of
+
+AXES = 3
+MODES: tuple[Mode, ...] = get_args(Mode)
+PRIVATE = {"Cache-Control": "no-store"}
+"""An address says nothing about its picture, and no copy of the picture stays behind to say more."""
+
+
+class BlindStore(Protocol):
+    """Where grids and what was judged about them are kept. Its methods may block: they run in threads.
+
+    Those that take a visitor raise NotFound for a grid that is not this visitor's to see, and for a ballot that is not
+    this grid's.
+    """
+
+    def cells(self, visitor: str | None, grid_id: str) -> Iterable[Cell]:
+        """The grid's cells; a cell without a picture has no run id, or is left out."""
+
+    def axis(self, visitor: str | None, grid_id: str, axis: int) -> tuple[str, Sequence[str]]:
+        """An axis's name and its values in words, by index: `("Steps", ["10 steps", "28 steps"])`.
+
+        Asked only for an axis with two values or more.
+        """
+
+    def judgings(self, visitor: str | None, grid_id: str) -> Sequence[Judging]:
+        """All that were kept with the grid, newest first."""
+
+    def add(self, visitor: str | None, grid_id: str, judging: Judging) -> None:
+        """Keep a new one, under the id of its ballot."""
+
+    def load(self, visitor: str | None, grid_id: str, ballot_id: str) -> Judging: ...
+
+    def change(
+        self, visitor: str | None, grid_id: str, ballot_id: str, change: Callable[[Judging], Judging]
+    ) -> Judging:
+        """Replace a judging by what `change` makes of it, in one transaction, and return it."""
+
+    def picture(self, run_id: str) -> Path | None:
+        """The picture's file; None where it was deleted."""
+
+
+class NewBallot(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    axis: int
+    mode: Mode
+
+
+class Verdict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    round: int
+    choice: Choice
+
+
+def blind_routes(store: BlindStore) -> APIRouter:
+    """Handlers are plain functions: FastAPI runs them in threads."""
+    router = APIRouter(prefix="/grids/{grid_id}/blind")
+
+    @router.get("")
+    def offer(request: Request, grid_id: str) -> dict[str, Any]:
+        """How many rounds each axis and mode would take, and what was judged already."""
+        visitor = visitor_of(request)
+        cells = list(store.cells(visitor, grid_id))
+        rounds = [{mode: len(draw(cells, axis, mode, seed=0)) for mode in MODES} for axis in range(AXES)]
+        return {"rounds": rounds, "kept": [_kept(judging) for judging in store.judgings(visitor, grid_id)]}
+
+    @router.post("")
+    def start(request: Request, grid_id: str, body: NewBallot) -> dict[str, Any]:
+        visitor = visitor_of(request)
+        judging = Judging(ballot=_new_ballot(store, visitor, grid_id, body))
+        store.add(visitor, grid_id, judging)
+        return _state(judging)
+
+    @router.get("/{ballot_id}")
+    def state(request: Request, grid_id: str, ballot_id: str) -> dict[str, Any]:
+        """Where to go on."""
+        return _state(store.load(visitor_of(request), grid_id, ballot_id))
+
+    @router.post("/{ballot_id}/verdict")
+    def verdict(request: Request, grid_id: str, ballot_id: str, body: Verdict) -> dict[str, Any]:
+        def change(judging: Judging) -> Judging:
+            return judging.judge(body.round, body.choice)
+
+        return _state(store.change(visitor_of(request), grid_id, ballot_id, change))
+
+    @router.post("/{ballot_id}/undo")
+    def undo(request: Request, grid_id: str, ballot_id: str) -> dict[str, Any]:
+        return _state(store.change(visitor_of(request), grid_id, ballot_id, Judging.undo))
+
+    @router.get("/{ballot_id}/result")
+    def result(request: Request, grid_id: str, ballot_id: str) -> dict[str, Any]:
+        """What the verdicts so far say, with the values by name: asking for it ends the blindness."""
+        judging = store.load(visitor_of(request), grid_id, ballot_id)
+        return {**_kept(judging), **asdict(judging.ranking())}
+
+    @router.get("/{ballot_id}/{number}/{side}")
+    def picture(request: Request, grid_id: str, ballot_id: str, number: int, side: int) -> Response:
+        """The picture on a side (from 0) of a round (from 1): the bare bytes of the file."""
+        judging = store.load(visitor_of(request), grid_id, ballot_id)
+        data = _bytes(store, judging, number, side)
+        return Response(data, media_type="application/octet-stream", headers=PRIVATE)
+
+    return router
+
+
+def _new_ballot(store: BlindStore, visitor: str | None, grid_id: str, asked: NewBallot) -> Ballot:
+    if not 0 <= asked.axis < AXES:
+        raise _refused(f"Axis: {asked.axis} is not 0, 1 or 2.")
+    rounds = draw(store.cells(visitor, grid_id), asked.axis, asked.mode, secrets.randbits(64))
+    if not rounds:
+        raise _refused("No two finished pictures differ in this axis only. Wait for more, or judge another axis.")
+    name, labels = store.axis(visitor, grid_id, asked.axis)
+    return Ballot(id=new_id(), created_at=now(), axis=name, labels=tuple(labels), mode=asked.mode, rounds=rounds)
+
+
+def _refused(message: str) -> InvalidRequest:
+    return InvalidRequest((FieldIssue(field="axis", message=message),))
+
+
+def _bytes(store: BlindStore, judging: Judging, number: int, side: int) -> bytes:
+    rounds = judging.ballot.rounds
+    if not (1 <= number <= len(rounds) and 0 <= side < len(rounds[number - 1])):
+        raise NotFound("such picture")
+    file = store.picture(rounds[number - 1][side].run_id)
+    if file is None:
+        raise NotFound("such picture")
+    try:
+        return file.read_bytes()
+    except FileNotFoundError as error:  # deleted just now
+        raise NotFound("such picture") from error
+
+
+def _state(judging: Judging) -> dict[str, Any]:
+    """The round to be judged (from 1) and how many pictures it shows; null and 0 when all are judged.
+
+    `then` is how many the round after it shows, so that a page can fetch them meanwhile.
+    """
+    sides = [len(sides) for sides in judging.ballot.rounds[len(judging.verdicts) :][:2]]
+    first, then = (*sides, 0, 0)[:2]
+    rounds = len(judging.ballot.rounds)
+    return {"ballot": judging.ballot.id, "round": judging.next, "of": rounds, "sides": first, "then": then}
+
+
+def _kept(judging: Judging) -> dict[str, Any]:
+    """What may be told of a judging before its result."""
+    ballot = judging.ballot
+    return {
+        "ballot": ballot.id,
+        "axis": ballot.axis,
+        "mode": ballot.mode,
+        "judged": len(judging.verdicts),
+        "of": len(ballot.rounds),
+        "created_at": ballot.created_at.isoformat(),
+    }

@@ -1,0 +1,235 @@
+"""What the grid's page asks the server: look at a plan, run it, and everything that can be done to a grid."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.compare.sameness import sameness
+from services.errors import FieldIssue, InvalidRequest
+from services.grids.axes import AXIS_LABELS, SEARCH_REPLACE, Axis, editable
+from services.grids.grid import Grid
+from services.grids.plan import MAX_CELLS, SLOTS, GridPlan, parse_axes, parse_plan
+from services.grids.planner import AxisPreview, Preview, preview_axes
+from services.grids.service import GridView
+from services.playground import Playground
+from services.request import GenerationRequest, caption, parse_request
+from services.run import Run
+from ui.cards import loose_card
+from ui.visitors import visitor_of
+
+LIST_SIZE = 24
+Text = Annotated[str, Field(max_length=100_000)]
+
+
+class AskedAxis(BaseModel):
+    """One axis as the page has it: a text in the axis syntax, or the list that a preview answered with."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    field: Annotated[str, Field(max_length=60)]
+    values: Text | list[Any]
+
+
+class AskedGrid(BaseModel):
+    """A grid that is looked at or run. The base: a run of this visitor, or settings by fal's names."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    run_id: Annotated[str, Field(max_length=40)] | None = None
+    request: dict[str, Any] | None = None
+    changes: dict[str, Any] = {}
+    """Settings that are set on the base: prompt expansion, switched off."""
+    axes: list[AskedAxis] = Field(default=[], max_length=len(SLOTS))
+    reuse: bool = True
+    confirm: bool = False
+    grid_id: Annotated[str, Field(max_length=40)] | None = None
+    """The grid that is given other axes."""
+
+    @property
+    def typed(self) -> list[tuple[str, Any]]:
+        return [(axis.field, axis.values) for axis in self.axes]
+
+
+def grid_routes(playground: Playground) -> APIRouter:
+    router = APIRouter(prefix="/grids")
+    _add_plans(router, playground)
+    _add_actions(router, playground)
+    return router
+
+
+def _add_plans(router: APIRouter, playground: Playground) -> None:
+    grids = playground.grids
+
+    @router.get("/fields")
+    async def fields() -> dict[str, Any]:
+        """What can be an axis, in the page's order."""
+        return {"axes": [{"field": name, "label": AXIS_LABELS[name]} for name in _ordered()], "most": MAX_CELLS}
+
+    @router.get("")
+    async def newest(request: Request, before: int | None = None) -> dict[str, Any]:
+        found = await grids.newest(visitor_of(request), limit=LIST_SIZE + 1, before=before)
+        lines = [
+            {"id": line.id, "seq": line.seq, "title": line.title, "prompt": line.prompt[:200], "cells": line.cells,
+             "created_at": line.created_at.isoformat()}
+            for line in found[:LIST_SIZE]
+        ]  # fmt: skip
+        return {"grids": lines, "more": len(found) > LIST_SIZE}
+
+    @router.post("/preview")
+    async def preview(request: Request, asked: AskedGrid) -> dict[str, Any]:
+        """What a plan would make. Faults of what is typed are told, axis by axis."""
+        visitor = visitor_of(request)
+        base = await _base(playground, visitor, asked)
+        axes = await asyncio.to_thread(preview_axes, asked.typed, base)
+        seen = await grids.preview(visitor, base, axes, reuse=asked.reuse, grid_id=asked.grid_id)
+        return {**await asyncio.to_thread(_previewed, seen), "base": _told_base(base)}
+
+    @router.post("")
+    async def run(request: Request, asked: AskedGrid) -> dict[str, Any]:
+        visitor = visitor_of(request)
+        choices: dict[str, Any] = {"reuse": asked.reuse, "confirm": asked.confirm}
+        base = await _base(playground, visitor, asked)
+        if asked.grid_id:
+            axes = await asyncio.to_thread(parse_axes, asked.typed, base)
+            grid = await grids.extend(visitor, asked.grid_id, axes, **choices)
+        else:
+            plan = await asyncio.to_thread(parse_plan, base, asked.typed, asked.run_id)
+            grid = await grids.make(visitor, plan, **choices)
+        return await _shown(playground, await grids.view(visitor, grid.id))
+
+
+def _add_actions(router: APIRouter, playground: Playground) -> None:
+    grids = playground.grids
+
+    @router.get("/{grid_id}")
+    async def one(request: Request, grid_id: str) -> dict[str, Any]:
+        return await _shown(playground, await grids.view(visitor_of(request), grid_id))
+
+    def action(name: str, do: Callable[[str | None, str], Awaitable[Grid]]) -> None:
+        @router.post(f"/{{grid_id}}/{name}", name=f"grid {name}")
+        async def post(request: Request, grid_id: str) -> dict[str, Any]:
+            visitor = visitor_of(request)
+            await do(visitor, grid_id)
+            return await _shown(playground, await grids.view(visitor, grid_id))
+
+    action("pause", grids.pause)
+    action("resume", grids.resume)
+    action("cancel", grids.cancel)
+    action("retry", grids.retry)
+    action("repeat", grids.repeat_check)
+
+
+def _ordered() -> list[str]:
+    """Axes as people look for them: what is swept most stands first."""
+    first = ["num_inference_steps", "guidance_scale", "seed", SEARCH_REPLACE, "prompt", "image_size"]
+    return [*first, *(name for name in AXIS_LABELS if name not in first)]
+
+
+async def _base(playground: Playground, visitor: str | None, asked: AskedGrid) -> GenerationRequest:
+    if asked.grid_id:
+        return await playground.grids.base(visitor, asked.grid_id)
+    if asked.run_id:
+        run = await playground.run(visitor, asked.run_id)
+        return run.request.vary(seed=run.seed, **asked.changes)
+    if asked.request is not None:
+        return parse_request({**asked.request, **asked.changes})
+    raise InvalidRequest((FieldIssue(field="grid", message="Choose a picture, or the controls, as the base."),))
+
+
+# -- as JSON -----------------------------------------------------------------------------------------------------------
+
+
+def _told_base(base: GenerationRequest) -> dict[str, Any]:
+    return {"request": base.model_dump(mode="json"), "caption": caption(base), "pixels": list(base.pixels)}
+
+
+def _previewed(seen: Preview) -> dict[str, Any]:
+    return {
+        "axes": [_previewed_axis(axis) for axis in seen.axes],
+        "ready": seen.plan is not None,
+        "fault": seen.fault,
+        "size": list(seen.plan.size) if seen.plan else [],
+        "cells": seen.cells,
+        "made": seen.made,
+        "new": seen.new,
+        "cost_usd": seen.cost_usd,
+        "seconds": seen.seconds,
+        "engine": seen.engine,
+        "asks": seen.asks,
+    }
+
+
+def _previewed_axis(seen: AxisPreview) -> dict[str, Any]:
+    if seen.axis is None:
+        return {"field": seen.field, "fault": seen.fault}
+    return {"field": seen.field, "fault": "", **_told_axis(seen.axis), "duplicates": list(seen.axis.duplicates)}
+
+
+def _told_axis(axis: Axis) -> dict[str, Any]:
+    return {"label": axis.label, "short": axis.short, "labels": list(axis.labels), "values": list(axis.values)}
+
+
+async def _shown(playground: Playground, view: GridView) -> dict[str, Any]:
+    """In a thread: a thousand cards take a while, and everyone else is answered meanwhile."""
+    return await asyncio.to_thread(_grid_card, playground, view)
+
+
+def _grid_card(playground: Playground, view: GridView) -> dict[str, Any]:
+    """A grid for the page: its plan, which run stands in which cell, and those runs as cards."""
+    grid, plan = view.grid, view.grid.plan
+    prices = {key: playground.prices.estimate(request) for key, request in plan.requests.items()}
+    origin = view.runs.get(plan.origin or "")
+    return {
+        "id": grid.id,
+        "title": plan.title,
+        "created_at": grid.created_at.isoformat(),
+        "paused": grid.paused,
+        "origin": plan.origin,
+        "thumb": f"/thumbs/{origin.picture.thumb}" if origin and origin.picture else None,
+        "base": _told_base(plan.base),
+        "axes": [{"field": axis.field, **_told_axis(axis), "text": editable(axis)} for axis in plan.axes],
+        "cells": [run.id if (run := view.run_of(cell.key)) else None for cell in plan.cells],
+        "prices": [prices[cell.key] for cell in plan.cells],
+        "words": _cell_words(plan),
+        "pace": {"seconds_a_step": view.pace.seconds_a_step, "at_once": view.pace.at_once},
+        "runs": [loose_card(run) for run in view.runs.values()],
+        "repeat": _repeated(playground, view),
+    }
+
+
+def _cell_words(plan: GridPlan) -> list[str]:
+    """What each cell is, for those who listen: `steps 10, guidance 2`."""
+    return [
+        ", ".join(
+            f"{axis.short} {axis.value_label(place)}".strip()
+            for axis, place in zip(plan.axes, cell.place, strict=False)
+        )
+        for cell in plan.cells
+    ]
+
+
+def _repeated(playground: Playground, view: GridView) -> dict[str, Any] | None:
+    """The repeat check in words; it goes on until both pictures are there."""
+    if view.grid.repeat is None:
+        return None
+    first, second = (view.runs.get(run_id) for run_id in view.grid.repeat)
+    words, kind = "One of the two pictures is gone.", "gone"
+    if first and second and not second.state.is_final:
+        words, kind = "Making one picture a second time…", "running"
+    elif first and second and second.failure:
+        words, kind = f"The second picture failed: {second.failure.message}", "failed"
+    elif (files := _files(playground, first, second)) is not None:
+        found = sameness(*files)
+        meaning = "the seed repeats here" if found.kind == "bytes" else "small differences between cells may be chance"
+        words, kind = f"Made twice, the picture is {found.words}: {meaning}.", found.kind
+    return {"kind": kind, "words": words, "runs": list(view.grid.repeat)}
+
+
+def _files(playground: Playground, *runs: Run | None) -> list[Any] | None:
+    found = [playground.media.find("media", run.picture.name) if run and run.picture else None for run in runs]
+    return found if all(found) else None

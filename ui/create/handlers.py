@@ -1,0 +1,277 @@
+"""What the Create tab does: one handler for each trigger, values → request → one call of the playground → updates."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from services.errors import FieldIssue, InvalidRequest, PlaygroundError
+from services.intake.press import combinations
+from services.intake.wildcards import literal, read
+from services.playground import Playground
+from services.request import (
+    PARAMETERS,
+    PROMPT_MAX,
+    SIDE_MAX,
+    SIDE_MIN,
+    GenerationRequest,
+    ImageSize,
+    parse_request,
+    snap_side,
+)
+from services.run import Run
+from ui.create import words
+from ui.create.fields import CUSTOM
+from ui.visitors import visitor_of
+
+MAIN_FIELDS = ("prompt", "image_size", "num_inference_steps", "guidance_scale", "seed")
+"""Fields with a place of their own; every other one stands under Advanced."""
+CONTROLS = (*PARAMETERS, "width", "height", "random_seed")
+"""What a request fills, in the order of the handlers' outputs."""
+SETTINGS = (*CONTROLS, "images")
+"""What a press of Generate sends."""
+EXAMPLE_PROMPT = "A red bicycle against a white wall"
+"""In code for settings without a prompt."""
+
+
+class CreateHandlers:
+    """One handler for each trigger: values → request → one call of the playground → updates.
+
+    None blocks, so all are coroutines: functions go to threads, where the later of two answers may come first.
+    """
+
+    def __init__(self, playground: Playground) -> None:
+        self._playground = playground
+        self._message = itertools.count(1)
+
+    async def press_generate(self, request: gr.Request, **values: Any) -> tuple[Any, Any]:
+        """Inputs: every control. Outputs: a message for the page, the seed used."""
+        sides = {name: _snapped(values[name]) for name in ("width", "height")}  # controls show it when they are left
+        try:
+            wanted = request_from({**values, **sides})
+            runs = await self._playground.generate(visitor_of(request), wanted, int(values["images"]), expand=True)
+        except InvalidRequest as error:
+            return self._say(issues=[issue.model_dump() for issue in error.issues], of_press=True), gr.skip()
+        except PlaygroundError as error:
+            return self._say(issues=[], refused=str(error)), gr.skip()
+        return self._say(asked=[run.id for run in runs]), runs[0].seed
+
+    async def grid_base(self, **values: Any) -> dict[str, Any]:
+        """The controls as the base of a grid. Inputs: every control. Outputs: the settings, or what is wrong."""
+        try:
+            return self._say(grid_base=_single(request_from(values)).model_dump(mode="json"), issues=[])
+        except InvalidRequest as error:
+            return self._say(error=str(error), issues=[issue.model_dump() for issue in error.issues])
+
+    async def code_base(self, **values: Any) -> dict[str, Any]:
+        """The controls for code. Inputs: every control; an empty prompt is no fault. Outputs: as above."""
+        try:
+            wanted = request_from({**values, "prompt": (values["prompt"] or "").strip() or EXAMPLE_PROMPT})
+        except InvalidRequest as error:
+            return self._say(error=str(error), issues=[issue.model_dump() for issue in error.issues])
+        return self._say(code_base=wanted.model_dump(mode="json"), issues=[])
+
+    async def estimate(
+        self, prompt: str, size: Any, width: Any, height: Any, images: Any, request: gr.Request
+    ) -> tuple[Any, Any, Any, Any]:
+        """Inputs: prompt, size, width, height, images. Outputs: the button's words, the hint above it, the size in
+        words, what wildcards in the prompt come to."""
+        prompts = combinations(str(prompt or "")[:PROMPT_MAX])
+        pictures = int(images) * prompts
+        told = words.wildcards(prompts, int(images))
+        values = {"prompt": "any", "image_size": size, "width": _snapped(width), "height": _snapped(height)}
+        try:
+            wanted = request_from(values)
+        except InvalidRequest:
+            return f"Generate {pictures}", "", "", told
+        estimate = self._playground.estimate(visitor_of(request), wanted, pictures)
+        return words.generate(estimate), words.hint(estimate), words.size(*wanted.pixels), told
+
+    async def sum_up(self, *values: Any) -> Any:
+        """Inputs: what stands under Advanced. Outputs: its heading, which tells them while it is closed."""
+        names = [name for name in PARAMETERS if name not in MAIN_FIELDS]
+        return gr.update(label=words.advanced(dict(zip(names, values, strict=True))))
+
+    async def snap(self, width: Any, height: Any) -> tuple[Any, Any, Any]:
+        """Inputs: width, height. Outputs: both on the model's grid; what was changed or cannot be.
+
+        A side that is on it already stays as it is: it may be edited while the answer is on its way.
+        """
+        sides = {"width": width, "height": height}
+        issues: list[dict[str, Any]] = []
+        try:
+            request_from({"prompt": "any", "image_size": CUSTOM, "width": _snapped(width), "height": _snapped(height)})
+        except InvalidRequest as error:
+            issues = [issue.model_dump() for issue in error.issues]
+        notes = [
+            {
+                "side": name,
+                "text": f"{name.title()} {_told(side)} → {_snapped(side)}: sides are multiples of 16.",
+            }
+            for name, side in sides.items()
+            if _snapped(side) != side
+        ]
+        told = self._say(checked=["width", "height", "image_size"], issues=issues, size_notes=notes)
+        return _changed(width), _changed(height), told
+
+    async def reuse(self, request: gr.Request, event: gr.EventData, **before: Any) -> list[Any]:
+        """Reuse all. Inputs: the picture's id. Outputs: every control, set as it was for that picture."""
+        said = "All settings of that picture are in the controls."
+        fill = lambda run: self._fill(run.request.vary(seed=run.seed), said)  # noqa: E731
+        return self._with_undo(before, await self._from_run(request, event, fill))
+
+    async def reuse_seed(self, request: gr.Request, event: gr.EventData, **before: Any) -> list[Any]:
+        """Reuse seed. Inputs: the picture's id. Outputs: Seed and Random seed; the rest stays."""
+
+        def only_seed(run: Run) -> list[Any]:
+            return self._some(seed=run.seed, random_seed=False, message=self._say(said=f"Seed {run.seed} is set."))
+
+        return self._with_undo(before, await self._from_run(request, event, only_seed))
+
+    async def edit(self, request: gr.Request, event: gr.EventData, **before: Any) -> list[Any]:
+        """Edit a request that fal refused. Inputs: the run's id. Outputs: its settings, the fault at its control."""
+
+        def with_fault(run: Run) -> list[Any]:
+            said = "Its settings are in the controls."
+            filled = self._fill(run.request, said)
+            if run.failure and run.failure.field:
+                issue = FieldIssue(field=run.failure.field, message=run.failure.message)
+                filled[-1] = self._say(said=said, issues=[issue.model_dump()])
+            return filled
+
+        return self._with_undo(before, await self._from_run(request, event, with_fault))
+
+    async def _from_run(self, request: gr.Request, event: gr.EventData, fill: Callable[[Run], list[Any]]) -> list[Any]:
+        """The updates that `fill` makes of the event's run, or the sentence that tells why there is none."""
+        try:
+            return fill(await self._playground.run(visitor_of(request), str(event._data["id"])))
+        except PlaygroundError as error:
+            return self._some(message=self._say(error=str(error)))
+
+    async def use_prompt(self, event: gr.EventData, **before: Any) -> list[Any]:
+        """Another prompt. Inputs: its text, and whether it was typed: then its wildcards are meant. Outputs: Prompt."""
+        said = "The prompt is replaced." if str(before["prompt"]).strip() else ""
+        text = str(event._data["prompt"])
+        prompt = text if event._data.get("typed") else literal(text)
+        filled = self._some(prompt=prompt, message=self._say(said=said, issues=[]))
+        return self._with_undo(before, filled)
+
+    async def put_back(self, event: gr.EventData) -> list[Any]:
+        """Undo, and the draft after a reload. Inputs: the controls' values by name. Outputs: Images, the controls."""
+        values = {name: value for name, value in dict(event._data["values"]).items() if name in SETTINGS}
+        images = values.pop("images", gr.skip())
+        return [images, *self._some(**values, message=self._say(issues=[]))]
+
+    def _with_undo(self, before: dict[str, Any], filled: list[Any]) -> list[Any]:
+        """The same updates; where they change a control, the message carries what to put back."""
+        told = zip(CONTROLS, filled[:-1], strict=True)
+        changed = any(value != gr.skip() and value != before[name] for name, value in told)
+        if changed:
+            filled[-1]["undo"] = before
+        return filled
+
+    async def open_link(self, event: gr.EventData) -> list[Any]:
+        """Settings in the address. Inputs: what stands in it, by name. Outputs: the controls; what cannot be used is
+        named."""
+        found = dict(event._data["values"])
+        asked = {name: value for name, value in found.items() if name in PARAMETERS and value != ""}
+        if "image_size" in asked:
+            asked["image_size"] = _linked_size(asked["image_size"])
+        return self._fill_what_can_be(asked, "The link") if asked else self._some(message=gr.skip())
+
+    async def from_file(self, event: gr.EventData, **before: Any) -> list[Any]:
+        """Settings read from a picture's file. Inputs: what was found in it. Outputs: the controls."""
+        values = {name: value for name, value in dict(event._data["values"]).items() if name in PARAMETERS}
+        return self._with_undo(before, self._fill_what_can_be(values, "The picture", str(event._data["said"])))
+
+    def _fill_what_can_be(self, asked: dict[str, Any], source: str, said: str = "") -> list[Any]:
+        """Updates for settings from outside: those that can be used are set, the others are named, the rest stays."""
+        known = {"prompt": "none", **asked}
+        issues: tuple[FieldIssue, ...] = ()
+        try:
+            wanted = parse_request(known)
+        except InvalidRequest as error:
+            issues = error.issues
+            faulty = {"image_size" if issue.field in ("width", "height") else issue.field for issue in issues}
+            asked = {name: value for name, value in asked.items() if name not in faulty}
+            wanted = parse_request({"prompt": "none", **asked})
+        faults = [f"{source}'s {issue.message[0].lower()}{issue.message[1:]}" for issue in issues]
+        filled = self._fill(wanted, said)
+        for place, name in enumerate(PARAMETERS):
+            if name not in asked:
+                filled[place] = gr.skip()
+        if faults:
+            filled[-1] = self._say(error=" ".join(filter(None, [said, *faults])))
+        return filled
+
+    def _fill(self, wanted: GenerationRequest, said: str) -> list[Any]:
+        """Updates that set every control to a request."""
+        values = wanted.model_dump(mode="json") | {"prompt": literal(wanted.prompt)}
+        custom = isinstance(wanted.image_size, ImageSize)
+        width, height = wanted.pixels if custom else (gr.skip(), gr.skip())
+        values["image_size"] = CUSTOM if custom else wanted.image_size
+        if wanted.seed is None:
+            values["seed"] = gr.skip()
+        return self._some(
+            **values,
+            width=width,
+            height=height,
+            random_seed=wanted.seed is None,
+            message=self._say(said=said, issues=[]),
+        )
+
+    def _some(self, *, message: Any, **values: Any) -> list[Any]:
+        """Updates in the order of CONTROLS and the bridge; what is not named stays."""
+        values |= {name: gr.skip() for name in self._playground.limits.locked}
+        return [*(values.get(name, gr.skip()) for name in CONTROLS), message]
+
+    def _say(self, **message: Any) -> dict[str, Any]:
+        """A message for the page's scripts; the number makes two equal ones two."""
+        return {"number": next(self._message), **message}
+
+
+def request_from(values: dict[str, Any]) -> GenerationRequest:
+    """The controls' values as a request. Raises InvalidRequest that names each control at fault."""
+    settings = {name: value for name, value in values.items() if name in PARAMETERS}
+    if settings.get("image_size") == CUSTOM:
+        settings["image_size"] = {"width": values.get("width"), "height": values.get("height")}
+    if values.get("random_seed", True):
+        settings["seed"] = None
+    elif settings.get("seed") is None:
+        message = "Seed is empty. Enter a whole number, or tick Random seed."
+        raise InvalidRequest((FieldIssue(field="seed", message=message),))
+    return parse_request(settings)
+
+
+def _single(request: GenerationRequest) -> GenerationRequest:
+    """A request whose prompt is one prompt. Raises InvalidRequest where wildcards stand for several."""
+    prompts = combinations(request.prompt)
+    if prompts > 1:
+        message = f"Prompt: its choices stand for {prompts:,} prompts, and a grid begins with one. Its axes vary words."
+        raise InvalidRequest((FieldIssue(field="prompt", message=message),))
+    return request.vary(prompt=read(request.prompt).prompts()[0])
+
+
+def _snapped(value: Any) -> Any:
+    """A side on the model's grid where it is within the limits; else as it was, for the message to name it."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and SIDE_MIN <= value <= SIDE_MAX:
+        return snap_side(value)
+    return value
+
+
+def _changed(value: Any) -> Any:
+    """The update of a side: its snapped value, or none where it is on the grid."""
+    return gr.skip() if _snapped(value) == value else _snapped(value)
+
+
+def _linked_size(text: str) -> Any:
+    """`landscape_4_3` or `1280x720`, as links write it."""
+    width, times, height = text.partition("x")
+    return {"width": width, "height": height} if times and width.isdigit() else text
+
+
+def _told(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else str(value)

@@ -1,0 +1,149 @@
+"""Exports out of the page, and exports dropped on it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import secrets
+import time
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import StreamingResponse
+from starlette.concurrency import iterate_in_threadpool
+
+from services.archive.export import Download, Kind
+from services.errors import FieldIssue, InvalidRequest, PlaygroundError
+from services.library.bulk import Chosen
+from services.library.scope import Scope
+from services.playground import Playground
+from ui.history.tab import ChosenRuns
+from ui.visitors import visitor_of
+
+log = logging.getLogger(__name__)
+
+TICKET_SECONDS = 600.0
+PROGRESS_SECONDS = 0.5
+
+
+class Order(ChosenRuns):
+    """What to export: what is chosen, or with `everything` all that the visitor sees."""
+
+    kind: Kind = "zip"
+    everything: bool = False
+
+
+@dataclass(frozen=True)
+class _Ticket:
+    scope: Scope
+    chosen: Chosen | None
+    kind: Kind
+    made: float
+
+
+class _Tickets:
+    """Downloads that were asked for: the browser fetches them by an address that nobody can guess, for a while."""
+
+    def __init__(self) -> None:
+        self._tickets: dict[str, _Ticket] = {}
+
+    def add(self, scope: Scope, chosen: Chosen | None, kind: Kind) -> str:
+        now = time.monotonic()
+        self._tickets = {name: one for name, one in self._tickets.items() if now - one.made < TICKET_SECONDS}
+        name = secrets.token_urlsafe(24)
+        self._tickets[name] = _Ticket(scope, chosen, kind, now)
+        return name
+
+    def get(self, name: str) -> _Ticket | None:
+        found = self._tickets.get(name)
+        return found if found and time.monotonic() - found.made < TICKET_SECONDS else None
+
+
+def archive_routes(playground: Playground) -> APIRouter:
+    router = APIRouter(prefix="/archive")
+    tickets = _Tickets()
+    archive = playground.archive
+    restoring: set[asyncio.Task[None]] = set()
+
+    @router.post("/exports")
+    async def order(request: Request, body: Order) -> dict[str, Any]:
+        """Where the download is fetched, for ten minutes, and how many runs it holds."""
+        scope = playground.scope(visitor_of(request))
+        chosen = None if body.everything else body.chosen()
+        runs = await archive.count(scope, chosen)
+        if not runs:
+            raise InvalidRequest((FieldIssue(field="ids", message="There is nothing to export."),))
+        return {"url": f"/archive/exports/{tickets.add(scope, chosen, body.kind)}", "runs": runs}
+
+    @router.get("/exports/{name}")
+    async def fetch(name: str) -> StreamingResponse:
+        ticket = tickets.get(name)
+        if ticket is None:
+            raise HTTPException(404, "This download is no longer offered. Press Export again.")
+        return sent(await archive.export(ticket.scope, ticket.chosen, ticket.kind))
+
+    @router.post("/imports")
+    async def restore(request: Request) -> StreamingResponse:
+        """The body is a ZIP or a history.jsonl. Answers lines of JSON: `{"pictures": 12}` while it goes on, at last the
+        sums of services.archive.import_.Restored, or `{"message": …}` where nothing was restored."""
+        told = request.headers.get("content-length", "")
+        file = await archive.receive(request.stream(), int(told) if told.isdecimal() and len(told) < 16 else None)
+        visitor, lines = visitor_of(request), asyncio.Queue[dict[str, Any] | None]()
+        # A task of its own: a page that is closed meanwhile stops nothing.
+        task = asyncio.create_task(_restore(playground, file, visitor, lines))
+        restoring.add(task)
+        task.add_done_callback(restoring.discard)
+        return StreamingResponse(_lines(lines), media_type="application/jsonl", headers={"X-Accel-Buffering": "no"})
+
+    return router
+
+
+def sent(download: Download) -> StreamingResponse:
+    """A download on its way out; its files are let go afterwards."""
+
+    async def blocks() -> AsyncIterator[bytes]:
+        try:
+            async for block in iterate_in_threadpool(download.blocks):
+                yield block
+        finally:
+            download.close()
+
+    headers = {
+        "Content-Disposition": f'attachment; filename="{download.name}"',
+        "Content-Length": str(download.size),
+        "X-Accel-Buffering": "no",
+    }
+    return StreamingResponse(blocks(), media_type=download.media_type, headers=headers)
+
+
+async def _restore(
+    playground: Playground, file: Path, visitor: str | None, lines: asyncio.Queue[dict[str, Any] | None]
+) -> None:
+    loop, last = asyncio.get_running_loop(), 0.0
+
+    def tell(pictures: int) -> None:
+        nonlocal last
+        if time.monotonic() - last > PROGRESS_SECONDS:
+            last = time.monotonic()
+            loop.call_soon_threadsafe(lines.put_nowait, {"pictures": pictures})
+
+    try:
+        restored = await playground.archive.restore(file, visitor, playground.scope(visitor), tell)
+        lines.put_nowait(asdict(restored))
+    except PlaygroundError as error:
+        lines.put_nowait({"message": str(error)})
+    except Exception:
+        log.exception("a restore stopped on an error of this program")
+        lines.put_nowait({"message": "This program made a mistake; its log tells more. Nothing was restored."})
+    finally:
+        await asyncio.to_thread(file.unlink)
+        lines.put_nowait(None)
+
+
+async def _lines(queue: asyncio.Queue[dict[str, Any] | None]) -> AsyncIterator[bytes]:
+    while (line := await queue.get()) is not None:
+        yield json.dumps(line).encode() + b"\n"

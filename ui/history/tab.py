@@ -1,0 +1,200 @@
+"""The History tab: everything that was made, found again. The page is drawn by assets/js/history*.js."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict, dataclass
+from datetime import timezone, tzinfo
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import gradio as gr
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.errors import NotFound
+from services.library.bulk import Bulk, Chosen, Found, Named
+from services.library.labels import sound_tags, used_tags
+from services.library.query import ALL, FIELDS, INBOX, Query, parse
+from services.library.scope import Scope
+from services.library.search import Search, Sort
+from services.playground import Playground
+from services.request import PARAMETERS
+from ui.history.page_of_cards import shelf_page, shelf_stacks
+from ui.visitors import visitor_of
+from ui.widgets import widget
+
+PAGE_SIZE = 96
+MAX_PAGE = 200
+MAX_IDS = 5_000
+MAX_TAGS = 30
+
+
+@dataclass(frozen=True)
+class HistoryPanel:
+    results: gr.HTML
+
+
+def build_history() -> HistoryPanel:
+    return HistoryPanel(results=widget("history"))
+
+
+class ChosenRuns(BaseModel):
+    """Which runs a bulk action means: `ids`, or all that `query` finds up to `newest` but for `but_for`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    ids: tuple[str, ...] | None = None
+    query: str = ""
+    zone: str = ""
+    project: str = ALL
+    """The project that the search looks through."""
+    newest: int = Field(default=-(2**62), ge=-(2**62), lt=2**63)
+    but_for: tuple[str, ...] = ()
+    on: bool = True
+    """For favourite: whether they become favourites or cease to be."""
+
+    def chosen(self) -> Chosen:
+        if self.ids is not None:
+            return Named(self.ids)
+        return Found(parse(self.query, zone_of(self.zone)).within(self.project), self.newest, self.but_for)
+
+
+class MovedRuns(ChosenRuns):
+    to: str
+    """A project's id, or `inbox`."""
+
+
+class TaggedRuns(ChosenRuns):
+    """Tags that are given to each run and taken from it; or `tags`, which are to be all of its tags."""
+
+    add: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+    tags: tuple[str, ...] | None = None
+
+    def changed(self, before: tuple[str, ...]) -> tuple[str, ...]:
+        if self.tags is not None:
+            return sound_tags(self.tags)
+        taken = {tag.casefold() for tag in sound_tags(self.remove)}
+        return sound_tags([*(tag for tag in before if tag.casefold() not in taken), *self.add])
+
+
+Seq = Annotated[int, Field(gt=-(2**62), lt=2**63)]
+"""Below zero for runs that were restored under what was there."""
+
+
+def history_routes(playground: Playground) -> APIRouter:
+    router = APIRouter(prefix="/history")
+    search = Search(playground.history)
+
+    def asked(request: Request, query: str, zone: str, project: str) -> tuple[Scope, Query]:
+        return playground.scope(visitor_of(request)), parse(query, zone_of(zone)).within(project)
+
+    @router.get("")
+    async def page(
+        request: Request, query: str = "", sort: Sort = "newest", limit: int = PAGE_SIZE, after: Seq | None = None,
+        zone: str = "", project: str = ALL,
+    ) -> dict[str, Any]:  # fmt: skip
+        """Cards that match in a project, and the stacks among them. `after` is the seq of the last one shown; days
+        begin at midnight in `zone` (IANA name)."""
+        scope, found = asked(request, query, zone, project)
+        return await shelf_page(playground, scope, found, sort, limit=max(1, min(limit, MAX_PAGE)), after=after)
+
+    @router.get("/stacks")
+    async def stacks(
+        request: Request, ids: str, query: str = "", zone: str = "", project: str = ALL
+    ) -> dict[str, Any]:  # fmt: skip
+        """The stacks of these grids as they are now, MAX_PAGE at most."""
+        scope, found = asked(request, query, zone, project)
+        return {"stacks": await shelf_stacks(playground, scope, found, set(ids.split(",")[:MAX_PAGE]))}
+
+    @router.get("/ids")
+    async def ids(
+        request: Request, query: str = "", sort: Sort = "newest", limit: int = MAX_IDS, zone: str = "",
+        project: str = ALL,
+    ) -> dict[str, Any]:  # fmt: skip
+        """Only the ids of all that match, each run of a grid by itself."""
+        scope, found = asked(request, query, zone, project)
+        limit = max(1, min(limit, MAX_IDS))
+        return {"ids": await asyncio.to_thread(search.ids, scope, found, sort, limit=limit)}
+
+    @router.get("/tags")
+    async def tags(request: Request, project: str = ALL) -> dict[str, Any]:
+        """The tags that are used most."""
+        scope, found = asked(request, "", "", project)
+        used = await asyncio.to_thread(used_tags, playground.history, scope, found, limit=MAX_TAGS)
+        return {"tags": [asdict(tag) for tag in used]}
+
+    @router.get("/count")
+    async def count(
+        request: Request, query: str = "", newer_than: Seq = 0, zone: str = "", project: str = ALL
+    ) -> dict[str, int]:  # fmt: skip
+        """How many match, of how many; with `newer_than`, only those asked for after the run of that seq count."""
+        scope, found = asked(request, query, zone, project)
+        matching = await asyncio.to_thread(search.count, scope, found, newer_than=newer_than)
+        if not found.terms and not newer_than:
+            return {"count": matching, "total": matching}
+        everything = Query(project=found.project)
+        return {"count": matching, "total": await asyncio.to_thread(search.count, scope, everything)}
+
+    @router.get("/fields")
+    async def fields() -> dict[str, Any]:
+        """What the search box understands, and the parameters in the table's order."""
+        return {
+            "fields": [
+                {"name": field.name, "help": field.help, "examples": field.examples} for field in FIELDS.values()
+            ],
+            "parameters": [
+                {"name": parameter.short, "kind": parameter.kind}
+                for parameter in PARAMETERS.values()
+                if parameter.kind != "text"
+            ],
+        }
+
+    _add_bulk_actions(router, playground)
+    return router
+
+
+def _add_bulk_actions(router: APIRouter, playground: Playground) -> None:
+    bulk = Bulk(playground.history, playground.changes, playground.cancel)
+
+    @router.post("/favourite")
+    async def favourite(request: Request, body: ChosenRuns) -> dict[str, Any]:
+        visitor = visitor_of(request)
+        return {"ids": await bulk.favourite(visitor, playground.scope(visitor), body.chosen(), body.on)}
+
+    @router.post("/delete")
+    async def delete(request: Request, body: ChosenRuns) -> dict[str, Any]:
+        visitor = visitor_of(request)
+        return {"ids": await bulk.delete(visitor, playground.scope(visitor), body.chosen())}
+
+    @router.post("/restore")
+    async def restore(request: Request, body: ChosenRuns) -> dict[str, Any]:
+        visitor = visitor_of(request)
+        return {"ids": await bulk.restore(visitor, playground.scope(visitor), Named(body.ids or ()))}
+
+    @router.post("/move")
+    async def move(request: Request, body: MovedRuns) -> dict[str, Any]:
+        """`before`: the ids by the project they were in, for undoing it."""
+        visitor = visitor_of(request)
+        scope = playground.scope(visitor)
+        to = await asyncio.to_thread(playground.projects.check, scope, body.to)
+        if to == ALL:
+            raise NotFound("project")
+        before = await bulk.move(visitor, scope, body.chosen(), None if to == INBOX else to)
+        return {"before": [{"to": project or INBOX, "ids": ids} for project, ids in before.items()]}
+
+    @router.post("/tags")
+    async def tags(request: Request, body: TaggedRuns) -> dict[str, Any]:
+        """`before`: the ids by the tags that they had, for undoing it."""
+        visitor = visitor_of(request)
+        before = await bulk.tag(visitor, playground.scope(visitor), body.chosen(), body.changed)
+        return {"before": [{"tags": tags, "ids": ids} for tags, ids in before.items()]}
+
+
+def zone_of(name: str) -> tzinfo:
+    """A browser's time zone; UTC where this machine does not know it."""
+    try:
+        return ZoneInfo(name) if name else timezone.utc
+    except (KeyError, ValueError, OSError):
+        return timezone.utc

@@ -1,0 +1,117 @@
+"""The web server: our routes and the mounted Gradio app on one FastAPI application."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import gradio as gr
+from fastapi import FastAPI
+
+from services.playground import Playground
+from ui.api.code import code_routes
+from ui.api.mcp import CallsItself
+from ui.app import build_app
+from ui.compare.blind import blind_routes
+from ui.compare.grid_files import grid_file_routes
+from ui.compare.grids import grid_routes
+from ui.compare.tab import compare_routes
+from ui.history.archive import archive_routes
+from ui.history.tab import history_routes
+from ui.history.usage import usage_routes
+from ui.runs.routes import ASSETS, STYLESHEET, add_routes
+from ui.theme import build_theme
+from ui.visitors import VisitorCookie
+from ui.web.assets import Assets
+from ui.web.guard import Guard, KnownProxies
+from ui.web.packing import PackedJson
+
+log = logging.getLogger(__name__)
+
+MAX_UPLOAD = "32mb"
+KEPT_SESSIONS = 200
+"""Gradio keeps 70 kB for each page that was opened, and more with each press; of 10,000 pages, if it is left alone.
+Nothing here is read from what it keeps: a page that was dropped is begun anew, in 5 ms."""
+GRADIO_ASSETS = Path(gr.__file__).parent / "templates" / "frontend" / "assets"
+"""What Gradio serves at /assets."""
+
+
+def build_server(playground: Playground) -> FastAPI:
+    """The whole application; the playground starts and stops with it."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await playground.start()
+        try:
+            yield
+        finally:
+            await playground.stop()
+
+    app = FastAPI(lifespan=lifespan, openapi_url=None)
+    assets_path = f"/ui-assets/{_version(ASSETS)}"
+    add_routes(app, playground, assets_path)
+    app.include_router(compare_routes(playground))
+    app.include_router(grid_routes(playground))
+    app.include_router(grid_file_routes(playground))
+    app.include_router(blind_routes(playground.ballots))
+    app.include_router(history_routes(playground))
+    app.include_router(archive_routes(playground))
+    app.include_router(usage_routes(playground))
+    app.include_router(code_routes(playground))
+    app.mount("/assets", Assets(GRADIO_ASSETS))
+    page = build_app(playground)
+    _calm_queue(page)
+    page.state_session_capacity = KEPT_SESSIONS
+    gr.mount_gradio_app(
+        app,
+        page,
+        path="/",
+        theme=build_theme(),
+        head=_head(assets_path),
+        favicon_path=str(ASSETS / "favicon.png"),
+        footer_links=[],
+        run_history=False,
+        show_error=False,
+        ssr_mode=False,
+        enable_monitoring=False,
+        max_file_size=MAX_UPLOAD,
+        mcp_server=True,
+    )
+    app.add_middleware(PackedJson)
+    app.add_middleware(VisitorCookie)
+    app.add_middleware(CallsItself, page=page)
+    app.add_middleware(Guard, on_spaces=playground.settings.on_spaces, hosts=playground.settings.allowed_hosts)
+    app.add_middleware(KnownProxies, trusted=playground.settings.trusted_proxies)
+    return app
+
+
+def _calm_queue(page: gr.Blocks) -> None:
+    """Gradio's queue looks for work a thousand times a second, which costs 5 % of a core with nobody there.
+
+    Only API calls go through it here, and they wait for pictures: a look every 20 ms is soon enough. The attributes are
+    private: where a later version has none of them, nothing is changed.
+    """
+    for name, pause in {"sleep_when_free": 0.02, "progress_update_sleep_when_free": 0.1}.items():
+        if hasattr(page._queue, name):
+            setattr(page._queue, name, pause)
+
+
+def _head(assets_path: str) -> str:
+    """The stylesheet and the scripts, from our own host. `window.playground()` promises the page's scripts: they are
+    loaded when the first widget asks for them, for until then the browser is busy with Gradio's controls."""
+    return f"""
+        <link rel="stylesheet" href="{assets_path}/{STYLESHEET}">
+        <script src="{assets_path}/js/visitor.js"></script>
+        <script>window.playground = () => import("{assets_path}/js/page.js")</script>
+    """
+
+
+def _version(folder: Path) -> str:
+    """Twelve hex digits that change with any file that the page loads."""
+    digest = hashlib.sha256()
+    for file in sorted([folder / "examples.json", *folder.glob("css/*.css"), *folder.glob("js/**/*.js")]):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
