@@ -101,12 +101,13 @@ class Engines:
     def _demo_transport(self) -> httpx.AsyncBaseTransport:
         import httpx
 
+        from services.engines.demo.asgi import build_app
         from services.engines.demo.queue import DemoQueue
 
         self._demo_queue = DemoQueue(
             step_seconds=self._demo_step_seconds, store=self._folder / "demo", paint=self._paint
         )
-        return httpx.ASGITransport(self._demo_queue.app())
+        return httpx.ASGITransport(build_app(self._demo_queue))
 
     def forget_demo_request(self, request_id: str) -> None:
         """Delete what the demo engine keeps of a request on the disk."""

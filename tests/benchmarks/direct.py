@@ -14,6 +14,7 @@ from typing import Any
 import fal_client
 import httpx
 
+from services.engines.demo.asgi import build_app
 from services.engines.demo.queue import DemoQueue
 from services.request import ENDPOINT, parse_request
 
@@ -44,7 +45,7 @@ async def picture(
 
 async def main(folder: Path, step_seconds: float) -> None:
     queue = DemoQueue(step_seconds=step_seconds, store=folder)
-    transport = httpx.ASGITransport(queue.app())
+    transport = httpx.ASGITransport(build_app(queue))
     client, downloads = InProcessClient(transport), httpx.AsyncClient(transport=transport)
     while line := await asyncio.to_thread(sys.stdin.readline):
         order = json.loads(line)

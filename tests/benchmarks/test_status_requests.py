@@ -10,6 +10,7 @@ import httpx
 from benchmarks.direct import InProcessClient
 from support.bench import show
 
+from services.engines.demo.asgi import build_app
 from services.engines.demo.queue import DemoQueue
 from services.engines.fal.gateway import FalGateway
 from services.request import ENDPOINT, GenerationRequest
@@ -45,7 +46,7 @@ class Seen:
 def way_to_queue(seconds: float, *, logs: bool = True) -> Counting:
     """To a queue of its own, which takes `seconds` for a picture and paints none."""
     queue = DemoQueue(step_seconds=seconds / STEPS, paint=lambda **_: b"picture")
-    return Counting(httpx.ASGITransport(queue.app()), logs)
+    return Counting(httpx.ASGITransport(build_app(queue)), logs)
 
 
 async def by_the_client(seconds: float) -> Seen:

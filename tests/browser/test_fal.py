@@ -10,6 +10,7 @@ from support.page import PlaygroundPage, Visit
 from support.server import AppServer, serve_app
 from support.tls import TlsServer, serve_tls
 
+from services.engines.demo.asgi import build_app
 from services.engines.demo.queue import DemoQueue
 
 SECRET = "c0ffee-of-the-owner"
@@ -17,7 +18,7 @@ SECRET = "c0ffee-of-the-owner"
 
 @pytest.fixture(scope="module")
 def fal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsServer]:
-    with serve_tls(DemoQueue(step_seconds=0).app(), tmp_path_factory.mktemp("tls")) as running:
+    with serve_tls(build_app(DemoQueue(step_seconds=0)), tmp_path_factory.mktemp("tls")) as running:
         yield running
 
 

@@ -1,6 +1,6 @@
 """An ASGI app behind TLS on the loopback, as a stand-in for fal: for clients that are real processes.
 
-    with serve_tls(DemoQueue(step_seconds=0).app(), tmp_path) as fal:
+    with serve_tls(build_app(DemoQueue(step_seconds=0)), tmp_path) as fal:
         subprocess.run([...], env={**os.environ, **fal.environ()})
         assert fal.requests["POST", "submit"] == 1
 

@@ -12,7 +12,7 @@ import json
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -21,13 +21,11 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from services.engines.demo import refusals
+from services.engines.demo.queue import DemoQueue, Snapshot
 from services.engines.demo.records import Record
 from services.engines.demo.refusals import json_response
 from services.errors import InvalidRequest
 from services.request import ENDPOINT, PARAMETERS, parse_request
-
-if TYPE_CHECKING:
-    from services.engines.demo.queue import DemoQueue, Snapshot
 
 SHORTEST_LOOK_SECONDS = 0.05
 """The status stream looks once a step, but no more often than this."""

@@ -1,7 +1,7 @@
 """The demo engine's queue: takes requests, runs them on a clock of so many seconds a step, and keeps their pictures.
 
-`DemoQueue.app()` is an ASGI app that speaks fal's queue protocol, so that fal's own clients work against it unchanged,
-in this process or over a socket. It is no model: pictures are painted by `services.engines.demo.painting.painter`.
+`services.engines.demo.asgi` gives it fal's queue protocol, so that fal's own clients work against it unchanged, in this
+process or over a socket. It is no model: pictures are painted by `services.engines.demo.painting.painter`.
 
 What it does on purpose, so that error paths can be shown and tried:
 - a prompt that contains `[refuse]` is refused as fal's content check refuses one (`content_policy_violation`);
@@ -22,9 +22,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from starlette.types import ASGIApp
-
-from services.engines.demo.asgi import build_app
 from services.engines.demo.progress import LogEntry, log_entries, steps_done
 from services.engines.demo.records import Outcome, Record, RecordStore
 from services.engines.demo.shelf import KEEP_SECONDS, PictureShelf
@@ -90,9 +87,6 @@ class DemoQueue:
     @property
     def step_seconds(self) -> float:
         return self._step_seconds
-
-    def app(self) -> ASGIApp:
-        return build_app(self)
 
     def submit(self, request: GenerationRequest) -> Snapshot:
         """Accept a request. Needs a running event loop."""

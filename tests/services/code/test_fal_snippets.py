@@ -18,6 +18,7 @@ from support.node import run_module
 from support.tls import TlsServer, serve_tls
 
 from services.code.fal_snippets import Language, snippet
+from services.engines.demo.asgi import build_app
 from services.engines.demo.queue import DemoQueue
 from services.errors import InvalidRequest
 from services.request import GenerationRequest
@@ -121,7 +122,7 @@ def paint(*, prompt: str, **_: Any) -> bytes:
 
 @pytest.fixture(scope="module")
 def fal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsServer]:
-    with serve_tls(DemoQueue(step_seconds=0.01, paint=paint).app(), tmp_path_factory.mktemp("tls")) as server:
+    with serve_tls(build_app(DemoQueue(step_seconds=0.01, paint=paint)), tmp_path_factory.mktemp("tls")) as server:
         yield server
 
 

@@ -24,6 +24,7 @@ from PIL import Image
 from support.patience import PATIENCE_SECONDS
 
 from services.engines.demo import shelf
+from services.engines.demo.asgi import build_app
 from services.engines.demo.progress import log_entries, progress_line, steps_done
 from services.engines.demo.queue import DemoQueue
 from services.engines.demo.records import Record, RecordStore
@@ -60,7 +61,7 @@ async def serve(painter: StandInPainter) -> AsyncIterator[Callable[..., httpx.As
 
     def start(base_url: str = "https://queue.fal.run", **settings: Any) -> httpx.AsyncClient:
         queue = DemoQueue(**{"step_seconds": 0, "paint": painter, **settings})
-        client = httpx.AsyncClient(transport=httpx.ASGITransport(queue.app()), base_url=base_url, headers=KEY)
+        client = httpx.AsyncClient(transport=httpx.ASGITransport(build_app(queue)), base_url=base_url, headers=KEY)
         open_ones.extend([client, queue])
         return client
 
@@ -433,7 +434,7 @@ class TestClock:
 
         async def use() -> int:
             async with httpx.AsyncClient(
-                transport=httpx.ASGITransport(queue.app()), base_url="https://queue.fal.run", headers=KEY
+                transport=httpx.ASGITransport(build_app(queue)), base_url="https://queue.fal.run", headers=KEY
             ) as client:
                 status_code = (await result(client, await submit(client))).status_code
             await queue.aclose()
@@ -503,7 +504,7 @@ class TestRestart:
     async def test_an_unfinished_request_is_run_again_with_the_same_seed(self, serve, tmp_path, painter):
         before = DemoQueue(step_seconds=5, paint=painter, store=tmp_path)
         async with httpx.AsyncClient(
-            transport=httpx.ASGITransport(before.app()), base_url="https://queue.fal.run", headers=KEY
+            transport=httpx.ASGITransport(build_app(before)), base_url="https://queue.fal.run", headers=KEY
         ) as client:
             handle = await submit(client, sync_mode=True)
             await asyncio.sleep(0.05)
@@ -516,7 +517,7 @@ class TestRestart:
     async def test_what_comes_in_while_the_server_closes_waits_for_the_next_one(self, serve, tmp_path, painter):
         before = DemoQueue(step_seconds=0, paint=painter, store=tmp_path)
         async with httpx.AsyncClient(
-            transport=httpx.ASGITransport(before.app()), base_url="https://queue.fal.run", headers=KEY
+            transport=httpx.ASGITransport(build_app(before)), base_url="https://queue.fal.run", headers=KEY
         ) as client:
             await before.aclose()
             handle = await submit(client)

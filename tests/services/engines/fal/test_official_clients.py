@@ -15,6 +15,7 @@ import pytest
 from support.node import run_module
 from support.tls import TlsServer, serve_tls
 
+from services.engines.demo.asgi import build_app
 from services.engines.demo.queue import DemoQueue
 
 
@@ -24,7 +25,7 @@ def paint(*, prompt: str, output_format: str, seed: int, **_: Any) -> bytes:
 
 @pytest.fixture(scope="module")
 def fal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsServer]:
-    with serve_tls(DemoQueue(step_seconds=0.02, paint=paint).app(), tmp_path_factory.mktemp("tls")) as server:
+    with serve_tls(build_app(DemoQueue(step_seconds=0.02, paint=paint)), tmp_path_factory.mktemp("tls")) as server:
         yield server
 
 
