@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import OperationalError
 
-from services.errors import StartupError
+from services.errors import CannotWrite, StartupError, StorageBusy
 from services.library.folder import prepare
 
 log = logging.getLogger(__name__)
@@ -40,9 +42,31 @@ def open_database(folder: Path) -> Engine:
     return engine
 
 
-def reading(engine: Engine) -> Connection:
-    """A connection for single reads, each of which sees what was committed when it began."""
-    return engine.connect().execution_options(playground_reading=True)
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A connection for single reads, each of which sees what was committed when it began. Raises CannotWrite."""
+    with our_errors(), engine.connect() as connection:
+        yield connection.execution_options(playground_reading=True)
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction, committed at the block's end and undone where it raises. Raises CannotWrite."""
+    with our_errors(), engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def our_errors() -> Iterator[None]:
+    """What may pass (a lock, a full disk) is raised as our own errors, so that callers need not know the database.
+
+    Other errors of the database are mistakes of this program, and stay as they are.
+    """
+    try:
+        yield
+    except OperationalError as error:
+        reason = str(error.orig)
+        raise (StorageBusy if "locked" in reason else CannotWrite)(reason) from error
 
 
 def _begin(connection: Connection) -> None:
