@@ -199,6 +199,28 @@ class History:
         with reading(self._engine) as connection:
             return connection.execute(query).scalar_one()
 
+    def owners_waiting(self) -> int:
+        """How many runs at the owner's cost wait or are being made."""
+        return self._owners_count(runs.c.state.not_in([state.value for state in FINAL_STATES]))
+
+    def owners_asked_since(self, visitor: str | None, since: datetime) -> int:
+        """How many runs at the owner's cost a visitor asked for after then; None: all callers without a token."""
+        mine = runs.c.visitor == visitor if visitor else runs.c.visitor.is_(None)
+        return self._owners_count(mine, runs.c.created_at > stamp(since))
+
+    def _owners_count(self, *rules: ColumnElement[bool]) -> int:
+        (count,) = self.values(select(func.count()).where(runs.c.key_of == "owner", *rules))
+        return int(count)
+
+    def submitting_ids(self) -> set[str]:
+        """The runs whose submit has no answer yet."""
+        return set(self.values(select(runs.c.id).where(runs.c.state == RunState.SUBMITTING.value)))
+
+    def has_request_id(self, request_id: str) -> bool:
+        """Whether a run has this ticket of fal's."""
+        known = select(runs.c.id).where(func.json_extract(runs.c.ticket, "$.request_id") == request_id)
+        return bool(self.values(known))
+
     def totals(self, scope: Scope, since: datetime) -> Totals:
         """Pictures finished by runs asked for since then."""
         return self._totals(scope.clause(), runs.c.state == RunState.DONE.value, runs.c.created_at >= stamp(since))
