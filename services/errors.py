@@ -10,6 +10,7 @@ PlaygroundError
 ├── ConfirmNeeded           so much that it needs a second yes .count .cost_usd
 ├── TooMuch                 too many pictures at once          .retry_after
 ├── CannotWrite             the history cannot be written just now     .reason
+│   └── StorageBusy         another program holds its file: may be tried again in a moment
 ├── KeyNeeded               fal wants a key and none is known
 ├── Stopping                the server stops before the end that a caller waits for
 ├── StartupError            the server cannot start
@@ -107,7 +108,7 @@ class TooMuch(PlaygroundError):
 
 
 class CannotWrite(PlaygroundError):
-    """A full disk, a folder that became read-only, another program's lock. `reason` is the database's own word."""
+    """A full disk, or a folder that became read-only. `reason` is the database's own word."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
@@ -115,6 +116,10 @@ class CannotWrite(PlaygroundError):
             f"The history cannot be written ({reason}), so nothing was sent. Make room in the data folder or make it "
             "writable, then try again."
         )
+
+
+class StorageBusy(CannotWrite):
+    """Another program holds the history's file locked. Nothing is full or broken: the same may be tried again."""
 
 
 class KeyNeeded(PlaygroundError):

@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.exc import OperationalError
-
 from services.archive.archive import Archive
 from services.engines.registry import Engines
-from services.errors import BudgetExceeded, CannotWrite, FieldIssue, InvalidRequest, KeyNeeded, NotFound, Stopping
+from services.errors import BudgetExceeded, FieldIssue, InvalidRequest, KeyNeeded, NotFound, Stopping
 from services.grids.blind.ballots import Ballots
 from services.grids.planner import Planner
 from services.grids.service import Grids
@@ -238,10 +236,7 @@ class Playground:
             # Changes are written in their order: what the runner does with a run comes after it, or finds none.
             for run in new:
                 self.runner.take(run)
-            try:
-                added = await asyncio.shield(asyncio.wrap_future(writing))
-            except OperationalError as error:
-                raise CannotWrite(str(error.orig)) from error
+            added = await asyncio.shield(asyncio.wrap_future(writing))
         self.changes.tell(visitor)
         return added[::-1]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,17 @@ import pytest
 ROOT = Path(__file__).parent.parent
 TOP_LEVEL = {"app.py", "requirements.txt", "ui", "services", "tests", "assets", "README.md"}
 FAL, SETTINGS = "services/engines/fal/", "services/settings.py"
+LIBRARY = "services/library/"
+SPEAKS_SQLITE = ("services/library/dialect.py", "services/library/migrations/versions/")
+SQLITE_FUNCTIONS = {"casefold", "instr", "json_each", "json_extract", "julianday", "literal_column", "match",
+                    "on_conflict_do_nothing", "on_conflict_do_update"}  # fmt: skip
+"""Called as `func.…`, as methods of a column or a statement, or by name. `literal_column` writes SQL as it stands."""
+SQLITE_WORDS = re.compile(
+    r"\b(PRAGMA|VACUUM|FTS5|BEGIN (IMMEDIATE|EXCLUSIVE)|json_each|json_extract|julianday)\b"
+    r"|\bsqlite_(master|schema|sequence)\b"
+    r"|^BEGIN$|\bMATCH \S|^\+\w+\.\w+$|^sqlite:/"
+)
+"""In a text that is no docstring."""
 
 PACKAGES = (
     "playground", "archive", "sheets", "grids", "running", "compare", "intake",
@@ -48,8 +60,14 @@ def breaches(path: str, source: str) -> list[str]:
             found.append(f"{path} imports {module}")
         if top == "fal_client" and not path.startswith(FAL):
             found.append(f"{path} imports {module}: only {FAL} may")
+        if top == "sqlalchemy" and not path.startswith(LIBRARY):
+            found.append(f"{path} imports {module}: only {LIBRARY} may")
     if path != SETTINGS:
         found += [f"{path}:{line} reads the environment: only {SETTINGS} may" for line in environment_reads(tree, path)]
+    if not path.startswith(SPEAKS_SQLITE):
+        found += [
+            f"{path}:{line} speaks SQLite ({word}): only {SPEAKS_SQLITE[0]} may" for line, word in sqlite_in(tree)
+        ]
     return found
 
 
@@ -91,6 +109,31 @@ def environment_reads(tree: ast.AST, path: str) -> Iterator[int]:
                 yield node.lineno
 
 
+def sqlite_in(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Lines with what only SQLite understands, and what that is."""
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+            yield from ((node.lineno, name) for name in names if re.match(r"sqlite3\b|sqlalchemy\.dialects\b", name))
+        elif isinstance(node, ast.Call) and _called(node) in SQLITE_FUNCTIONS:
+            yield node.lineno, _called(node)
+        elif isinstance(node, ast.keyword) and (node.arg or "").startswith("sqlite_"):
+            yield node.value.lineno, str(node.arg)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            yield from ((node.lineno, found[0]) for found in SQLITE_WORDS.finditer(node.value))
+
+
+def _called(node: ast.Call) -> str:
+    """The name of what is called, but of methods that Python's own texts and patterns have too."""
+    name = ast.unparse(node.func)
+    if name.endswith(".match"):
+        return "match" if ".c." in name else ""
+    if name.endswith(".casefold"):
+        return "casefold" if name == "func.casefold" else ""
+    return name.rpartition(".")[2]
+
+
 def sources() -> list[Path]:
     return [ROOT / "app.py", *sorted((ROOT / "services").rglob("*.py")), *sorted((ROOT / "ui").rglob("*.py"))]
 
@@ -115,6 +158,22 @@ def test_no_file_breaks_the_layers(file):
         ("ui/runs/routes.py", "from os import environ"),
         ("app.py", "import os\nkey = os.environ.get('FAL_KEY')"),
         ("ui/runs/routes.py", "import os\nos.environ.setdefault('GRADIO_ANALYTICS_ENABLED', 'False')"),
+        ("services/archive/export.py", "from sqlalchemy import select"),
+        ("services/running/journal.py", "from sqlalchemy.exc import OperationalError"),
+        ("ui/runs/routes.py", "def later():\n    import sqlalchemy as sa"),
+        ("services/library/damage.py", "import sqlite3"),
+        ("services/library/grid_store.py", "from sqlalchemy.dialects.sqlite import insert"),
+        ("services/library/bulk.py", "wanted = func.json_each(ids)"),
+        ("services/library/projects.py", "same = func.casefold(projects.c.name) == name"),
+        ("services/library/stacks.py", "mine = literal_column('runs.visitor')"),
+        ("services/library/rules.py", "found = prompts.c.prompt.match('fox')"),
+        ("services/library/projects.py", "statement.on_conflict_do_update(index_elements=['visitor'])"),
+        ("services/library/tables.py", "Table('runs', metadata, sqlite_autoincrement=True)"),
+        ("services/library/history.py", "hint = '+runs.visitor'"),
+        ("services/library/database.py", "connection.execute(f'PRAGMA {check}')"),
+        ("services/library/storage.py", "connection.exec_driver_sql('VACUUM')"),
+        ("services/library/archive_rows.py", "text('SELECT seq FROM sqlite_sequence')"),
+        ("services/library/migrations/env.py", "text('SELECT julianday(finished_at)')"),
     ],
 )
 def test_a_breach_is_found(path, source):
@@ -130,6 +189,11 @@ def test_a_breach_is_found(path, source):
         ("ui/create/tab.py", "import gradio\nfrom services.playground import Playground"),
         ("services/running/runner.py", "import os\nos.replace('a', 'b')"),
         ("services/code/fal_snippets.py", "CODE = 'import fal_client'"),
+        ("services/library/stacks.py", "from sqlalchemy import func, select\ncount = func.count()"),
+        ("services/library/tables.py", '"""FTS5 keeps it: PRAGMA."""\nX = 1\n"""Read by json_each."""'),
+        ("services/library/projects.py", "name.casefold()\nPATTERN.match(name)\nfile = 'history.sqlite3'"),
+        ("services/library/dialect.py", "import sqlite3\nfunc.json_each('[]')\ntext('PRAGMA quick_check')"),
+        ("services/library/migrations/versions/0009_x.py", "op.execute('SELECT json_extract(a, b)')"),
     ],
 )
 def test_what_is_allowed_is_let_through(path, source):

@@ -9,19 +9,17 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, and_, func, select
-
 from services.archive.errors import ArchiveError
 from services.archive.export import BLOCK, Download, Exporter, Extra, Kind
 from services.archive.import_ import Restored, Restorer, Tell
 from services.archive.ownership import Owner
 from services.archive.safety import Limits
+from services.library.archive_rows import ExportRows, RestoreRows
 from services.library.bulk import Chosen
 from services.library.changes import Changes
 from services.library.history import History
 from services.library.media import Media
 from services.library.scope import Scope
-from services.library.tables import runs
 from services.run import now
 from services.settings import Settings
 
@@ -29,9 +27,9 @@ from services.settings import Settings
 class Archive:
     def __init__(self, history: History, media: Media, changes: Changes, settings: Settings, incoming: Path) -> None:
         """`incoming` is a folder of its own, on the disk of the pictures."""
-        self._history, self._changes, self._settings, self._incoming = history, changes, settings, incoming
-        self._exporter = Exporter(history, media, incoming)
-        self._restorer = Restorer(history, media, incoming)
+        self._rows, self._changes, self._settings, self._incoming = ExportRows(history), changes, settings, incoming
+        self._exporter = Exporter(self._rows, media, incoming)
+        self._restorer = Restorer(RestoreRows(history), media, incoming)
         self._one_at_a_time = asyncio.Lock()
 
     def recover(self) -> None:
@@ -42,9 +40,7 @@ class Archive:
 
     async def count(self, scope: Scope, chosen: Chosen | None) -> int:
         """How many runs an export would hold. `chosen` None: everything that the scope sees."""
-        rule = and_(_rule(scope, chosen), runs.c.deleted_at.is_(None))
-        (count,) = await asyncio.to_thread(self._history.values, select(func.count()).select_from(runs).where(rule))
-        return int(count)
+        return await asyncio.to_thread(self._rows.count, scope, chosen)
 
     async def export(
         self,
@@ -56,9 +52,8 @@ class Archive:
         extras: Sequence[Extra] = (),
     ) -> Download:
         """To be closed when it is out. With the ids of a grid and the runs of its cells, it restores the whole grid."""
-        rule = _rule(scope, chosen)
         prepare = self._exporter.prepare
-        return await asyncio.to_thread(prepare, scope, rule, kind, grid_ids=grid_ids, extras=extras)
+        return await asyncio.to_thread(prepare, scope, chosen, kind, grid_ids=grid_ids, extras=extras)
 
     # -- in ----------------------------------------------------------------------------------------------------------
 
@@ -123,7 +118,3 @@ class Archive:
 
 def _discard(file: Path) -> None:
     file.unlink()
-
-
-def _rule(scope: Scope, chosen: Chosen | None) -> ColumnElement[bool]:
-    return chosen.rule(scope) if chosen else scope.clause()

@@ -11,24 +11,22 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Literal
 from zipfile import ZIP_STORED
 
-from sqlalchemy import ColumnElement, and_, select
 from zipstream import ZipStream
 
-from services.archive.belongings import grid_lines, one_of, projects_of
+from services.archive.belongings import grid_lines, projects_of
 from services.archive.csv_rows import Sheet
 from services.archive.lines import ProjectLine, json_line, run_line
-from services.library.history import History
+from services.library.archive_rows import ExportRows
+from services.library.bulk import Chosen
 from services.library.media import Media
 from services.library.scope import Scope
-from services.library.tables import runs
 from services.run import Picture, Run, now
 
 Kind = Literal["zip", "csv", "jsonl"]
 TYPES: dict[Kind, str] = {"zip": "application/zip", "csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl"}
-BATCH = 500
 BLOCK = 1 << 18
 """Bytes that are handed to the network at a time: less costs time, more costs memory."""
 
@@ -99,34 +97,30 @@ class _Parts:
 class Exporter:
     """Methods block; async callers use `asyncio.to_thread`."""
 
-    def __init__(self, history: History, media: Media, workplace: Path) -> None:
+    def __init__(self, rows: ExportRows, media: Media, workplace: Path) -> None:
         """Temporary files are made in the folder `workplace`."""
-        self._history, self._workplace = history, workplace
+        self._rows, self._workplace = rows, workplace
         self._folders = {"media": media.original(""), "thumbs": media.thumb("")}
 
     def prepare(
         self,
         scope: Scope,
-        rule: ColumnElement[bool],
+        chosen: Chosen | None,
         kind: Kind,
         *,
         grid_ids: Sequence[str] = (),
         extras: Sequence[Extra] = (),
     ) -> Download:
-        """The runs of a rule that are not deleted, in the order in which they were asked for.
+        """The chosen runs that are not deleted, in the order in which they were asked for.
 
-        `rule` is of the `scope` already (`Chosen.rule(scope)`, or `scope.clause()` for everything). `grid_ids` are
-        exported even where no run of theirs is; the grids of the runs are in any case.
+        `chosen` None: everything that the scope sees. `grid_ids` are exported even where no run of theirs is; the grids
+        of the runs are in any case.
         """
-        known = projects_of(self._history, scope)
-        seqs = self._history.values(
-            select(runs.c.seq).where(and_(rule, runs.c.deleted_at.is_(None))).order_by(runs.c.seq)
-        )
+        known = projects_of(self._rows, scope)
         parts = _Parts(self._temporary(), self._temporary(), grid_ids=set(grid_ids))
         sheet = Sheet(known)
         parts.table.write(sheet.head())
-        for batch in _batches(seqs, BATCH):
-            found = [entry.run for entry in self._history.rows(_of_seqs(batch))]
+        for found in self._rows.runs(scope, chosen):
             parts.lines.writelines(run_line(run, known) for run in found)
             parts.table.write(sheet.rows(found))
             for run in found:
@@ -179,21 +173,13 @@ class Exporter:
         archive.add(README.format(day=f"{now():%Y-%m-%d}", runs=len(parts.ids), pictures=parts.pictures), "README.txt")
         for name, whole in (("history.jsonl", parts.lines), ("history.csv", parts.table)):
             archive.add(_of_temporary(whole), name, size=whole.tell())
-        if lines := b"".join(map(json_line, grid_lines(self._history, scope, parts.grid_ids, parts.ids, known))):
+        if lines := b"".join(map(json_line, grid_lines(self._rows, scope, parts.grid_ids, parts.ids, known))):
             archive.add(lines, "grids.jsonl")
         for extra in extras:
             archive.add(extra.data, f"grid/{Path(extra.name).name}")
         for file in parts.files:
             archive.add(_of_file(file), file.name, size=file.size)
         return archive
-
-
-def _of_seqs(seqs: Sequence[int]) -> Any:
-    return select(runs).where(runs.c.seq.in_(one_of(seqs))).order_by(runs.c.seq)
-
-
-def _batches(values: Sequence[int], size: int) -> Iterator[Sequence[int]]:
-    return (values[start : start + size] for start in range(0, len(values), size))
 
 
 def _of_temporary(whole: IO[bytes]) -> Iterator[bytes]:

@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 
-from sqlalchemy import func, select
-
 from services.errors import FieldIssue, InvalidRequest, TooMuch
 from services.library.history import History
-from services.library.rows import stamp
-from services.library.tables import runs
 from services.request import PARAMETERS, GenerationRequest
-from services.run import FINAL_STATES, now
+from services.run import now
 from services.settings import Settings
 
 LOCKED_FIELDS = ("safety_tolerance", "enable_safety_checker")
@@ -46,25 +42,20 @@ class Limits:
     def check_pace(self, visitor: str | None, count: int) -> None:
         """Raises TooMuch where `count` more pictures at the owner's cost are too many just now. Blocks for a ms."""
         if self._queue is not None:
-            waiting = self._count(runs.c.state.not_in([state.value for state in FINAL_STATES]))
+            waiting = self._history.owners_waiting()
             if waiting + count > self._queue:
                 raise TooMuch(
                     f"{waiting} pictures are waiting or being made here, and the owner allows {self._queue} at once. "
                     "Try again in a minute, or enter your own fal key."
                 )
         if self._a_minute is not None:
-            mine = runs.c.visitor == visitor if visitor else runs.c.visitor.is_(None)
-            lately = self._count(mine, runs.c.created_at > stamp(now() - timedelta(seconds=WINDOW_SECONDS)))
+            lately = self._history.owners_asked_since(visitor, now() - timedelta(seconds=WINDOW_SECONDS))
             if lately + count > self._a_minute:
                 who = "A visitor" if visitor else "Callers without a token together"
                 raise TooMuch(
                     f"{who} may ask for {self._a_minute} pictures a minute; {lately} were asked for in the last one. "
                     "Try again in a minute, or enter your own fal key."
                 )
-
-    def _count(self, *rules: object) -> int:
-        query = select(func.count()).where(runs.c.key_of == "owner", *rules)  # type: ignore[arg-type]
-        return int(self._history.values(query)[0])
 
 
 def _told(name: str) -> str:

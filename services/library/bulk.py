@@ -8,10 +8,11 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, select, update
+from sqlalchemy import ColumnElement, and_, select, update
 
 from services.errors import NotFound
 from services.library.changes import Changes
+from services.library.dialect import one_of
 from services.library.history import History
 from services.library.query import Query
 from services.library.rules import LIVE, found_by
@@ -46,8 +47,7 @@ Chosen = Named | Found
 
 
 def _is_one_of(ids: Iterable[str]) -> ColumnElement[bool]:
-    """One parameter however many there are: SQLite bounds their number."""
-    return runs.c.id.in_(select(func.json_each(json.dumps(list(ids))).table_valued("value").c.value))
+    return runs.c.id.in_(one_of(ids))
 
 
 class Bulk:

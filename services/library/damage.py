@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-import sqlite3
 from datetime import datetime
 from pathlib import Path
 
 from services.errors import StartupError
+from services.library.dialect import damage_in
 
 log = logging.getLogger(__name__)
 
@@ -41,16 +41,6 @@ def set_aside_if_damaged(file: Path) -> Path | None:
 
 
 def _damage(file: Path) -> str | None:
-    """What is wrong with the file in SQLite's words; None where nothing is, or where another program holds it."""
+    """What is wrong with the file; None where nothing is, or where another program holds it."""
     left_open = file.with_name(f"{file.name}-wal").exists()
-    check = "quick_check(1)" if left_open or file.stat().st_size < CHECKED_BYTES else "schema_version"
-    connection = sqlite3.connect(file, timeout=1)
-    try:
-        found = connection.execute(f"PRAGMA {check}").fetchone()[0]
-    except sqlite3.OperationalError:
-        return None  # locked, or no file that can be opened: opening it says so
-    except sqlite3.DatabaseError as error:
-        return str(error)
-    finally:
-        connection.close()
-    return None if found == "ok" or check == "schema_version" else str(found)
+    return damage_in(file, thorough=left_open or file.stat().st_size < CHECKED_BYTES)

@@ -1,16 +1,18 @@
-"""Open the SQLite file: write-ahead log, foreign keys, and the schema brought up to date."""
+"""Open the history's file, its schema brought up to date; read and write it with our own errors."""
 
 from __future__ import annotations
 
 import logging
 import os
-import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError
 
-from services.errors import StartupError
+from services.errors import CannotWrite, StartupError, StorageBusy
+from services.library.dialect import FileError, copy_into, engine_on, for_single_reads, has_table, is_locked
 from services.library.folder import prepare
 
 log = logging.getLogger(__name__)
@@ -27,9 +29,7 @@ def open_database(folder: Path) -> Engine:
     """The engine on `folder`/history.sqlite3, with the newest schema. Raises StartupError that says what to do."""
     file = folder / "history.sqlite3"
     prepare(folder)
-    engine = create_engine(f"sqlite:///{file}", connect_args={"timeout": 30})
-    event.listen(engine, "connect", _prepare)
-    event.listen(engine, "begin", _begin)
+    engine = engine_on(file)
     try:
         with engine.connect() as connection:
             upgrade(connection)
@@ -40,28 +40,31 @@ def open_database(folder: Path) -> Engine:
     return engine
 
 
-def reading(engine: Engine) -> Connection:
-    """A connection for single reads, each of which sees what was committed when it began."""
-    return engine.connect().execution_options(playground_reading=True)
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A connection for single reads, each of which sees what was committed when it began. Raises CannotWrite."""
+    with our_errors(), engine.connect() as connection:
+        yield for_single_reads(connection)
 
 
-def _begin(connection: Connection) -> None:
-    """Without BEGIN, SQLite ends a read's transaction with its last row: two statements less for each read."""
-    if not connection.get_execution_options().get("playground_reading"):
-        connection.exec_driver_sql("BEGIN")
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction, committed at the block's end and undone where it raises. Raises CannotWrite."""
+    with our_errors(), engine.begin() as connection:
+        yield connection
 
 
-def _prepare(connection: object, _record: object) -> None:
-    """Settings that SQLite keeps for each connection.
+@contextmanager
+def our_errors() -> Iterator[None]:
+    """What may pass (a lock, a full disk) is raised as our own errors, so that callers need not know the database.
 
-    synchronous=FULL: a commit is on the disk before the request it speaks of is sent, so that not even a power cut
-    makes us forget a picture that is being paid for. secure_delete=ON: what is deleted is overwritten in the file.
+    Other errors of the database are mistakes of this program, and stay as they are.
     """
-    connection.isolation_level = None  # type: ignore[attr-defined]  # SQLAlchemy's recipe: we say BEGIN ourselves
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON", "secure_delete=ON"):
-        connection.execute(f"PRAGMA {pragma}")  # type: ignore[attr-defined]
-    # For what people wrote: SQLite's own lower() knows ASCII only.
-    connection.create_function("casefold", 1, str.casefold, deterministic=True)  # type: ignore[attr-defined]
+    try:
+        yield
+    except OperationalError as error:
+        reason = str(error.orig)
+        raise (StorageBusy if is_locked(reason) else CannotWrite)(reason) from error
 
 
 def upgrade(connection: Connection) -> None:
@@ -97,13 +100,9 @@ def back_up(connection: Connection, copy: Path) -> None:
     part = copy.with_name(f"{copy.name}.part")
     part.unlink(missing_ok=True)
     try:
-        target = sqlite3.connect(part)
-        try:
-            connection.connection.driver_connection.backup(target)  # type: ignore[union-attr]
-        finally:
-            target.close()
+        copy_into(connection, part)
         os.replace(part, copy)
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, FileError) as error:
         part.unlink(missing_ok=True)
         raise StartupError(
             f"The history has to be brought up to date, and the copy {copy} that is made first cannot be written "
@@ -113,7 +112,7 @@ def back_up(connection: Connection, copy: Path) -> None:
 
 def schema_of(connection: Connection) -> str | None:
     """The schema's name in the file; None in a new one."""
-    tables = connection.execute(text("SELECT name FROM sqlite_master WHERE name = 'alembic_version'")).all()
-    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar() if tables else None
+    begun = has_table(connection, "alembic_version")
+    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar() if begun else None
     connection.rollback()
     return found

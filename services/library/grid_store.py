@@ -8,10 +8,10 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, RowMapping, func, select, update
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
 from services.errors import NotFound
+from services.library.dialect import insert_or_update
 from services.library.history import History
 from services.library.rows import stamp
 from services.library.scope import Scope
@@ -165,10 +165,7 @@ def _fill(connection: Connection, grid_id: str, cells: Mapping[str, str]) -> Non
     if not cells:
         return
     rows = [{"grid_id": grid_id, "key": key, "run_id": run_id} for key, run_id in cells.items()]
-    write = insert(grid_cells)
-    connection.execute(
-        write.on_conflict_do_update(index_elements=["grid_id", "key"], set_={"run_id": write.excluded.run_id}), rows
-    )
+    connection.execute(insert_or_update(grid_cells, ("grid_id", "key"), "run_id"), rows)
 
 
 def _grid(row: RowMapping, cells: dict[str, str]) -> GridRow:

@@ -5,7 +5,6 @@ All methods block for about a millisecond; async callers use `asyncio.to_thread`
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -22,7 +21,6 @@ from sqlalchemy import (
     bindparam,
     func,
     insert,
-    literal_column,
     select,
     true,
     update,
@@ -32,6 +30,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from services.errors import NotFound
 from services.library.damage import set_aside_if_damaged
 from services.library.database import open_database, reading
+from services.library.dialect import hidden, json_value, one_of, seconds_between
 from services.library.rows import Entry, columns_of, entry_of, row_of, stamp
 from services.library.scope import Scope
 from services.library.tables import counters, grids, runs
@@ -125,8 +124,8 @@ class History:
 
     def changed_since(self, scope: Scope, revision: int, *, limit: int = 200) -> list[Entry]:
         """Runs changed after `revision`, deleted ones too, in the order of their changes."""
-        # "+" hides the column from SQLite's planner, which would read all runs of a visitor to find the few changes.
-        mine = scope.clause(literal_column("+runs.visitor"))
+        # By the index of visitors, all runs of a visitor would be read to find the few changes.
+        mine = scope.clause(hidden(runs, "visitor"))
         query = select(runs).where(mine, runs.c.revision > revision)
         return self.rows(query.order_by(runs.c.revision).limit(limit))
 
@@ -148,17 +147,13 @@ class History:
 
     def many(self, ids: Iterable[str], scope: Scope) -> dict[str, Run]:
         """Id → run, for those of the ids that are in the scope; deleted ones too while they can be restored."""
-        wanted = select(func.json_each(json.dumps(list(ids))).table_valued("value").c.value)
-        return {
-            entry.run.id: entry.run for entry in self.rows(select(runs).where(scope.clause(), runs.c.id.in_(wanted)))
-        }
+        query = select(runs).where(scope.clause(), runs.c.id.in_(one_of(ids)))
+        return {entry.run.id: entry.run for entry in self.rows(query)}
 
     def present(self, ids: Iterable[str], scope: Scope) -> set[str]:
         """Those of the ids that are in the scope and not deleted."""
-        wanted = select(func.json_each(json.dumps(list(ids))).table_valued("value").c.value)
-        return set(
-            self.values(select(runs.c.id).where(scope.clause(), runs.c.id.in_(wanted), runs.c.deleted_at.is_(None)))
-        )
+        query = select(runs.c.id).where(scope.clause(), runs.c.id.in_(one_of(ids)), runs.c.deleted_at.is_(None))
+        return set(self.values(query))
 
     def of_grid(self, grid_id: str, state: RunState | None = None) -> list[Run]:
         """The runs that a grid asked for, oldest first; with `state`, those in it."""
@@ -170,14 +165,14 @@ class History:
     def made(self, scope: Scope, engine: str, requests: Iterable[GenerationRequest]) -> dict[GenerationRequest, str]:
         """Request → the id of a finished picture of exactly that request, where there is one; the newest of several."""
         texts = {request.model_dump_json(): request for request in requests}
-        seeds = json.dumps(list({request.seed for request in texts.values()}))
+        seeds = {request.seed for request in texts.values()}
         query = select(runs.c.request, runs.c.id).where(
             scope.clause(),
             runs.c.deleted_at.is_(None),
             runs.c.original_removed_at.is_(None),
             runs.c.state == RunState.DONE.value,
             runs.c.engine == engine,
-            runs.c.seed.in_(select(func.json_each(seeds).table_valued("value").c.value)),
+            runs.c.seed.in_(one_of(seeds)),
         )
         with reading(self._engine) as connection:
             rows = connection.execute(query.order_by(runs.c.seq)).all()
@@ -199,6 +194,28 @@ class History:
         with reading(self._engine) as connection:
             return connection.execute(query).scalar_one()
 
+    def owners_waiting(self) -> int:
+        """How many runs at the owner's cost wait or are being made."""
+        return self._owners_count(runs.c.state.not_in([state.value for state in FINAL_STATES]))
+
+    def owners_asked_since(self, visitor: str | None, since: datetime) -> int:
+        """How many runs at the owner's cost a visitor asked for after then; None: all callers without a token."""
+        mine = runs.c.visitor == visitor if visitor else runs.c.visitor.is_(None)
+        return self._owners_count(mine, runs.c.created_at > stamp(since))
+
+    def _owners_count(self, *rules: ColumnElement[bool]) -> int:
+        (count,) = self.values(select(func.count()).where(runs.c.key_of == "owner", *rules))
+        return int(count)
+
+    def submitting_ids(self) -> set[str]:
+        """The runs whose submit has no answer yet."""
+        return set(self.values(select(runs.c.id).where(runs.c.state == RunState.SUBMITTING.value)))
+
+    def has_request_id(self, request_id: str) -> bool:
+        """Whether a run has this ticket of fal's."""
+        known = select(runs.c.id).where(json_value(runs.c.ticket, "request_id") == request_id)
+        return bool(self.values(known))
+
     def totals(self, scope: Scope, since: datetime) -> Totals:
         """Pictures finished by runs asked for since then."""
         return self._totals(scope.clause(), runs.c.state == RunState.DONE.value, runs.c.created_at >= stamp(since))
@@ -208,7 +225,7 @@ class History:
         mine = true() if everyone else runs.c.visitor == visitor if visitor else runs.c.visitor.is_(None)
         rules = (
             runs.c.key_of == "owner",
-            runs.c.state.not_in(NOT_CHARGED_STATES) | (func.json_extract(runs.c.failure, "$.charged") == 1),
+            runs.c.state.not_in(NOT_CHARGED_STATES) | (json_value(runs.c.failure, "charged") == 1),
             runs.c.created_at >= stamp(since),
         )
         return self._totals(mine, *rules).cost_usd
@@ -297,7 +314,7 @@ _PAUSED = select(grids.c.id).where(grids.c.paused.is_(True))
 CHANGE = update(runs).where(_ONE).returning(runs)
 CHANGE_FROM = update(runs).where(_IN_STATE).returning(runs)
 BEGIN = update(runs).where(_IN_STATE, runs.c.grid_id.is_(None) | runs.c.grid_id.not_in(_PAUSED)).returning(runs)
-_SECONDS = (func.julianday(bindparam("ended")) - func.julianday(runs.c.submitted_at)) * 86400
+_SECONDS = seconds_between(runs.c.submitted_at, bindparam("ended"))
 _TAKE_REVISIONS = (
     update(counters)
     .where(counters.c.name == "revision")

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import func, literal_column, select, true
+from sqlalchemy import func, select, true
 
 from services.errors import FieldIssue, InvalidRequest
+from services.library.dialect import caseless, constant, items_of
 from services.library.history import History
 from services.library.query import Query
 from services.library.rules import found_by
@@ -56,11 +57,11 @@ def sound_tags(tags: Iterable[str]) -> tuple[str, ...]:
 
 def used_tags(history: History, scope: Scope, query: Query, *, limit: int) -> list[UsedTag]:
     """The tags of the runs that a search finds, those of most runs first; written as in the newest of them."""
-    each = func.json_each(runs.c.tags).table_valued("value", name="one_tag")
+    each = items_of(runs.c.tags, "one_tag")
     count = func.count().label("count")
     tagged = select(each.c.value, count, func.max(runs.c.seq)).select_from(runs).join(each, true())
-    rule = tagged.where(found_by(scope, query), runs.c.tags != literal_column("'[]'"))
-    rows = history.table(rule.group_by(func.casefold(each.c.value)).order_by(count.desc(), each.c.value).limit(limit))
+    rule = tagged.where(found_by(scope, query), runs.c.tags != constant("[]"))
+    rows = history.table(rule.group_by(caseless(each.c.value)).order_by(count.desc(), each.c.value).limit(limit))
     return [UsedTag(tag, times) for tag, times, _ in rows]
 
 

@@ -9,9 +9,9 @@ import re
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from services.errors import FieldIssue, InvalidRequest, NotFound
+from services.library.dialect import caseless, insert_or_update
 from services.library.history import History
 from services.library.query import ALL, INBOX
 from services.library.rows import stamp
@@ -75,8 +75,8 @@ class Projects:
         """What this visitor works in from now on. Raises NotFound."""
         self.check(scope, choice)
         with self._history.writing() as connection:
-            chosen = upsert(chosen_projects).values(visitor=visitor, project=choice)
-            connection.execute(chosen.on_conflict_do_update(index_elements=["visitor"], set_={"project": choice}))
+            chosen = insert_or_update(chosen_projects, ("visitor",), "project")
+            connection.execute(chosen.values(visitor=visitor, project=choice))
 
     def chosen(self, visitor: str | None, scope: Scope) -> str:
         """What this visitor works in."""
@@ -111,7 +111,7 @@ def _sound(name: str) -> str:
 
 
 def _check_free(connection: Connection, scope: Scope, project: Project) -> None:
-    same = func.casefold(projects.c.name) == project.name.casefold()
+    same = caseless(projects.c.name) == project.name.casefold()
     rule = scope.clause(projects.c.visitor) & same & (projects.c.id != project.id)
     if connection.execute(select(projects.c.id).where(rule)).first():
         raise _fault(f"There is a project “{project.name}” already. Choose another name.")

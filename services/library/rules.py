@@ -1,18 +1,29 @@
 """Query → SQL: the rule for what a search finds, with bound parameters.
 
-Words are looked up in FTS5's index of the prompts, notes and tags in indexes of the runs that have some; everything
-else in an index that holds all searched columns, so that even a search that looks at every run reads no whole row.
+Words are looked up in a full-text index of the prompts, notes and tags in indexes of the runs that have some,
+everything else in an index that holds all searched columns: even a search that looks at every run reads no whole row.
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Select, and_, func, literal_column, or_, select, true, tuple_
+from sqlalchemy import ColumnElement, FromClause, Select, and_, func, or_, select, true, tuple_
 
+from services.library.dialect import (
+    caseless,
+    constant,
+    contains,
+    hidden,
+    is_indexed,
+    items_of,
+    json_value,
+    matches,
+    phrase,
+)
 from services.library.query import (
     ALL,
     ANY_GRID,
@@ -50,7 +61,7 @@ class _Rules:
     def all(self, query: Query) -> ColumnElement[bool]:
         words = [term.any_of[0] for term in query.terms if _is_indexed_word(term)]
         terms = [self._term(term) for term in query.terms if not _is_indexed_word(term)]
-        together = [self._indexed(" ".join(_quoted(word) for word in words if isinstance(word, Text)))] if words else []
+        together = [self._indexed(word for word in words if isinstance(word, Text))] if words else []
         return and_(self._mine(self.of), self._in_project(query.project), *together, *terms)
 
     def _mine(self, of: FromClause) -> ColumnElement[bool]:
@@ -91,7 +102,7 @@ class _Rules:
         """The field's own column. A parameter that has none yet is read from the request's JSON."""
         if _has_column(field.of):
             return self.of.c[field.of]
-        return func.json_extract(self.of.c.request, f"$.{field.of}")
+        return json_value(self.of.c.request, field.of)
 
     def _span(self, field: Field, span: Span) -> ColumnElement[bool]:
         column = self._column(field)
@@ -116,70 +127,52 @@ class _Rules:
         """Names are looked up among this scope's own projects."""
         if name.casefold() == INBOX:
             return self.of.c.project_id.is_(None)
-        called = func.casefold(projects.c.name) == name.casefold()
+        called = caseless(projects.c.name) == name.casefold()
         return self.of.c.project_id.in_(
             select(projects.c.id).where(self.scope.clause(projects.c.visitor), called).correlate(None)
         )
 
     def _tagged(self, tag: str) -> ColumnElement[bool]:
         labelled = runs.alias("tagged")
-        each = func.json_each(labelled.c.tags).table_valued("value", name="one_tag")
+        each = items_of(labelled.c.tags, "one_tag")
         chosen = select(labelled.c.seq).select_from(labelled).join(each, true())
-        rule = and_(labelled.c.tags != literal_column("'[]'"), func.casefold(each.c.value) == tag.casefold())
+        rule = and_(labelled.c.tags != constant("[]"), caseless(each.c.value) == tag.casefold())
         return self._one_of(chosen.where(self._mine(labelled), rule))
 
     def _noted(self, words: str) -> ColumnElement[bool]:
         labelled = runs.alias("noted")
-        rule = func.instr(func.casefold(labelled.c.notes), words.casefold()) > 0
-        chosen = select(labelled.c.seq).where(self._mine(labelled), labelled.c.notes != literal_column("''"), rule)
+        rule = contains(caseless(labelled.c.notes), words.casefold())
+        chosen = select(labelled.c.seq).where(self._mine(labelled), labelled.c.notes != constant(""), rule)
         return self._one_of(chosen)
 
     def _one_of(self, chosen: Select[Any]) -> ColumnElement[bool]:
-        """An alias stands for the runs of some grids: "+" keeps SQLite's planner from going through all that was chosen
-        to find those few."""
-        seq = self.of.c.seq if self.of is runs else literal_column(f"+{self.of.name}.seq")  # type: ignore[attr-defined]
+        """An alias stands for the runs of some grids: hidden, so that the planner does not go through all that was
+        chosen to find those few."""
+        seq = self.of.c.seq if self.of is runs else hidden(self.of, "seq")
         return seq.in_(chosen.correlate(None))
 
     # -- words of the prompt ---------------------------------------------------------------------------------------
 
     def _text(self, text: Text) -> ColumnElement[bool]:
-        if _is_indexed(text.words):
-            return self._indexed(_quoted(text))
-        return func.instr(func.json_extract(self.of.c.request, f"$.{PROMPT.of}"), text.words) > 0
+        if is_indexed(text.words):
+            return self._indexed([text])
+        return contains(json_value(self.of.c.request, PROMPT.of), text.words)
 
-    def _indexed(self, match: str) -> ColumnElement[bool]:
-        return self._one_of(select(literal_column("rowid")).select_from(prompts).where(prompts.c.prompt.match(match)))
+    def _indexed(self, texts: Iterable[Text]) -> ColumnElement[bool]:
+        return self._one_of(matches(prompts, [phrase(text.words, prefix=text.prefix) for text in texts]))
 
 
 def _has_column(name: str) -> bool:
     return name in runs.c
 
 
-UNSPACED = re.compile(
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
-)
-"""Scripts that put no spaces between words: Thai, Lao, Burmese, Khmer, Chinese and Japanese. FTS5 takes a whole
-sentence of theirs for one word."""
-
-
-def _is_indexed(words: str) -> bool:
-    """Whether FTS5 knows these words: letters or digits, in a script with spaces."""
-    return not UNSPACED.search(words) and any(char.isalnum() for char in words)
-
-
 def _is_indexed_word(term: Term) -> bool:
-    """Whether FTS5 can look it up together with the other words, which is faster than one after the other."""
+    """Whether it can be looked up together with the other words, which is faster than one after the other."""
     [first, *others] = term.any_of
     return (
         term.field is PROMPT
         and isinstance(first, Text)
-        and _is_indexed(first.words)
+        and is_indexed(first.words)
         and not others
         and not term.excluded
     )
-
-
-def _quoted(text: Text) -> str:
-    """As FTS5 wants it: a string in quotes has no operators, and a quote inside is doubled."""
-    escaped = text.words.replace('"', '""')
-    return f'"{escaped}"{" *" if text.prefix else ""}'

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Integer, Select, and_, case, cast, func, or_, select, text
 
+from services.library.dialect import json_value
 from services.library.history import History
 from services.library.rows import stamp
 from services.library.rules import LIVE
@@ -99,7 +100,7 @@ def _rows(history: History, scope: Scope, since: date, zone: tzinfo) -> list[_Ro
 def _query(scope: Scope, since: datetime) -> Select[Any]:
     done = runs.c.state == RunState.DONE.value
     is_open = runs.c.state.in_([*LIVE, RunState.UNKNOWN.value])
-    charged = and_(runs.c.state == RunState.FAILED.value, func.json_extract(runs.c.failure, "$.charged") == 1)
+    charged = and_(runs.c.state == RunState.FAILED.value, json_value(runs.c.failure, "charged") == 1)
     columns: dict[str, ColumnElement[Any]] = {
         "hour": func.substr(runs.c.created_at, 1, 13),
         "quarter": cast(func.substr(runs.c.created_at, 15, 2), Integer) // 15,

@@ -7,8 +7,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import and_, func, literal_column, select
+from sqlalchemy import and_, func, select
 
+from services.library.dialect import hidden, json_value, rows_of
 from services.library.history import History
 from services.library.query import Query
 from services.library.rules import LIVE, found_by
@@ -64,8 +65,8 @@ def summed_up(history: History, scope: Scope, query: Query, grid_ids: Iterable[s
 def _within(history: History, scope: Scope, grid_ids: Iterable[str]) -> list[str]:
     """Those of the grids that are of this scope: all runs of a grid belong to one visitor, so any of them tells. What
     follows need not ask again, and so keeps to the index of the grids."""
-    asked = func.json_each(json.dumps(list(dict.fromkeys(grid_ids)))).table_valued("value")
-    mine = select(runs.c.seq).where(runs.c.grid_id == asked.c.value, scope.clause(literal_column("+runs.visitor")))
+    asked = rows_of(dict.fromkeys(grid_ids))
+    mine = select(runs.c.seq).where(runs.c.grid_id == asked.c.value, scope.clause(hidden(runs, "visitor")))
     return history.values(select(asked.c.value).where(mine.exists()))
 
 
@@ -87,11 +88,11 @@ def _hits(history: History, query: Query, grid_ids: list[str]) -> dict[str, int]
 
 def _thumbs(history: History, query: Query, grid_ids: list[str]) -> dict[str, list[str]]:
     """The newest pictures of each grid: the index is read from its end until there are enough."""
-    asked = func.json_each(json.dumps(grid_ids)).table_valued("value")
+    asked = rows_of(grid_ids)
     cell = runs.alias("cell")
     rule = and_(cell.c.grid_id == asked.c.value, found_by(EVERYONE, query, cell), cell.c.state == RunState.DONE.value)
     newest = select(cell.c.seq).where(rule).order_by(cell.c.seq.desc()).limit(MOSAIC).correlate(asked)
-    shown = select(runs.c.grid_id, func.json_extract(runs.c.picture, "$.thumb")).select_from(asked)
+    shown = select(runs.c.grid_id, json_value(runs.c.picture, "thumb")).select_from(asked)
     found: dict[str, list[str]] = defaultdict(list)
     for grid_id, thumb in history.table(shown.join(runs, runs.c.seq.in_(newest)).order_by(runs.c.seq.desc())):
         found[grid_id].append(thumb)

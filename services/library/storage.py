@@ -20,6 +20,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from services.library.changes import Changes
+from services.library.dialect import json_value
 from services.library.history import History
 from services.library.media import Media
 from services.library.rows import stamp
@@ -89,7 +90,7 @@ class Storage:
         rules = [scope.clause(), runs.c.deleted_at.is_(None), runs.c.original_removed_at.is_not(None)]
         if since:
             rules.append(runs.c.original_removed_at > stamp(since))
-        rule = and_(*rules, func.json_extract(runs.c.picture, "$.thumb") != "")
+        rule = and_(*rules, json_value(runs.c.picture, "thumb") != "")
         count, size = self._of_entries(rule)
         (newest,) = self._history.values(select(func.max(runs.c.original_removed_at)).where(rule))
         return Removed(count, size, datetime.fromisoformat(newest) if newest else None)
@@ -102,7 +103,7 @@ class Storage:
         return self._newest
 
     def _of_entries(self, rule: ColumnElement[bool]) -> tuple[int, int]:
-        size = func.coalesce(func.sum(func.json_extract(runs.c.picture, "$.bytes")), 0)
+        size = func.coalesce(func.sum(json_value(runs.c.picture, "bytes")), 0)
         (found,) = self._history.records(select(func.count().label("count"), size.label("size")).where(rule))
         return found["count"], found["size"]
 
@@ -146,7 +147,7 @@ class Storage:
 
     def _oldest(self, excess: int) -> dict[str, int]:
         """Names and sizes of the originals that may go, the oldest first, until `excess` bytes are reached."""
-        size = func.json_extract(runs.c.picture, "$.bytes").label("size")
+        size = json_value(runs.c.picture, "bytes").label("size")
         query = select(runs.c.media_name, size).where(_may_go()).order_by(runs.c.created_at, runs.c.seq).limit(AT_ONCE)
         found: dict[str, int] = {}
         for row in self._history.records(query):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, text
-from sqlalchemy.types import NullType
+from sqlalchemy import Boolean, Column, Float, Index, Integer, MetaData, String, Table
+
+from services.library.dialect import NEVER_REUSED, full_text_index, only_where
 
 metadata = MetaData()
 
@@ -63,10 +64,10 @@ runs = Table(
     Index("runs_of_everyone", "deleted_at", "seq", *SEARCHED),
     Index("runs_of_visitor", "visitor", "deleted_at", "seq", *SEARCHED),
     Index("runs_of_grid", "grid_id", "deleted_at", "seq", *(name for name in SEARCHED if name != "grid_id"),
-          sqlite_where=text("grid_id IS NOT NULL")),
-    Index("runs_with_notes", "deleted_at", "visitor", "seq", "notes", sqlite_where=text("notes <> ''")),
-    Index("runs_with_tags", "deleted_at", "visitor", "seq", "tags", sqlite_where=text("tags <> '[]'")),
-    sqlite_autoincrement=True,
+          **only_where("grid_id IS NOT NULL")),
+    Index("runs_with_notes", "deleted_at", "visitor", "seq", "notes", **only_where("notes <> ''")),
+    Index("runs_with_tags", "deleted_at", "visitor", "seq", "tags", **only_where("tags <> '[]'")),
+    **NEVER_REUSED,
 )  # fmt: skip
 
 projects = Table(
@@ -78,7 +79,7 @@ projects = Table(
     Column("name", String, nullable=False),
     Column("created_at", String(32), nullable=False),
     Index("projects_of_visitor", "visitor", "seq"),
-    sqlite_autoincrement=True,
+    **NEVER_REUSED,
 )
 """What runs are sorted into. The Inbox is no row: its runs have no project."""
 
@@ -110,7 +111,7 @@ grids = Table(
     Column("repeat", String),  # JSON of the two run ids of the repeat check
     Column("project_id", String(32)),  # None: the Inbox
     Index("grids_of_visitor", "visitor", "seq"),
-    sqlite_autoincrement=True,
+    **NEVER_REUSED,
 )
 
 grid_cells = Table(
@@ -131,15 +132,8 @@ ballots = Table(
     Column("ballot", String, nullable=False),  # JSON of what was judged blind, and how
     Column("created_at", String(32), nullable=False),
     Index("ballots_of_grid", "grid_id", "seq"),
-    sqlite_autoincrement=True,
+    **NEVER_REUSED,
 )
 
-prompts = Table("prompts", metadata, Column("prompt", NullType))
-"""FTS5's index of the prompts: its rowid is a run's seq. Triggers keep it in step; only a migration can make it."""
-
-# The tables in which FTS5 keeps that index. Nobody reads them; they stand here so that the schema can be compared.
-Table("prompts_data", metadata, Column("id", Integer, primary_key=True, nullable=True), Column("block", LargeBinary))
-Table("prompts_docsize", metadata, Column("id", Integer, primary_key=True, nullable=True), Column("sz", LargeBinary))
-Table("prompts_config", metadata, Column("k", NullType, primary_key=True), Column("v", NullType))
-Table("prompts_idx", metadata, Column("segid", NullType, primary_key=True), Column("term", NullType, primary_key=True),
-      Column("pgno", NullType))  # fmt: skip
+prompts = full_text_index(metadata, "prompts", "prompt")
+"""The index of the prompts: its rowid is a run's seq. Triggers keep it in step."""

@@ -15,6 +15,8 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection, Engine
 
+from services.library.database import writing
+
 T = TypeVar("T")
 MOST_TOGETHER = 64
 
@@ -49,7 +51,7 @@ class Writer:
     @contextmanager
     def alone(self) -> Iterator[Connection]:
         """A transaction of its own, for work on several tables that must not be done twice. Other changes wait."""
-        with self._turn, self._engine.begin() as connection:
+        with self._turn, writing(self._engine) as connection:
             yield connection
 
     def close(self) -> None:
@@ -85,7 +87,7 @@ class Writer:
 
     def _commit(self, changes: list[_Change[Any]]) -> None:
         try:
-            with self._engine.begin() as connection:
+            with writing(self._engine) as connection:
                 results = [change.work(connection) for change in changes]
         except BaseException as error:
             if len(changes) == 1:

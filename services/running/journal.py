@@ -13,8 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-from sqlalchemy.exc import OperationalError
-
+from services.errors import CannotWrite
 from services.library.changes import Changes
 from services.library.history import History
 from services.library.scope import EVERYONE
@@ -66,9 +65,9 @@ class Journal:
         while True:
             try:
                 return await asyncio.shield(asyncio.wrap_future(write()))
-            except OperationalError as error:
+            except CannotWrite as error:
                 attempt += 1
                 if self.stopping or time.monotonic() - start > PATIENCE_SECONDS:
                     raise
-                log.error("the history cannot be written (%s); trying again", error.orig)
+                log.error("the history cannot be written (%s); trying again", error.reason)
                 await asyncio.sleep(min(LONGEST_PAUSE_SECONDS, 0.5 * 2**attempt))

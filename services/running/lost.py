@@ -12,14 +12,11 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import func, select
-
 from services.engines.registry import Engines
 from services.errors import KeyNeeded, RequestFailed, Unreachable
 from services.library.changes import Changes
 from services.library.history import History
 from services.library.scope import EVERYONE
-from services.library.tables import runs
 from services.run import Run, RunState, Ticket
 
 log = logging.getLogger(__name__)
@@ -68,6 +65,7 @@ class LostSubmits:
                 gateway = self._engines.gateway(run)
                 since = (run.submitted_at or run.created_at) - CLOCKS_DIFFER
                 listed = await gateway.listed(host, since)
+                # Which of the listed requests belong to submits that are on their way is not known yet.
                 await self._answered(await self._on_their_way())
                 async with self._picking:  # two lost submits of the same settings are two requests
                     if ticket := await self._pick(run, listed):
@@ -80,9 +78,7 @@ class LostSubmits:
         await self._say(run, said)
 
     async def _on_their_way(self) -> set[str]:
-        """The runs whose submit has no answer yet: which of the listed requests are theirs is not known."""
-        submitting = select(runs.c.id).where(runs.c.state == RunState.SUBMITTING)
-        return set(await asyncio.to_thread(self._history.values, submitting))
+        return await asyncio.to_thread(self._history.submitting_ids)
 
     async def _answered(self, sent: set[str]) -> None:
         """Wait until each of these runs has its ticket, or never will. A submit ends by its own time limit."""
@@ -98,8 +94,7 @@ class LostSubmits:
         return None
 
     async def _is_known(self, request_id: str) -> bool:
-        known = select(runs.c.id).where(func.json_extract(runs.c.ticket, "$.request_id") == request_id)
-        return bool(await asyncio.to_thread(self._history.values, known))
+        return await asyncio.to_thread(self._history.has_request_id, request_id)
 
     async def _found(self, run: Run, ticket: Ticket) -> None:
         news = {"state": RunState.SUBMITTED, "ticket": ticket, "failure": None, "finished_at": None, "note": FOUND}

@@ -17,6 +17,8 @@ from services.archive.export import Exporter, Extra, Kind
 from services.archive.import_ import Restored, Restorer
 from services.archive.ownership import Owner
 from services.archive.safety import Limits
+from services.library.archive_rows import ExportRows, RestoreRows
+from services.library.bulk import Chosen
 from services.library.history import History
 from services.library.media import Media
 from services.library.scope import EVERYONE, Scope
@@ -32,8 +34,8 @@ class Shelf:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.history, self.media = History(folder), Media(folder)
-        self.exporter = Exporter(self.history, self.media, folder / "incoming")
-        self.restorer = Restorer(self.history, self.media, folder / "incoming")
+        self.exporter = Exporter(ExportRows(self.history), self.media, folder / "incoming")
+        self.restorer = Restorer(RestoreRows(self.history), self.media, folder / "incoming")
 
     def close(self) -> None:
         self.history.close()
@@ -77,10 +79,9 @@ class Shelf:
 
     # -- out and in --------------------------------------------------------------------------------------------------
 
-    def export(self, kind: Kind = "zip", scope: Scope = EVERYONE, rule: Any = None, *, grid_ids: Iterable[str] = (),
-               extras: Iterable[Extra] = ()) -> bytes:  # fmt: skip
-        rule = scope.clause() if rule is None else rule
-        download = self.exporter.prepare(scope, rule, kind, grid_ids=tuple(grid_ids), extras=tuple(extras))
+    def export(self, kind: Kind = "zip", scope: Scope = EVERYONE, chosen: Chosen | None = None, *,
+               grid_ids: Iterable[str] = (), extras: Iterable[Extra] = ()) -> bytes:  # fmt: skip
+        download = self.exporter.prepare(scope, chosen, kind, grid_ids=tuple(grid_ids), extras=tuple(extras))
         data = b"".join(download.blocks)
         download.close()
         assert len(data) == download.size

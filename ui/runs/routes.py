@@ -14,7 +14,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, FastAPI, HTTPException, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from sqlalchemy.exc import OperationalError
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from services.code.fal_snippets import snippet
@@ -27,6 +26,7 @@ from services.errors import (
     NotFound,
     OriginalRemoved,
     PlaygroundError,
+    StorageBusy,
     TooMuch,
 )
 from services.grids.axes import editable
@@ -66,6 +66,7 @@ STATUS = {
     ConfirmNeeded: 409,
     TooMuch: 429,
     CannotWrite: 507,
+    StorageBusy: 507,
 }
 
 
@@ -80,7 +81,7 @@ def add_routes(app: FastAPI, playground: Playground, assets_path: str) -> None:
     app.include_router(_keys(playground))
     app.mount(assets_path, Assets(ASSETS, forever=True, joined={STYLESHEET: [f"css/{name}.css" for name in STYLES]}))
     app.add_exception_handler(PlaygroundError, _say)
-    app.add_exception_handler(OperationalError, _say_database)
+    app.add_exception_handler(CannotWrite, _say_database)
     app.add_exception_handler(RequestValidationError, _say_unreadable)
 
 
@@ -93,8 +94,8 @@ async def _say(_request: Request, error: Exception) -> JSONResponse:
 
 async def _say_database(request: Request, error: Exception) -> JSONResponse:
     """A full disk or a lock, met by a button: said, and logged in one line."""
-    log.error("%s: the history cannot be read or written (%s)", request.url.path, getattr(error, "orig", error))
-    return await _say(request, CannotWrite(str(getattr(error, "orig", error))))
+    log.error("%s: the history cannot be read or written (%s)", request.url.path, getattr(error, "reason", error))
+    return await _say(request, error)
 
 
 async def _say_unreadable(_request: Request, error: Exception) -> JSONResponse:

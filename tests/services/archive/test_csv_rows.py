@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from services.archive.csv_rows import harmless
 from services.errors import Failure
 from services.library.bulk import Named
-from services.library.scope import EVERYONE
 from services.library.tables import projects
 from services.request import PARAMETERS, GenerationRequest, ImageSize
 from services.run import RunState, Ticket, new_id
@@ -20,8 +19,8 @@ MOMENT = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 
 
 def table(shelf, *runs):
-    rule = Named(tuple(run.id for run in runs)).rule(EVERYONE)
-    return list(csv.DictReader(io.StringIO(shelf.export("csv", rule=rule).decode("utf-8-sig"))))
+    chosen = Named(tuple(run.id for run in runs))
+    return list(csv.DictReader(io.StringIO(shelf.export("csv", chosen=chosen).decode("utf-8-sig"))))
 
 
 def test_a_row_for_each_run_with_every_parameter_in_a_column(shelf):

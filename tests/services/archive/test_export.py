@@ -51,8 +51,8 @@ class TestZip:
         cat = shelf.add("cat", picture=False)
         theirs = shelf.add("fox", visitor="bob", picture=False)
         ann = Scope("ann")
-        found = Found(parse("fox"), newest=3, but_for=(mine[0].id,)).rule(ann)
-        named = Named((cat.id, theirs.id)).rule(ann)
+        found = Found(parse("fox"), newest=3, but_for=(mine[0].id,))
+        named = Named((cat.id, theirs.id))
         assert [line["id"] for line in lines_of(shelf.export("jsonl", ann, found))] == [mine[1].id, mine[2].id]
         assert [line["id"] for line in lines_of(shelf.export("jsonl", ann, named))] == [cat.id]
 
@@ -68,8 +68,8 @@ class TestZip:
         one, two = (shelf.add(f"fox {number}", grid_id=grid, project_id=project) for number in range(2))
         for run in (one, two):
             shelf.write(grid_cells, grid_id=grid, key=run.id[:8], run_id=run.id)
-        only_one = Named((one.id,)).rule(EVERYONE)
-        (line,) = lines_of(parts_of(shelf.export(rule=only_one))["grids.jsonl"])
+        only_one = Named((one.id,))
+        (line,) = lines_of(parts_of(shelf.export(chosen=only_one))["grids.jsonl"])
         assert (line["id"], line["plan"], line["project"]["name"]) == (grid, plan, "Foxes")
         assert line["cells"] == [{"key": one.id[:8], "run_id": one.id}]
 
@@ -91,7 +91,7 @@ class TestZip:
     def test_it_is_broken_off_rather_than_short(self, shelf):
         """A file that vanishes while the ZIP goes out."""
         run = shelf.add("a fox")
-        download = shelf.exporter.prepare(EVERYONE, EVERYONE.clause(), "zip")
+        download = shelf.exporter.prepare(EVERYONE, None, "zip")
         shelf.media.remove(run.picture)
         with pytest.raises(FileNotFoundError):
             b"".join(download.blocks)
@@ -112,7 +112,7 @@ def test_memory_stays_where_it_is(shelf):
         if run.picture:
             shelf.media.original(run.picture.name).hardlink_to(one)
     tracemalloc.start()
-    download = shelf.exporter.prepare(EVERYONE, EVERYONE.clause(), "zip")
+    download = shelf.exporter.prepare(EVERYONE, None, "zip")
     size = sum(len(block) for block in download.blocks)
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()

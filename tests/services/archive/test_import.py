@@ -123,7 +123,7 @@ class TestEverythingComesBack:
         grid = a_grid(shelf, one.id, two.id)
         for run in (one, two):
             shelf.history.change(run.id, grid_id=grid)
-        other.restore(shelf.export(rule=Named((one.id,)).rule(EVERYONE)))
+        other.restore(shelf.export(chosen=Named((one.id,))))
         assert [cell["run_id"] for cell in other.rows(grid_cells)] == [one.id]
         other.restore(shelf.export(grid_ids=[grid]))
         assert other.kin() == shelf.kin()
@@ -277,7 +277,7 @@ class TestACrash:
 
     def test_before_the_transaction_nothing_is_there(self, shelf, other, monkeypatch):
         before = other.state()
-        self.crashed(shelf, other, monkeypatch, (restoring, "put_back", self.stop))
+        self.crashed(shelf, other, monkeypatch, ("services.library.archive_rows.put_back", self.stop))
         assert other.state() == before
 
     def test_after_it_everything_is(self, shelf, other, monkeypatch):

@@ -12,7 +12,7 @@ from support.newest import newest
 
 from services.errors import StartupError
 from services.library import damage as damage_module
-from services.library import database as database_module
+from services.library import dialect as dialect_module
 from services.library.damage import set_aside_if_damaged
 from services.library.history import History
 from services.library.scope import EVERYONE
@@ -80,7 +80,7 @@ def test_what_cannot_be_renamed_is_said(file, monkeypatch):
 
 def test_a_locked_one_is_no_damaged_one_and_is_said(file, tmp_path, monkeypatch):
     real = create_engine
-    monkeypatch.setattr(database_module, "create_engine", lambda url, **_: real(url, connect_args={"timeout": 0}))
+    monkeypatch.setattr(dialect_module, "create_engine", lambda url, **_: real(url, connect_args={"timeout": 0}))
     other = sqlite3.connect(file, isolation_level=None)
     other.execute("PRAGMA locking_mode=EXCLUSIVE")
     other.execute("BEGIN EXCLUSIVE")

@@ -15,12 +15,13 @@ from services.errors import NotFound
 from services.library import rules as rules_module
 from services.library.bulk import Bulk, Found, Named
 from services.library.changes import Changes
+from services.library.dialect import matches
 from services.library.history import History
 from services.library.projects import Projects
 from services.library.query import Query, parse
 from services.library.scope import EVERYONE, Scope
 from services.library.search import Search, Sort
-from services.library.tables import grids, runs
+from services.library.tables import grids, prompts, runs
 from services.request import PARAMETERS, GenerationRequest, ImageSize
 from services.run import Run, RunState, new_id
 
@@ -246,9 +247,7 @@ class TestScope:
     def test_the_words_of_purged_runs_are_forgotten(self, history, search):
         history.change(add(history, state=RunState.DONE).id, deleted_at=START)
         history.purge(START + timedelta(days=1), START + timedelta(days=1))
-        assert history.values(rules_module.select(rules_module.literal_column("rowid"))
-                              .select_from(rules_module.prompts)
-                              .where(rules_module.prompts.c.prompt.match("fox"))) == []  # fmt: skip
+        assert history.values(matches(prompts, ["fox"])) == []
 
 
 class TestPages:

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, event, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from support.patience import PATIENCE_SECONDS
 
-from services.library.database import open_database
+from services.errors import CannotWrite, StorageBusy
+from services.library.database import open_database, reading
 from services.library.writer import Writer
 
 
@@ -125,3 +126,34 @@ def test_closing_waits_for_what_was_submitted(desk: Desk) -> None:
     assert change.done()
     assert desk.committed() == ["late"]
     assert desk.writer.submit(put("again")).result(PATIENCE_SECONDS) == "again"  # and it can begin anew
+
+
+class TestWhatMayPass:
+    """A lock and a full disk are raised as our errors, whether a change met them, its commit or a read."""
+
+    def test_a_lock_is_storage_that_is_busy(self, desk: Desk) -> None:
+        event.listen(desk.engine, "connect", lambda connection, _: connection.execute("PRAGMA busy_timeout=0"))
+        desk.engine.dispose()
+        with sqlite3.connect(desk.file, isolation_level=None) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(StorageBusy, match="database is locked") as caught:
+                desk.writer.submit(put("one")).result(PATIENCE_SECONDS)
+            with pytest.raises(StorageBusy), desk.writer.alone() as connection:
+                put("one")(connection)
+        other.close()
+        assert caught.value.reason == "database is locked"
+        assert isinstance(caught.value.__cause__, OperationalError)
+        assert desk.writer.submit(put("one")).result(PATIENCE_SECONDS) == "one"
+
+    def test_a_full_disk_cannot_be_written(self, desk: Desk) -> None:
+        def full_disk(_connection: Connection) -> None:
+            raise OperationalError("COMMIT", {}, sqlite3.OperationalError("database or disk is full"))
+
+        event.listen(desk.engine, "commit", full_disk)
+        with pytest.raises(CannotWrite, match="disk is full") as caught:
+            desk.writer.submit(put("one")).result(PATIENCE_SECONDS)
+        assert type(caught.value) is CannotWrite
+
+    def test_a_read_says_it_too(self, desk: Desk) -> None:
+        with pytest.raises(CannotWrite, match="no such table: missing"), reading(desk.engine) as connection:
+            connection.execute(text("SELECT * FROM missing"))

@@ -32,7 +32,7 @@ from services.settings import Settings
 
 REQUEST = GenerationRequest(prompt="a fox", seed=7, image_size=ImageSize(width=64, height=64))
 DONE, FAILED, UNKNOWN = RunState.DONE, RunState.FAILED, RunState.UNKNOWN
-FULL = OperationalError("INSERT", {}, sqlite3.OperationalError("database or disk is full"))
+DISK_FULL = "database or disk is full"
 
 
 @pytest.fixture
@@ -158,7 +158,7 @@ class TestThisMachine:
         def write(run_id: str, /, **fields: Any) -> Future[Run]:
             if fields.get("state") is state and left[0]:
                 left[0] -= 1
-                raise FULL
+                raise CannotWrite(DISK_FULL)
             return change(run_id, **fields)
 
         monkeypatch.setattr(playground.history, "change_soon", write)
@@ -172,7 +172,7 @@ class TestThisMachine:
 
     async def test_a_press_on_a_full_disk_sends_nothing_and_says_why(self, playground, fal, monkeypatch):
         def full(*_: Any) -> Any:
-            raise FULL
+            raise OperationalError("INSERT", {}, sqlite3.OperationalError(DISK_FULL))
 
         with monkeypatch.context() as patched:
             patched.setattr("services.library.history.insert", full)

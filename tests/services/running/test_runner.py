@@ -16,12 +16,12 @@ import httpx
 import pytest
 from PIL import Image
 from pydantic import SecretStr
-from sqlalchemy.exc import OperationalError
 from support.patience import PATIENCE_SECONDS
 from support.standin import COMPLETED, NGINX, Clock, Lost, Reply, Seen, StandIn, Unsent, picture
 
 from services.engines.fal import download as download_module
 from services.engines.fal import gateway as gateway_module
+from services.errors import CannotWrite
 from services.library.scope import EVERYONE
 from services.playground import Playground
 from services.request import GenerationRequest, ImageSize
@@ -341,7 +341,7 @@ class TestUnknown:
 
         def full_disk(run_id: str, /, **fields: Any) -> Future[Run]:
             if fields.get("state") is RunState.SUBMITTED:
-                raise OperationalError("UPDATE runs", {}, Exception("database or disk is full"))
+                raise CannotWrite("database or disk is full")
             return change_soon(run_id, **fields)
 
         monkeypatch.setattr(desk.history, "change_soon", full_disk)

@@ -7,6 +7,7 @@ import io
 import json
 import re
 import shutil
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta, timezone
@@ -19,6 +20,7 @@ import pytest
 from fastapi import FastAPI
 from PIL import Image
 from pydantic import SecretStr
+from sqlalchemy.exc import OperationalError
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message
 from support.patience import PATIENCE_SECONDS
@@ -594,6 +596,22 @@ class TestMyData:
         response = await shared.client.delete("/my-data", headers=as_(ANN))
         assert response.json()["message"].startswith("There is no history of your own here.")
         assert (await shared.get("/runs")).json()["own_history"] is False
+
+
+@pytest.mark.parametrize("reason", ["database is locked", "database or disk is full"])
+async def test_a_history_that_cannot_be_written_is_said_and_logged(desk, monkeypatch, caplog, reason):
+    run = desk.add()
+
+    def refuse(*_: Any, **_more: Any) -> Any:
+        raise OperationalError("UPDATE", {}, sqlite3.OperationalError(reason))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("services.library.history._update", refuse)
+        answer = await desk.post(f"/runs/{run.id}/favourite", {"on": True})
+    assert answer.status_code == 507
+    assert answer.json()["message"].startswith(f"The history cannot be written ({reason}), so nothing was sent.")
+    assert f"/runs/{run.id}/favourite: the history cannot be read or written ({reason})" in caplog.text
+    assert (await desk.post(f"/runs/{run.id}/favourite", {"on": True})).status_code == 200
 
 
 async def test_a_history_that_was_set_aside_is_said(tmp_path):
