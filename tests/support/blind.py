@@ -21,7 +21,8 @@ from services.engines.demo.painting.painter import paint
 from services.errors import NotFound, PlaygroundError
 from services.grids.blind.blind import Cell, Judging
 from ui.compare.blind import blind_routes
-from ui.runs.routes import ASSETS, _say
+from ui.runs.routes import ASSETS
+from ui.web.errors import say
 
 STEPS = (4, 12, 28, 50)
 SEEDS = (7, 1234567)
@@ -113,7 +114,7 @@ class GridInMemory:
         """The blind pick's routes on this grid, with the app's own way to tell errors."""
         app = FastAPI(openapi_url=None)
         app.include_router(blind_routes(self))
-        app.add_exception_handler(PlaygroundError, _say)
+        app.add_exception_handler(PlaygroundError, say)
         return app
 
     def _check(self, visitor: str | None, grid_id: str) -> None:

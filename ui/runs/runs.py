@@ -1,0 +1,134 @@
+"""The visitor's runs: a page of cards, one run's details and download, and what its buttons do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Query, Request
+from fastapi.responses import Response
+
+from services.code.fal_snippets import snippet
+from services.errors import NotFound, OriginalRemoved
+from services.library.query import Query as Found
+from services.metadata import MetadataError, with_metadata
+from services.playground import Playground
+from services.run import Run
+from ui.cards import details
+from ui.history.page_of_cards import shelf_page
+from ui.history.projects import projects_of
+from ui.visitors import visitor_of
+
+PAGE_SIZE = 48
+Number = Annotated[int | None, Query(gt=-(2**62), lt=2**62)]
+"""Below zero are the seqs of runs that were restored under what was there."""
+JsonBody = Annotated[dict[str, Any] | None, Body()]
+
+
+def run_routes(playground: Playground) -> APIRouter:
+    router = APIRouter(prefix="/runs")
+
+    @router.get("")
+    async def page(
+        request: Request, limit: int = PAGE_SIZE, before: Number = None, visit: float | None = None
+    ) -> dict[str, Any]:
+        """Cards of the visitor's project, newest first; of a grid's runs the newest, and `stacks` says what it stands
+        for. `cursor` is where `/events` goes on; `visit` is the time (ms) this visit began."""
+        visitor = visitor_of(request)
+        cursor = await asyncio.to_thread(playground.history.revision)
+        projects = await projects_of(playground, visitor)
+        scope, query = playground.scope(visitor), Found(project=projects["project"])
+        shown = await shelf_page(playground, scope, query, limit=max(1, min(limit, 200)), after=before)
+        return {
+            "cursor": cursor,
+            **shown,
+            **projects,
+            "visit": await _visit(playground, visitor, visit),
+            "engine": playground.engines.choose(visitor)[0],
+            "own_key": playground.engines.has_key(visitor),
+            "own_history": playground.settings.history_mode == "visitor",
+            "notice": _notice(playground),
+        }
+
+    @router.get("/visit")
+    async def visit(request: Request, since: float) -> dict[str, Any]:
+        return await _visit(playground, visitor_of(request), since)
+
+    @router.get("/{run_id}")
+    async def one(request: Request, run_id: str) -> dict[str, Any]:
+        return details(await playground.run(visitor_of(request), run_id))
+
+    @router.get("/{run_id}/snippet")
+    async def code(request: Request, run_id: str, language: str) -> dict[str, str]:
+        run = await playground.run(visitor_of(request), run_id)
+        return {"code": snippet(language, run.request.vary(seed=run.seed))}  # type: ignore[arg-type]
+
+    @router.get("/{run_id}/download")
+    async def download(request: Request, run_id: str) -> Response:
+        """A copy of the original that carries its settings, under a name that tells what it is."""
+        run = await playground.run(visitor_of(request), run_id)
+        file = playground.media.find("media", run.picture.name) if run.picture else None
+        if file is None and run.picture and run.original_removed_at:
+            raise OriginalRemoved(was_here=bool(run.picture.thumb))
+        if file is None or run.picture is None:
+            raise NotFound("picture file")
+        name = f"flux-2-flex_{run.created_at:%Y%m%d-%H%M%S}_seed{run.seed}{file.suffix}"
+        data = await asyncio.to_thread(_with_settings, file, run)
+        attachment = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return Response(data, media_type=run.picture.content_type, headers=attachment)
+
+    def action(name: str, do: Callable[[str | None, str, dict[str, Any]], Awaitable[Run | list[Run]]]) -> None:
+        @router.post(f"/{{run_id}}/{name}", name=name)
+        async def post(request: Request, run_id: str, body: JsonBody = None) -> dict[str, Any]:
+            done = await do(visitor_of(request), run_id, body or {})
+            return {"runs": [run.id for run in (done if isinstance(done, list) else [done])]}
+
+    action("cancel", lambda visitor, run_id, body: playground.cancel(visitor, run_id))
+    action("retry", lambda visitor, run_id, body: playground.retry(visitor, run_id))
+    action("delete", lambda visitor, run_id, body: playground.delete(visitor, run_id))
+    action("restore", lambda visitor, run_id, body: playground.restore(visitor, run_id))
+    action("new-seeds", lambda visitor, run_id, body: playground.new_seeds(visitor, run_id))
+    action("nearby", lambda visitor, run_id, body: playground.nearby(visitor, run_id, str(body.get("field"))))
+    action("repeat", lambda visitor, run_id, body: playground.repeat(visitor, run_id))
+    action("notes", lambda visitor, run_id, body: playground.note(visitor, run_id, str(body.get("notes") or "")))
+    action("tags", lambda visitor, run_id, body: playground.tag(visitor, run_id, _listed(body.get("tags"))))
+    action("favourite", lambda visitor, run_id, body: playground.favourite(visitor, run_id, bool(body.get("on"))))
+    return router
+
+
+def _listed(value: Any) -> list[str]:
+    return [str(one) for one in value] if isinstance(value, list) else []
+
+
+def _notice(playground: Playground) -> str | None:
+    """What everyone should hear while this server runs."""
+    aside = playground.history.set_aside
+    if aside is None:
+        return None
+    return (
+        f"The history was damaged. It was set aside as {aside.name} in the data folder, and a new one was begun; the "
+        "pictures' files are still there."
+    )
+
+
+async def _visit(playground: Playground, visitor: str | None, since_ms: float | None) -> dict[str, Any]:
+    """Pictures and cost since this visit began; a day at most, whatever a browser's clock says."""
+    earliest = datetime.now(timezone.utc) - timedelta(days=1)
+    try:
+        since = max(earliest, datetime.fromtimestamp((since_ms or 0) / 1000, timezone.utc))
+    except (ValueError, OverflowError, OSError):
+        since = earliest
+    totals = await playground.totals(visitor, since)
+    return {"pictures": totals.pictures, "cost_usd": totals.cost_usd}
+
+
+def _with_settings(file: Path, run: Run) -> bytes:
+    """What was paid for is handed out even where nothing can be put into it."""
+    data = file.read_bytes()
+    try:
+        return with_metadata(data, run)
+    except MetadataError:
+        return data

@@ -1,0 +1,63 @@
+"""Errors as answers: each as its sentence, with the status that fits."""
+
+from __future__ import annotations
+
+import logging
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+
+from services.errors import (
+    BudgetExceeded,
+    CannotWrite,
+    ConfirmNeeded,
+    InvalidRequest,
+    KeyNeeded,
+    NotFound,
+    OriginalRemoved,
+    PlaygroundError,
+    StorageBusy,
+    TooMuch,
+)
+
+log = logging.getLogger(__name__)
+
+STATUS = {
+    InvalidRequest: 422,
+    NotFound: 404,
+    OriginalRemoved: 410,
+    BudgetExceeded: 402,
+    KeyNeeded: 401,
+    ConfirmNeeded: 409,
+    TooMuch: 429,
+    CannotWrite: 507,
+    StorageBusy: 507,
+}
+
+
+async def say(_request: Request, error: Exception) -> JSONResponse:
+    """Every error as its sentence; `field` names the control at fault."""
+    issues = [issue.model_dump() for issue in error.issues] if isinstance(error, InvalidRequest) else []
+    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, TooMuch) else None
+    return JSONResponse({"message": str(error), "issues": issues}, STATUS.get(type(error), 400), headers)
+
+
+async def _say_database(request: Request, error: Exception) -> JSONResponse:
+    """A full disk or a lock, met by a button: said, and logged in one line."""
+    log.error("%s: the history cannot be read or written (%s)", request.url.path, getattr(error, "reason", error))
+    return await say(request, error)
+
+
+async def _say_unreadable(_request: Request, error: Exception) -> JSONResponse:
+    """What a route cannot read, in words. What was sent is not repeated."""
+    faults = error.errors() if isinstance(error, RequestValidationError) else []
+    said = "; ".join(f"{' '.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults)
+    message = f"The request cannot be read ({said}).".encode("utf-8", "replace").decode()
+    return JSONResponse({"message": message, "issues": []}, 422)
+
+
+def add_error_answers(app: FastAPI) -> None:
+    app.add_exception_handler(PlaygroundError, say)
+    app.add_exception_handler(CannotWrite, _say_database)
+    app.add_exception_handler(RequestValidationError, _say_unreadable)
