@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from services.archive.archive import Archive
+from services.clock import SYSTEM, Clock
 from services.engines.registry import Engines
 from services.errors import BudgetExceeded, FieldIssue, InvalidRequest, KeyNeeded, NotFound, Stopping
 from services.grids.blind.ballots import Ballots
@@ -29,7 +30,7 @@ from services.library.projects import Projects
 from services.library.scope import EVERYONE, Scope
 from services.library.storage import Storage
 from services.request import PARAMETERS, GenerationRequest, random_seed
-from services.run import Engine, Run, RunState, new_id, now
+from services.run import Engine, Run, RunState, new_id
 from services.running.feed import Feed
 from services.running.runner import Runner
 from services.settings import Settings
@@ -62,17 +63,17 @@ class Estimate:
 
 
 class Playground:
-    def __init__(self, settings: Settings, paint: Paint | None = None) -> None:
+    def __init__(self, settings: Settings, paint: Paint | None = None, clock: Clock = SYSTEM) -> None:
         """Opens the history in the data folder. Raises StartupError. Call `start` inside the event loop.
 
         `paint` paints the demo engine's pictures; None: a thread of this process does."""
         folder = settings.data_dir
-        self.settings = settings
+        self.settings, self.clock = settings, clock
         self.prices = Prices(settings.playground_price_per_megapixel)
         self.history = History(folder)
         self.projects = Projects(self.history)
         self.media = open_media(folder)
-        self.engines = Engines(settings, folder, paint)
+        self.engines = Engines(settings, folder, paint, clock)
         self.changes = Changes()
         self.feed = Feed(self.history)
         self.runner = Runner(
@@ -82,12 +83,13 @@ class Playground:
             self.changes,
             self.prices,
             settings.playground_max_concurrent,
+            clock,
             settings.fal_api_host,
         )
-        self.limits = Limits(settings, self.history)
+        self.limits = Limits(settings, self.history, clock)
         self.erase = Erase(self.history, self.media, self.engines, self.cancel)
         planner = Planner(self.history, self.engines, self.prices, settings, self.scope)
-        self.grids = Grids(self.history, planner, self.runner, self.changes, ask=self._ask, scope=self.scope)
+        self.grids = Grids(self.history, planner, self.runner, self.changes, clock, ask=self._ask, scope=self.scope)
         self.ballots = Ballots(self.history, self.grids.store, self.media, self.scope)
         self.archive = Archive(self.history, self.media, self.changes, settings, folder / "incoming")
         self.storage = Storage(self.history, self.media, self.changes, folder, settings.media_limit_bytes)
@@ -207,7 +209,7 @@ class Playground:
         engine, key_of = self.engines.choose(visitor)
         if engine == "fal" and key_of == "owner" and self.settings.owner_key is None:
             raise KeyNeeded
-        created = now()
+        created = self.clock.now()
         project = await asyncio.to_thread(self.projects.home, visitor, self.scope(visitor), like)
         new = [
             Run(
@@ -241,7 +243,7 @@ class Playground:
         return added[::-1]
 
     async def _check_budgets(self, visitor: str | None, asked: float) -> None:
-        midnight = _midnight()
+        midnight = self._midnight()
         whose = "Each visitor may spend" if visitor else API_VISITORS_BUDGET
         checks = (
             (self.settings.visitor_budget_usd, whose, {"visitor": visitor}),
@@ -286,7 +288,7 @@ class Playground:
     async def delete(self, visitor: str | None, run_id: str) -> Run:
         """Hide a picture; `restore` brings it back within UNDO_SECONDS. A running one is cancelled first."""
         await self.cancel(visitor, run_id)
-        return await self._change(await self.run(visitor, run_id), deleted_at=now())
+        return await self._change(await self.run(visitor, run_id), deleted_at=self.clock.now())
 
     async def restore(self, visitor: str | None, run_id: str) -> Run:
         return await self._change(await self.run(visitor, run_id), deleted_at=None)
@@ -304,9 +306,9 @@ class Playground:
 
     def _purge(self) -> None:
         days = self.settings.keep_nobodys_days
-        self.erase.deleted(now() - timedelta(seconds=UNDO_SECONDS), _midnight())
+        self.erase.deleted(self.clock.now() - timedelta(seconds=UNDO_SECONDS), self._midnight())
         if days is not None:
-            self.erase.nobodys(min(now() - timedelta(days=days), _midnight()))
+            self.erase.nobodys(min(self.clock.now() - timedelta(days=days), self._midnight()))
 
     async def delete_everything(self, visitor: str | None) -> int:
         """All that is kept of a visitor, for good: pictures, settings, the key. Returns how many pictures went.
@@ -316,7 +318,7 @@ class Playground:
         if visitor is None or self.settings.history_mode == "shared":
             raise NotFound("history of your own")
         self.forget_key(visitor)
-        count = await self.erase.all_of(visitor, _midnight())
+        count = await self.erase.all_of(visitor, self._midnight())
         self.changes.tell(visitor)
         return count
 
@@ -340,7 +342,6 @@ class Playground:
     def forget_key(self, visitor: str) -> None:
         self.engines.forget_key(visitor)
 
-
-def _midnight() -> datetime:
-    """When the day of the budgets began, in UTC."""
-    return now().replace(hour=0, minute=0, second=0, microsecond=0)
+    def _midnight(self) -> datetime:
+        """When the day of the budgets began, in UTC."""
+        return self.clock.now().replace(hour=0, minute=0, second=0, microsecond=0)

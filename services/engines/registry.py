@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from services.clock import SYSTEM, Clock
 from services.errors import KeyNeeded
 from services.run import Engine, KeyOf, Run
 from services.settings import Settings
@@ -28,9 +28,9 @@ class _HeldKey:
 
 
 class Engines:
-    def __init__(self, settings: Settings, folder: Path, paint: Paint | None = None) -> None:
+    def __init__(self, settings: Settings, folder: Path, paint: Paint | None = None, clock: Clock = SYSTEM) -> None:
         """`paint` paints the demo engine's pictures; None: a thread of this process does."""
-        self._paint = paint
+        self._paint, self._clock = paint, clock
         self._owner_key = settings.owner_key
         self._default: Engine = settings.engine
         self._demo_step_seconds = settings.playground_demo_step_seconds
@@ -56,14 +56,14 @@ class Engines:
     def has_key(self, visitor: str | None) -> bool:
         """Whether this visitor's own key is known."""
         held = self._visitor_keys.get(visitor) if visitor else None
-        if visitor and held and time.monotonic() - held.used > FORGET_SECONDS:
+        if visitor and held and self._clock.monotonic() - held.used > FORGET_SECONDS:
             self.forget_key(visitor)
             return False
         return held is not None
 
     def remember_key(self, visitor: str, key: str) -> None:
         self.forget_key(visitor)
-        self._visitor_keys[visitor] = _HeldKey(key, time.monotonic())
+        self._visitor_keys[visitor] = _HeldKey(key, self._clock.monotonic())
 
     def forget_key(self, visitor: str) -> None:
         """Forget the key and the gateway that holds it; runs that are being followed end with theirs."""
@@ -83,7 +83,7 @@ class Engines:
             if not self.has_key(run.visitor):
                 raise KeyNeeded
             held = self._visitor_keys[run.visitor or ""]
-            held.used = time.monotonic()
+            held.used = self._clock.monotonic()
             return self._gateway(lane, held.key)
         if self._owner_key is None:
             raise KeyNeeded
@@ -95,7 +95,9 @@ class Engines:
                 FalGateway,  # fal_client is needed with the first picture, not to start
             )
 
-            self._gateways[lane] = FalGateway(key, transport=self._demo_transport() if demo else None)
+            self._gateways[lane] = FalGateway(
+                key, transport=self._demo_transport() if demo else None, clock=self._clock
+            )
         return self._gateways[lane]
 
     def _demo_transport(self) -> httpx.AsyncBaseTransport:
@@ -105,7 +107,7 @@ class Engines:
         from services.engines.demo.queue import DemoQueue
 
         self._demo_queue = DemoQueue(
-            step_seconds=self._demo_step_seconds, store=self._folder / "demo", paint=self._paint
+            step_seconds=self._demo_step_seconds, store=self._folder / "demo", paint=self._paint, clock=self._clock
         )
         return httpx.ASGITransport(build_app(self._demo_queue))
 

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
+from services.clock import Clock
 from services.errors import FieldIssue, InvalidRequest, Stopping
 from services.grids.axes import Axis
 from services.grids.grid import Grid, GridLine, grid_of, line_of, row_of
@@ -23,7 +24,7 @@ from services.library.grid_store import GridStore
 from services.library.history import History
 from services.library.scope import EVERYONE, Scope
 from services.request import GenerationRequest
-from services.run import Run, RunState, new_id, now
+from services.run import Run, RunState, new_id
 from services.running.runner import Runner
 
 RETRIED = (RunState.FAILED, RunState.CANCELLED)
@@ -49,11 +50,11 @@ class GridView:
 class Grids:
     def __init__(
         self, history: History, planner: Planner, runner: Runner, changes: Changes,
-        *, ask: Ask, scope: Callable[[str | None], Scope],
+        clock: Clock, *, ask: Ask, scope: Callable[[str | None], Scope],
     ) -> None:  # fmt: skip
         self.store = GridStore(history)
         self._history, self._planner, self._runner, self._changes = history, planner, runner, changes
-        self._ask, self._scope = ask, scope
+        self._ask, self._scope, self._clock = ask, scope, clock
 
     # -- before it runs --------------------------------------------------------------------------------------------
 
@@ -78,7 +79,8 @@ class Grids:
         grid_id = new_id()
 
         def write(new: list[Run], cells: Mapping[str, str]) -> Future[list[Run]]:
-            grid = Grid(grid_id, visitor, plan, now(), paused=False, repeat=None, cells={**there, **cells})
+            moment = self._clock.now()
+            grid = Grid(grid_id, visitor, plan, moment, paused=False, repeat=None, cells={**there, **cells})
             return self.store.add(row_of(grid), new)
 
         await self._ask_for(visitor, plan, there, grid_id, write, confirm)
@@ -140,7 +142,7 @@ class Grids:
     async def cancel(self, visitor: str | None, grid_id: str) -> Grid:
         """Cancel what is not done: first all that was not sent, then what fal has taken, which may still come."""
         grid = await self._grid(visitor, grid_id)
-        ended = {"state": RunState.CANCELLED, "cancel_asked": True, "finished_at": now(), "note": None}
+        ended = {"state": RunState.CANCELLED, "cancel_asked": True, "finished_at": self._clock.now(), "note": None}
         await asyncio.to_thread(self.store.change_pending, grid_id, **ended)
         self._changes.tell(grid.visitor)
         taken = [run for run in await asyncio.to_thread(self._history.of_grid, grid_id) if not run.state.is_final]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 
+from services.clock import Clock
 from services.errors import FieldIssue, InvalidRequest, TooMuch
 from services.library.history import History
 from services.request import PARAMETERS, GenerationRequest
-from services.run import now
 from services.settings import Settings
 
 LOCKED_FIELDS = ("safety_tolerance", "enable_safety_checker")
@@ -16,8 +16,8 @@ WINDOW_SECONDS = 60
 
 
 class Limits:
-    def __init__(self, settings: Settings, history: History) -> None:
-        self._history = history
+    def __init__(self, settings: Settings, history: History, clock: Clock) -> None:
+        self._history, self._clock = history, clock
         self._a_minute = settings.pictures_per_minute
         self._queue = settings.queue_limit
         self.locked = LOCKED_FIELDS if settings.playground_lock_safety else ()
@@ -49,7 +49,8 @@ class Limits:
                     "Try again in a minute, or enter your own fal key."
                 )
         if self._a_minute is not None:
-            lately = self._history.owners_asked_since(visitor, now() - timedelta(seconds=WINDOW_SECONDS))
+            since = self._clock.now() - timedelta(seconds=WINDOW_SECONDS)
+            lately = self._history.owners_asked_since(visitor, since)
             if lately + count > self._a_minute:
                 who = "A visitor" if visitor else "Callers without a token together"
                 raise TooMuch(

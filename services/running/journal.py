@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
+from services.clock import Clock
 from services.errors import CannotWrite
 from services.library.changes import Changes
 from services.library.history import History
 from services.library.scope import EVERYONE
-from services.run import Run, RunState, now
+from services.run import Run, RunState
 
 log = logging.getLogger(__name__)
 
@@ -29,14 +29,14 @@ LONGEST_PAUSE_SECONDS = 30.0
 class Journal:
     """A commit once begun is finished even when the task that asked for it is cancelled."""
 
-    def __init__(self, history: History, changes: Changes) -> None:
-        self._history, self._changes = history, changes
+    def __init__(self, history: History, changes: Changes, clock: Clock) -> None:
+        self._history, self._changes, self._clock = history, changes, clock
         self.stopping = False
         """The server stops: nothing is waited out any more."""
 
     async def begin(self, run: Run) -> Run | None:
         """From pending to submitting; None where that must not be."""
-        return self._tell(await self._written(lambda: self._history.begin_soon(run.id, now())))
+        return self._tell(await self._written(lambda: self._history.begin_soon(run.id, self._clock.now())))
 
     async def save(self, run: Run, **fields: Any) -> Run:
         saved: Run = self._tell(await self._written(lambda: self._history.change_soon(run.id, **fields)))
@@ -61,13 +61,13 @@ class Journal:
         return saved
 
     async def _written(self, write: Callable[[], Future[Any]]) -> Any:
-        start, attempt = time.monotonic(), 0
+        start, attempt = self._clock.monotonic(), 0
         while True:
             try:
                 return await asyncio.shield(asyncio.wrap_future(write()))
             except CannotWrite as error:
                 attempt += 1
-                if self.stopping or time.monotonic() - start > PATIENCE_SECONDS:
+                if self.stopping or self._clock.monotonic() - start > PATIENCE_SECONDS:
                     raise
                 log.error("the history cannot be written (%s); trying again", error.reason)
-                await asyncio.sleep(min(LONGEST_PAUSE_SECONDS, 0.5 * 2**attempt))
+                await self._clock.sleep(min(LONGEST_PAUSE_SECONDS, 0.5 * 2**attempt))

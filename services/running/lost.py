@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from services.clock import Clock
 from services.engines.registry import Engines
 from services.errors import KeyNeeded, RequestFailed, Unreachable
 from services.library.changes import Changes
@@ -35,10 +36,16 @@ NOT_REACHED = "It was not found: fal's list of requests could not be reached."
 
 class LostSubmits:
     def __init__(
-        self, history: History, engines: Engines, changes: Changes, host: str | None, go_on: Callable[[Run], None]
+        self,
+        history: History,
+        engines: Engines,
+        changes: Changes,
+        clock: Clock,
+        host: str | None,
+        go_on: Callable[[Run], None],
     ) -> None:
         """`host` has fal's list of requests; None: nothing is looked for. `go_on` takes a run that was found."""
-        self._history, self._engines, self._changes = history, engines, changes
+        self._history, self._engines, self._changes, self._clock = history, engines, changes, clock
         self._host, self._go_on = host, go_on
         self._tasks: set[asyncio.Task[None]] = set()
         self._picking = asyncio.Lock()
@@ -60,7 +67,7 @@ class LostSubmits:
     async def _look_for(self, run: Run, host: str) -> None:
         said = NOT_REACHED
         for pause in PAUSES_SECONDS:
-            await asyncio.sleep(pause)
+            await self._clock.sleep(pause)
             try:
                 gateway = self._engines.gateway(run)
                 since = (run.submitted_at or run.created_at) - CLOCKS_DIFFER
@@ -82,8 +89,8 @@ class LostSubmits:
 
     async def _answered(self, sent: set[str]) -> None:
         """Wait until each of these runs has its ticket, or never will. A submit ends by its own time limit."""
-        while sent & await self._on_their_way():  # noqa: ASYNC110  # a row has no event
-            await asyncio.sleep(ANSWER_PAUSE_SECONDS)
+        while sent & await self._on_their_way():  # a row has no event
+            await self._clock.sleep(ANSWER_PAUSE_SECONDS)
 
     async def _pick(self, run: Run, listed: list[tuple[Ticket, dict[str, Any]]]) -> Ticket | None:
         """The listed request with this run's settings that is no other run's."""

@@ -9,20 +9,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from contextvars import Context
 from typing import Any
 
 from services import failures
+from services.clock import Clock
 from services.engines.registry import Engines
 from services.errors import Failure, KeyNeeded, NotAccepted, RequestFailed, SubmitUnanswered, Unreachable
 from services.intake.pricing import Prices
 from services.library.changes import Changes
 from services.library.history import History
 from services.library.media import Media
-from services.run import AT_FAL_STATES, Run, RunState, Ticket, now
+from services.run import AT_FAL_STATES, Run, RunState, Ticket
 from services.running import repeat
 from services.running.journal import Journal
 from services.running.lost import LostSubmits
@@ -48,16 +48,18 @@ class Runner:
         changes: Changes,
         prices: Prices,
         max_concurrent: int,
+        clock: Clock,
         fal_api_host: str | None = None,
     ) -> None:
         self._history = history
-        self._journal = Journal(history, changes)
+        self._journal = Journal(history, changes, clock)
         self._media = media
         self._engines = engines
         self._prices = prices
+        self._clock = clock
         self._slots = Slots(max_concurrent)
         self._fetching = Slots(max_concurrent)
-        self._lost = LostSubmits(history, engines, changes, fal_api_host, self.take)
+        self._lost = LostSubmits(history, engines, changes, clock, fal_api_host, self.take)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._sending: set[str] = set()
         self._stopping = False
@@ -97,7 +99,7 @@ class Runner:
 
         A task is never interrupted for this: it may be sending just now, and then fal has to be asked.
         """
-        asked = {"cancel_asked": True, "finished_at": now(), "note": None}
+        asked = {"cancel_asked": True, "finished_at": self._clock.now(), "note": None}
         if cancelled := await self._journal.save_from(RunState.PENDING, run, state=RunState.CANCELLED, **asked):
             return cancelled
         run = await self._journal.save(run, cancel_asked=True)
@@ -159,7 +161,7 @@ class Runner:
         None where it is not to be sent (now): it was cancelled, or its grid is paused.
         """
         gateway = self._engines.gateway(run)
-        start, attempt = time.monotonic(), 0
+        start, attempt = self._clock.monotonic(), 0
         while sending := await self._journal.begin(run):
             self._sending.add(run.id)
             try:
@@ -169,7 +171,7 @@ class Runner:
                 attempt += 1
                 jitter = random.uniform(0.7, 1.0)  # noqa: S311  # nosec B311: no secret
                 pause = error.retry_after or min(LONGEST_PAUSE_SECONDS, 0.5 * 2**attempt) * jitter
-                if time.monotonic() - start + pause > SUBMIT_PATIENCE_SECONDS:
+                if self._clock.monotonic() - start + pause > SUBMIT_PATIENCE_SECONDS:
                     raise
                 # Not taken: say so in the history, so that a crash while waiting leaves no doubt.
                 waiting = await self._journal.save(
@@ -184,22 +186,22 @@ class Runner:
             if waiting.cancel_asked:
                 await self.cancel(waiting)
             else:
-                await asyncio.sleep(pause)
+                await self._clock.sleep(pause)
         return None
 
     async def _patiently(self, read: Callable[[Run], Awaitable[Run]], run: Run) -> Run:
         """Follow or fetch; calls that fail for a while are repeated, for reading costs nothing."""
-        start, attempt = time.monotonic(), 0
+        start, attempt = self._clock.monotonic(), 0
         while True:
             try:
                 return await read(run)
             except Unreachable as error:
                 attempt += 1
-                if time.monotonic() - start > READ_PATIENCE_SECONDS:
+                if self._clock.monotonic() - start > READ_PATIENCE_SECONDS:
                     raise
                 log.warning("run %s: %s", run.id, error)
                 run = await self._journal.save(run, note="fal cannot be reached just now; trying again")
-                await asyncio.sleep(min(LONGEST_PAUSE_SECONDS, 0.5 * 2**attempt))
+                await self._clock.sleep(min(LONGEST_PAUSE_SECONDS, 0.5 * 2**attempt))
 
     async def _follow(self, run: Run) -> Run:
         """Until fal has ended it."""
@@ -213,7 +215,7 @@ class Runner:
                 "progress": seen.fraction,
             }
             if seen.state is RunState.RUNNING and run.started_at is None:
-                news["started_at"] = now()
+                news["started_at"] = self._clock.now()
             run = await self._journal.save_news(run, {**news, "note": None})
         return run
 
@@ -238,7 +240,7 @@ class Runner:
             picture=picture,
             seed_used=result.seed,
             billed_units=result.billed_units,
-            finished_at=now(),
+            finished_at=self._clock.now(),
             progress=None,
             queue_position=None,
             failure=None,
@@ -248,7 +250,7 @@ class Runner:
 
     async def _shrink(self, done: Run) -> None:
         """The thumbnail, where no page has asked for it: a picture that is waited for comes before it."""
-        await asyncio.sleep(SHRINK_AFTER_SECONDS)
+        await self._clock.sleep(SHRINK_AFTER_SECONDS)
         if done.picture:
             try:
                 await asyncio.to_thread(self._media.shrunk, done.picture)
@@ -271,7 +273,7 @@ class Runner:
         """The end by an error of this program. While a request was on its way, it leaves open whether fal took it."""
         if self._stopping:
             return  # the stop broke it: the next start goes on from what the history says
-        lost = {"failure": failures.broke_off_while_submitting(), "note": None, "finished_at": now()}
+        lost = {"failure": failures.broke_off_while_submitting(), "note": None, "finished_at": self._clock.now()}
         if unknown := await self._journal.save_from(RunState.SUBMITTING, run, state=RunState.UNKNOWN, **lost):
             self._lost.look_for(unknown)
         else:
@@ -279,7 +281,9 @@ class Runner:
 
     async def _unknown(self, run: Run, failure: Failure) -> Run:
         """Sent, and no answer came."""
-        return await self._journal.save(run, state=RunState.UNKNOWN, failure=failure, note=None, finished_at=now())
+        return await self._journal.save(
+            run, state=RunState.UNKNOWN, failure=failure, note=None, finished_at=self._clock.now()
+        )
 
     async def _fail(self, run: Run, failure: Failure) -> None:
         """The end without a picture. What was cancelled on request is no failure."""
@@ -289,7 +293,7 @@ class Runner:
             run,
             state=RunState.CANCELLED if cancelled else RunState.FAILED,
             failure=None if cancelled else failure,
-            finished_at=now(),
+            finished_at=self._clock.now(),
             progress=None,
             queue_position=None,
             note=None,

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 from PIL import Image
 from pydantic import SecretStr
+from support.clock import FakeClock
 from support.newest import newest
 from support.patience import PATIENCE_SECONDS
 
-from services import playground as playground_module
+from services.clock import SYSTEM, Clock
 from services.errors import BudgetExceeded, InvalidRequest, KeyNeeded, NotFound
 from services.intake.pricing import Cheaper
 from services.playground import NEW_SEEDS, UNDO_SECONDS, Playground
@@ -33,9 +34,9 @@ async def open_(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     """open_(setting=…) → a playground on fal's engine whose runs stay as they are; `.taken` are those given to work."""
     opened: list[Playground] = []
 
-    def make(**settings: Any) -> Playground:
+    def make(clock: Clock = SYSTEM, **settings: Any) -> Playground:
         defaults = {"fal_key": SecretStr("owner:secret"), "playground_engine": "fal", "playground_history": "visitor"}
-        playground = Playground(Settings(**{**defaults, "playground_data_dir": tmp_path, **settings}))
+        playground = Playground(Settings(**{**defaults, "playground_data_dir": tmp_path, **settings}), clock=clock)
         playground.taken = []  # type: ignore[attr-defined]
         monkeypatch.setattr(playground.runner, "take", playground.taken.append)  # type: ignore[attr-defined]
         opened.append(playground)
@@ -295,12 +296,13 @@ class TestBudgets:
         with pytest.raises(BudgetExceeded):
             await playground.retry(ANN, run.id)
 
-    async def test_a_new_day_begins_at_midnight(self, open_, monkeypatch):
-        playground = open_(playground_visitor_budget_usd=0.05)
-        yesterday = now() - timedelta(days=1)
-        with monkeypatch.context() as patched:
-            patched.setattr(playground_module, "now", lambda: yesterday)
+    async def test_a_new_day_begins_at_midnight(self, open_):
+        clock = FakeClock()
+        playground = open_(clock=clock, playground_visitor_budget_usd=0.05)
+        await playground.generate(ANN, REQUEST)
+        with pytest.raises(BudgetExceeded):
             await playground.generate(ANN, REQUEST)
+        clock.advance(24 * 3600)
         await playground.generate(ANN, REQUEST)
 
     async def test_ones_own_key_and_the_demo_engine_have_no_budget(self, open_):

@@ -12,7 +12,6 @@ the queue and one at work, and hands out a picture of the size that was asked fo
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import inspect
 import io
@@ -25,7 +24,6 @@ from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from types import ModuleType
 from typing import Any, Literal
 
 import httpx
@@ -321,40 +319,3 @@ def picture(width: int = 64, height: int = 64, encoding: str = "jpeg", seed: int
     out = io.BytesIO()
     Image.new("RGB", (width, height), (seed % 251, seed % 241, seed % 239)).save(out, encoding)
     return out.getvalue()
-
-
-class Clock:
-    """Time that passes only by sleeping: `Clock().drive(monkeypatch, gateway, runner)`.
-
-    The modules' own `asyncio.sleep` and `time.monotonic` are led here; the event loop keeps its real clock.
-    """
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-        self.sleeps: list[float] = []
-
-    def monotonic(self) -> float:
-        return self.now
-
-    async def sleep(self, seconds: float) -> None:
-        self.sleeps.append(seconds)
-        self.now += seconds
-        await asyncio.sleep(0.001)
-
-    def drive(self, monkeypatch: Any, *modules: ModuleType) -> Clock:
-        for module in modules:
-            for name, led in (("asyncio", {"sleep": self.sleep}), ("time", {"monotonic": self.monotonic})):
-                if hasattr(module, name):
-                    monkeypatch.setattr(module, name, _Led(getattr(module, name), **led))
-        return self
-
-
-class _Led:
-    """A module with some names led elsewhere."""
-
-    def __init__(self, module: ModuleType, **names: Any) -> None:
-        self.__dict__.update(names)
-        self._module = module
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._module, name)

@@ -19,6 +19,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
+from services.clock import SYSTEM, Clock
 from services.playground import Playground
 from services.settings import Settings
 
@@ -35,10 +36,10 @@ class WholeApp:
 
 
 @asynccontextmanager
-async def whole_app(folder: Path, **settings: Any) -> AsyncIterator[WholeApp]:
+async def whole_app(folder: Path, clock: Clock = SYSTEM, **settings: Any) -> AsyncIterator[WholeApp]:
     from ui.web.server import build_server
 
-    playground = Playground(Settings(**{**DEFAULTS, "playground_data_dir": folder, **settings}))
+    playground = Playground(Settings(**{**DEFAULTS, "playground_data_dir": folder, **settings}), clock=clock)
     app = build_server(playground)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=("127.0.0.1", 1))
     async with (

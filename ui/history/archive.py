@@ -17,6 +17,7 @@ from fastapi.responses import StreamingResponse
 from starlette.concurrency import iterate_in_threadpool
 
 from services.archive.export import Download, Kind
+from services.clock import Clock
 from services.errors import FieldIssue, InvalidRequest, PlaygroundError
 from services.library.bulk import Chosen
 from services.library.scope import Scope
@@ -48,11 +49,12 @@ class _Ticket:
 class _Tickets:
     """Downloads that were asked for: the browser fetches them by an address that nobody can guess, for a while."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._tickets: dict[str, _Ticket] = {}
 
     def add(self, scope: Scope, chosen: Chosen | None, kind: Kind) -> str:
-        now = time.monotonic()
+        now = self._clock.monotonic()
         self._tickets = {name: one for name, one in self._tickets.items() if now - one.made < TICKET_SECONDS}
         name = secrets.token_urlsafe(24)
         self._tickets[name] = _Ticket(scope, chosen, kind, now)
@@ -60,12 +62,12 @@ class _Tickets:
 
     def get(self, name: str) -> _Ticket | None:
         found = self._tickets.get(name)
-        return found if found and time.monotonic() - found.made < TICKET_SECONDS else None
+        return found if found and self._clock.monotonic() - found.made < TICKET_SECONDS else None
 
 
 def archive_routes(playground: Playground) -> APIRouter:
     router = APIRouter(prefix="/archive")
-    tickets = _Tickets()
+    tickets = _Tickets(playground.clock)
     archive = playground.archive
     restoring: set[asyncio.Task[None]] = set()
 

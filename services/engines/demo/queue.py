@@ -22,6 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from services.clock import SYSTEM, Clock
 from services.engines.demo.progress import LogEntry, log_entries, steps_done
 from services.engines.demo.records import Outcome, Record, RecordStore
 from services.engines.demo.shelf import KEEP_SECONDS, PictureShelf
@@ -40,7 +41,7 @@ class Job:
 
     record: Record
     started: float | None = None
-    """`time.monotonic()` when its turn came; None while it waits."""
+    """The clock's `monotonic()` when its turn came; None while it waits."""
     task: asyncio.Task[None] | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -64,6 +65,7 @@ class DemoQueue:
         max_running: int = 20,
         store: Path | None = None,
         paint: Paint | None = None,
+        clock: Clock = SYSTEM,
     ) -> None:
         """A request takes `num_inference_steps` × `step_seconds`, longer if painting takes longer.
 
@@ -76,8 +78,9 @@ class DemoQueue:
         self._workers = workers or os.cpu_count() or 1
         self._max_running = max_running
         self._paint = paint
+        self._clock = clock
         self._store = RecordStore(store)
-        self._shelf = PictureShelf()
+        self._shelf = PictureShelf(clock)
         self._jobs: dict[str, Job] = {}
         self._waiting: deque[Job] = deque()
         self._running: set[Job] = set()
@@ -156,7 +159,7 @@ class DemoQueue:
     def _start_waiting(self) -> None:
         while self._waiting and len(self._running) < self._max_running and not self._closed:
             job = self._waiting.popleft()
-            job.started = time.monotonic()
+            job.started = self._clock.monotonic()
             job.record = replace(job.record, started=time.time())
             job.task = asyncio.get_running_loop().create_task(self._run(job))
             self._running.add(job)
@@ -164,10 +167,10 @@ class DemoQueue:
     async def _run(self, job: Job) -> None:
         request = job.record.request
         if REFUSED_WORD in request.prompt:
-            await asyncio.sleep(self._step_seconds)
+            await self._clock.sleep(self._step_seconds)
             return self._end(job, "refused")
         seconds = request.num_inference_steps * self._step_seconds
-        picture, _ = await asyncio.gather(self._painting(request), asyncio.sleep(seconds), return_exceptions=True)
+        picture, _ = await asyncio.gather(self._painting(request), self._clock.sleep(seconds), return_exceptions=True)
         if isinstance(picture, BaseException):
             log.error("painting the demo request %s failed", job.record.id, exc_info=picture)
             return self._end(job, "failed")
@@ -194,7 +197,7 @@ class DemoQueue:
         )
 
     def _end(self, job: Job, outcome: Outcome) -> None:
-        seconds = time.monotonic() - job.started if job.started is not None else None
+        seconds = self._clock.monotonic() - job.started if job.started is not None else None
         total = job.record.request.num_inference_steps
         steps = total if outcome == "done" else len(self._logs(job))
         job.record = replace(job.record, outcome=outcome, seconds=seconds, steps=steps)
@@ -210,7 +213,7 @@ class DemoQueue:
         if job.started is None or job.record.started is None or REFUSED_WORD in job.record.request.prompt:
             return []
         total = job.record.request.num_inference_steps
-        done = steps_done(time.monotonic() - job.started, self._step_seconds, total)
+        done = steps_done(self._clock.monotonic() - job.started, self._step_seconds, total)
         return log_entries(job.record.started, self._step_seconds, done, total)
 
 

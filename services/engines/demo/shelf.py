@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections import OrderedDict
+
+from services.clock import Clock
 
 KEEP_PICTURES = 64
 KEEP_BYTES = 128 * 2**20
@@ -13,7 +14,8 @@ KEEP_SECONDS = 3600.0
 class PictureShelf:
     """The newest finished pictures, within `KEEP_PICTURES`, `KEEP_BYTES` and `KEEP_SECONDS`."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._pictures: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
 
     def get(self, request_id: str) -> bytes | None:
@@ -23,7 +25,7 @@ class PictureShelf:
 
     def put(self, request_id: str, picture: bytes) -> None:
         self._pictures.pop(request_id, None)
-        self._pictures[request_id] = (time.monotonic(), picture)
+        self._pictures[request_id] = (self._clock.monotonic(), picture)
         self.trim()
 
     def trim(self) -> None:
@@ -32,7 +34,7 @@ class PictureShelf:
         while self._pictures:
             put, picture = next(iter(self._pictures.values()))
             too_much = len(self._pictures) > KEEP_PICTURES or (size > KEEP_BYTES and len(self._pictures) > 1)
-            if not too_much and time.monotonic() - put < KEEP_SECONDS:
+            if not too_much and self._clock.monotonic() - put < KEEP_SECONDS:
                 return
             self._pictures.popitem(last=False)
             size -= len(picture)

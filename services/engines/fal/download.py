@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 
-import anyio
 import httpx
 
+from services.clock import SYSTEM, Clock
 from services.engines.fal.replies import picture_failed
 
 MAX_BYTES = 64 * 2**20
@@ -19,7 +18,8 @@ READ_SECONDS = 30.0
 
 
 class Downloader:
-    def __init__(self, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(self, transport: httpx.AsyncBaseTransport | None = None, clock: Clock = SYSTEM) -> None:
+        self._clock = clock
         self._http = httpx.AsyncClient(
             transport=transport,
             follow_redirects=True,
@@ -33,7 +33,7 @@ class Downloader:
         if url.startswith("data:"):
             return _from_data_uri(url)
         try:
-            with anyio.fail_after(TOTAL_SECONDS):  # asyncio.wait_for loses cancels before Python 3.12
+            with self._clock.limit(TOTAL_SECONDS):
                 return await self._fetch_patiently(url)
         except TimeoutError as error:
             raise picture_failed(
@@ -48,7 +48,7 @@ class Downloader:
                 if attempt == ATTEMPTS:
                     what = f"The picture could not be downloaded ({type(error).__name__})."
                     raise picture_failed("media_unreachable", what) from error
-            await asyncio.sleep(0.3 * 2**attempt)
+            await self._clock.sleep(0.3 * 2**attempt)
         raise AssertionError("the loop returns or raises")
 
     async def _fetch_once(self, url: str) -> bytes:

@@ -5,21 +5,19 @@ The only module that imports fal_client. The demo engine is reached through it t
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
-import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import anyio
 import fal_client
 import httpx
 from fal_client.auth import FAL_QUEUE_RUN_HOST
 from fal_client.client import USER_AGENT, AsyncBackupDomainTransport, AsyncRequestHandle
 
+from services.clock import SYSTEM, Clock
 from services.engines.fal.download import Downloader
 from services.engines.fal.pacing import next_interval
 from services.engines.fal.replies import failure_of, no_answer, picture_failed, reading_failed
@@ -93,7 +91,7 @@ class _Client(fal_client.AsyncClient):
 class FalGateway:
     """One key's way to the queue. Build it inside the event loop that uses it."""
 
-    def __init__(self, key: str, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(self, key: str, *, transport: httpx.AsyncBaseTransport | None = None, clock: Clock = SYSTEM) -> None:
         """`transport` replaces the network, for the demo engine and for tests."""
         self._secrets = tuple(part for part in (key, *key.split(":")) if len(part) >= SECRET_MIN)
         headers = {"Authorization": f"Key {key}", "User-Agent": USER_AGENT}
@@ -103,7 +101,8 @@ class FalGateway:
             timeout=READ_SECONDS,
         )
         self._client = _Client(self._http)
-        self._downloader = Downloader(transport)
+        self._clock = clock
+        self._downloader = Downloader(transport, clock)
 
     async def submit(self, request: GenerationRequest) -> Ticket:
         """Send the request once. Raises NotAccepted, SubmitUnanswered or RequestFailed."""
@@ -130,15 +129,15 @@ class FalGateway:
     async def follow(self, ticket: Ticket) -> AsyncIterator[Progress]:
         """Look at the request at growing intervals until it is completed. Raises Unreachable or RequestFailed."""
         handle = self._handle(ticket)
-        start = time.monotonic()
+        start = self._clock.monotonic()
         while not isinstance(status := await self._status(handle), fal_client.Completed):
             progress = _progress(status)
             yield progress
-            await asyncio.sleep(next_interval(time.monotonic() - start, progress.fraction))
+            await self._clock.sleep(next_interval(self._clock.monotonic() - start, progress.fraction))
 
     async def _status(self, handle: _Handle) -> fal_client.Status:
         try:
-            with anyio.fail_after(STATUS_SECONDS):  # asyncio.wait_for loses cancels before Python 3.12
+            with self._clock.limit(STATUS_SECONDS):
                 return await handle.status(with_logs=True)
         except fal_client.FalClientHTTPError as error:
             if error.status_code in (401, 403, 404):

@@ -10,24 +10,20 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import fal_client
 import httpx
 import pytest
 from pydantic import SecretStr
 from sqlalchemy.exc import OperationalError
-from support.standin import NGINX, WORKING, Clock, Lost, Reply, Seen, StandIn, Unsent, picture
+from support.clock import FakeClock
+from support.standin import NGINX, WORKING, Lost, Reply, Seen, StandIn, Unsent, picture
 from support.tls import serve_tls
 
-from services.engines.fal import download as download_module
 from services.engines.fal import gateway as gateway_module
 from services.engines.fal.transport import SubmitOnceTransport
 from services.errors import CannotWrite, NotAccepted
 from services.playground import Playground
 from services.request import GenerationRequest, ImageSize
-from services.run import Run, RunState, now
-from services.running import journal as journal_module
-from services.running import lost as lost_module
-from services.running import runner as runner_module
+from services.run import Run, RunState
 from services.settings import Settings
 
 REQUEST = GenerationRequest(prompt="a fox", seed=7, image_size=ImageSize(width=64, height=64))
@@ -36,18 +32,26 @@ DISK_FULL = "database or disk is full"
 
 
 @pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    return FakeClock().drive_fal_client(monkeypatch)
+
+
+@pytest.fixture
 def fal(monkeypatch: pytest.MonkeyPatch) -> StandIn:
     fal, real = StandIn(), gateway_module.FalGateway
-    monkeypatch.setattr(gateway_module, "FalGateway", lambda key, transport=None: real(key, transport=fal.transport()))
-    modules = (lost_module, runner_module, journal_module, gateway_module, download_module, fal_client.client)
-    Clock().drive(monkeypatch, *modules)
+
+    def lead_here(key: str, *, transport: object, clock: FakeClock) -> gateway_module.FalGateway:
+        return real(key, transport=fal.transport(), clock=clock)
+
+    monkeypatch.setattr(gateway_module, "FalGateway", lead_here)
     return fal
 
 
 @pytest.fixture
-async def playground(tmp_path: Path, fal: StandIn) -> AsyncIterator[Playground]:
+async def playground(tmp_path: Path, fal: StandIn, clock: FakeClock) -> AsyncIterator[Playground]:
     settings = {"fal_key": SecretStr("owner:secret"), "playground_engine": "fal", "playground_history": "shared"}
-    playground = Playground(Settings(**settings, playground_data_dir=tmp_path, fal_queue_run_host="none.invalid"))
+    settings |= {"playground_data_dir": tmp_path, "fal_queue_run_host": "none.invalid"}
+    playground = Playground(Settings(**settings), clock=clock)
     yield playground
     await playground.stop()
 
@@ -142,8 +146,8 @@ async def test_the_status_may_tell_anything_and_still_comes_to_its_end(playgroun
     assert (await make(playground)).state is DONE
 
 
-async def test_a_clock_that_jumps_back_does_no_harm(playground: Playground, fal: StandIn, monkeypatch: Any) -> None:
-    fal.script("status", lambda seen: monkeypatch.setattr(runner_module, "now", lambda: now() - timedelta(hours=3)))
+async def test_a_clock_that_jumps_back_does_no_harm(playground: Playground, fal: StandIn, clock: FakeClock) -> None:
+    fal.script("status", lambda seen: clock.set_back(timedelta(hours=3)))
     run = await make(playground)
     assert run.state is DONE
     assert run.seconds == 0

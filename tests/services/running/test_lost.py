@@ -7,20 +7,17 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
-import fal_client
 import httpx
 import pytest
 from pydantic import SecretStr
-from support.standin import Clock, Lost, Reply, Seen, StandIn
+from support.clock import FakeClock
+from support.standin import Lost, Reply, Seen, StandIn
 
 from services.engines.fal import gateway as gateway_module
 from services.library.scope import EVERYONE
 from services.playground import Playground
 from services.request import GenerationRequest, ImageSize
 from services.run import Run, RunState
-from services.running import journal as journal_module
-from services.running import lost as lost_module
-from services.running import runner as runner_module
 from services.running.lost import FOUND, NOT_ALLOWED, NOT_FOUND, NOT_REACHED, PAUSES_SECONDS
 from services.settings import Settings
 
@@ -30,20 +27,28 @@ Open = Callable[..., Playground]
 
 
 @pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    return FakeClock().drive_fal_client(monkeypatch)
+
+
+@pytest.fixture
 def fal(monkeypatch: pytest.MonkeyPatch) -> StandIn:
     fal, real = StandIn(), gateway_module.FalGateway
-    monkeypatch.setattr(gateway_module, "FalGateway", lambda key, transport=None: real(key, transport=fal.transport()))
-    Clock().drive(monkeypatch, lost_module, runner_module, journal_module, gateway_module, fal_client.client)
+
+    def lead_here(key: str, *, transport: object, clock: FakeClock) -> gateway_module.FalGateway:
+        return real(key, transport=fal.transport(), clock=clock)
+
+    monkeypatch.setattr(gateway_module, "FalGateway", lead_here)
     return fal
 
 
 @pytest.fixture
-async def open_(tmp_path: Path, fal: StandIn) -> AsyncIterator[Open]:
+async def open_(tmp_path: Path, fal: StandIn, clock: FakeClock) -> AsyncIterator[Open]:
     opened: list[Playground] = []
 
     def make(**settings: Any) -> Playground:
         defaults = {"fal_key": SecretStr("owner:secret"), "playground_engine": "fal", "playground_history": "shared"}
-        opened.append(Playground(Settings(**{**defaults, "playground_data_dir": tmp_path, **settings})))
+        opened.append(Playground(Settings(**{**defaults, "playground_data_dir": tmp_path, **settings}), clock=clock))
         return opened[-1]
 
     yield make
@@ -222,8 +227,8 @@ async def test_the_demo_engine_has_no_such_list(open_, fal):
     assert fal.count("list") == 0
 
 
-async def test_stopping_ends_the_search(open_, fal, monkeypatch):
-    monkeypatch.setattr(lost_module.asyncio, "sleep", asyncio.sleep)
+async def test_stopping_ends_the_search(open_, fal, clock):
+    clock.wakes.clear()
     playground = open_()
     fal.script("submit", LOST)
     (run,) = await press(playground)

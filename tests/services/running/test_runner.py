@@ -11,22 +11,21 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-import fal_client
 import httpx
 import pytest
 from PIL import Image
 from pydantic import SecretStr
+from support.clock import FakeClock
 from support.patience import PATIENCE_SECONDS
-from support.standin import COMPLETED, NGINX, Clock, Lost, Reply, Seen, StandIn, Unsent, picture
+from support.standin import COMPLETED, NGINX, Lost, Reply, Seen, StandIn, Unsent, picture
 
-from services.engines.fal import download as download_module
+from services.clock import SYSTEM, Clock
 from services.engines.fal import gateway as gateway_module
 from services.errors import CannotWrite
 from services.library.scope import EVERYONE
 from services.playground import Playground
 from services.request import GenerationRequest, ImageSize
 from services.run import FINAL_STATES, Run, RunState, Ticket, new_id, now
-from services.running import journal as journal_module
 from services.running import runner as runner_module
 from services.settings import Settings
 
@@ -41,23 +40,28 @@ BUSY = Reply(429, {"detail": "Too many requests"})
 def fal(monkeypatch: pytest.MonkeyPatch) -> StandIn:
     """Every gateway that is built leads here."""
     fal, real = StandIn(), gateway_module.FalGateway
-    monkeypatch.setattr(gateway_module, "FalGateway", lambda key, transport=None: real(key, transport=fal.transport()))
+
+    def lead_here(key: str, *, transport: object, clock: Clock = SYSTEM) -> gateway_module.FalGateway:
+        return real(key, transport=fal.transport(), clock=clock)
+
+    monkeypatch.setattr(gateway_module, "FalGateway", lead_here)
     return fal
 
 
 @pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     """Pauses cost a millisecond."""
-    return Clock().drive(monkeypatch, runner_module, journal_module, gateway_module, download_module, fal_client.client)
+    return FakeClock().drive_fal_client(monkeypatch)
 
 
 class Desk:
     """A playground on one folder, and what its history went through."""
 
-    def __init__(self, folder: Path, **settings: Any) -> None:
+    def __init__(self, folder: Path, clock: FakeClock, **settings: Any) -> None:
         self.folder = folder
         defaults = {"fal_key": SecretStr(OWNER_KEY), "playground_history": "shared", "playground_engine": "fal"}
-        self.playground = Playground(Settings(**{**defaults, "playground_data_dir": folder, **settings}))
+        defaults["fal_queue_run_host"] = "none.invalid"  # no list of requests there: test_lost.py is about it
+        self.playground = Playground(Settings(**{**defaults, "playground_data_dir": folder, **settings}), clock=clock)
         self.history, self.media = self.playground.history, self.playground.media
         self.versions: list[Run] = []
         self._tell, self.playground.changes.tell = self.playground.changes.tell, self._listen
@@ -111,11 +115,11 @@ class Desk:
 
 
 @pytest.fixture
-async def open_desk(fal: StandIn, tmp_path: Path) -> AsyncIterator[Callable[..., Desk]]:
+async def open_desk(fal: StandIn, clock: FakeClock, tmp_path: Path) -> AsyncIterator[Callable[..., Desk]]:
     desks: list[Desk] = []
 
     def open_(**settings: Any) -> Desk:
-        desks.append(Desk(tmp_path, **settings))
+        desks.append(Desk(tmp_path, clock, **settings))
         return desks[-1]
 
     yield open_
@@ -367,19 +371,13 @@ class TestCancel:
         assert fal.count("cancel") == 0
         assert desk.read(second).state is RunState.CANCELLED
 
-    async def test_pending_between_two_offers_is_never_sent(self, desk, fal, monkeypatch):
-        asleep, wake = asyncio.Event(), asyncio.Event()
-
-        async def sleep(_: float) -> None:
-            asleep.set()
-            await wake.wait()
-
-        monkeypatch.setattr(runner_module.asyncio, "sleep", sleep, raising=False)
+    async def test_pending_between_two_offers_is_never_sent(self, desk, fal, clock):
+        clock.wakes.clear()
         fal.script("submit", BUSY)
         (run,) = await desk.press()
-        await asyncio.wait_for(asleep.wait(), PATIENCE_SECONDS)
+        await asyncio.wait_for(clock.asleep.wait(), PATIENCE_SECONDS)
         assert (await desk.playground.cancel(None, run.id)).state is RunState.CANCELLED
-        wake.set()
+        clock.wakes.set()
         await asyncio.sleep(0.02)
         assert fal.count("submit") == 1
         assert desk.read(run).state is RunState.CANCELLED
@@ -560,7 +558,7 @@ class TestRecover:
         return desk.history.add([run])[0]
 
     async def ticket(self, fal: StandIn) -> Ticket:
-        gateway = gateway_module.FalGateway(OWNER_KEY)
+        gateway = gateway_module.FalGateway(OWNER_KEY, transport=fal.transport())
         ticket = await gateway.submit(REQUEST)
         await gateway.aclose()
         return ticket

@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from support.clock import FakeClock
 from support.shelf import a_picture, lines_of, parts_of
 
 from services.archive.errors import ArchiveError
@@ -23,7 +24,7 @@ from services.playground import Playground
 from services.request import GenerationRequest
 from services.run import Run, RunState, new_id, now
 from services.settings import Settings
-from ui.history.archive import _Tickets, archive_routes, sent
+from ui.history.archive import TICKET_SECONDS, _Tickets, archive_routes, sent
 from ui.history.tab import history_routes
 from ui.runs.routes import add_routes
 from ui.visitors import HEADER, visitor_of
@@ -36,7 +37,10 @@ class Desk:
     def __init__(self, folder: Path, **settings: Any) -> None:
         defaults = {"playground_engine": "demo", "playground_history": "visitor", "playground_demo_step_seconds": 0}
         self.folder = folder
-        self.playground = Playground(Settings(**{**defaults, "playground_data_dir": folder, **settings}))
+        self.clock = FakeClock()
+        self.playground = Playground(
+            Settings(**{**defaults, "playground_data_dir": folder, **settings}), clock=self.clock
+        )
         app = FastAPI()
         add_routes(app, self.playground, "/ui-assets/v1")
         for routes in (history_routes, archive_routes):
@@ -111,12 +115,12 @@ class TestExport:
                 answer = await desk.order(token, **body)
                 assert (answer.status_code, answer.json()["message"]) == (422, "There is nothing to export.")
 
-    async def test_the_address_is_nobody_s_guess_and_ends(self, desk, monkeypatch):
+    async def test_the_address_is_nobody_s_guess_and_ends(self, desk):
         desk.add()
         url = (await desk.order(everything=True)).json()["url"]
         assert (await desk.get(url)).status_code == 200
         assert (await desk.get(f"{url}x")).status_code == 404
-        monkeypatch.setattr("ui.history.archive.TICKET_SECONDS", 0)
+        desk.clock.advance(TICKET_SECONDS)
         assert (await desk.get(url)).status_code == 404
 
     @pytest.mark.parametrize("body", [{"kind": "exe"}, {"query": "steps:many"}, {"colour": 1}, {"ids": "x"}])
@@ -137,11 +141,12 @@ class TestExport:
         assert (await reading, ticks > 3) == (b"block", True)
         download.close()
 
-    def test_tickets_do_not_pile_up(self, monkeypatch):
-        tickets = _Tickets()
+    def test_tickets_do_not_pile_up(self):
+        clock = FakeClock()
+        tickets = _Tickets(clock)
         for _ in range(3):
             tickets.add(Scope("ann"), None, "zip")
-        monkeypatch.setattr("ui.history.archive.TICKET_SECONDS", 0)
+        clock.advance(TICKET_SECONDS)
         tickets.add(Scope("ann"), None, "zip")
         assert len(tickets._tickets) == 1
 

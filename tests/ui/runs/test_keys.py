@@ -8,17 +8,15 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
-import fal_client
 import httpx
 import pytest
 from pydantic import SecretStr
-from support.standin import Clock, Lost, Reply, StandIn
+from support.clock import FakeClock
+from support.standin import Lost, Reply, StandIn
 from support.whole import WholeApp, routes_of, whole_app
 
 from services.engines.fal import gateway as gateway_module
 from services.request import ENDPOINT, parse_request
-from services.running import journal as journal_module
-from services.running import runner as runner_module
 from ui.visitors import HEADER, visitor_of
 
 pytestmark = pytest.mark.filterwarnings(r"ignore::DeprecationWarning:gradio\.queueing")
@@ -40,8 +38,11 @@ def repeating(status: int) -> Any:
 def fal(monkeypatch: pytest.MonkeyPatch) -> StandIn:
     """Every gateway that is built leads here, and remembers the keys that it brought."""
     fal, real = StandIn(), gateway_module.FalGateway
-    Clock().drive(monkeypatch, runner_module, journal_module, gateway_module, fal_client.client)
-    monkeypatch.setattr(gateway_module, "FalGateway", lambda key, transport=None: real(key, transport=fal.transport()))
+
+    def lead_here(key: str, *, transport: object, clock: FakeClock) -> gateway_module.FalGateway:
+        return real(key, transport=fal.transport(), clock=clock)
+
+    monkeypatch.setattr(gateway_module, "FalGateway", lead_here)
     return fal
 
 
@@ -55,7 +56,9 @@ def logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixtur
 @pytest.fixture
 async def whole(tmp_path: Path, fal: StandIn, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[WholeApp]:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
-    async with whole_app(tmp_path / "data", playground_engine="fal", fal_key=SecretStr(OWNER_KEY)) as whole:
+    clock = FakeClock().drive_fal_client(monkeypatch)
+    settings = {"playground_engine": "fal", "fal_queue_run_host": "none.invalid"}  # no list of requests there
+    async with whole_app(tmp_path / "data", clock, fal_key=SecretStr(OWNER_KEY), **settings) as whole:
         yield whole
 
 

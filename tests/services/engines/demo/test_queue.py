@@ -21,6 +21,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from support.clock import FakeClock
 from support.patience import PATIENCE_SECONDS
 
 from services.engines.demo import shelf
@@ -490,10 +491,11 @@ class TestMemory:
         assert (await client.get(made[0][0])).content == made[0][1]
         assert len(painter.asked) == 3
 
-    async def test_no_longer_than_allowed(self, serve, painter, monkeypatch):
-        client = serve()
+    async def test_no_longer_than_allowed(self, serve, painter):
+        clock = FakeClock()
+        client = serve(clock=clock)
         made = await self.pictures(client, 1)
-        monkeypatch.setattr(shelf, "KEEP_SECONDS", 0)
+        clock.advance(shelf.KEEP_SECONDS)
         assert (await client.get(made[0][0])).content == made[0][1]
         assert len(painter.asked) == 2
 

@@ -11,7 +11,8 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 import trustme
-from support.standin import Clock, Lost, Reply, StandIn, Taken, Unsent, picture
+from support.clock import FakeClock
+from support.standin import Lost, Reply, StandIn, Taken, Unsent, picture
 
 from services.engines.fal import download as download_module
 from services.engines.fal.download import ATTEMPTS, MAX_BYTES, Downloader
@@ -23,8 +24,8 @@ MEGABYTE = 2**20
 
 
 @pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    return Clock().drive(monkeypatch, download_module)
+def clock() -> FakeClock:
+    return FakeClock()
 
 
 @pytest.fixture
@@ -36,8 +37,8 @@ def fal() -> StandIn:
 
 
 @pytest.fixture
-async def downloader(fal: StandIn) -> AsyncIterator[Downloader]:
-    downloader = Downloader(fal.transport())
+async def downloader(fal: StandIn, clock: FakeClock) -> AsyncIterator[Downloader]:
+    downloader = Downloader(fal.transport(), clock)
     yield downloader
     await downloader.aclose()
 
@@ -105,11 +106,11 @@ class TestTrouble:
         assert clock.sleeps == [pytest.approx(0.6), pytest.approx(1.2)]
         assert await downloader.fetch(ADDRESS) == PICTURE, "a later try is a new one"
 
-    async def test_a_host_that_never_finishes(self, downloader, fal, monkeypatch):
+    async def test_a_host_that_never_finishes(self, downloader, fal, clock):
         async def never(_: object) -> None:
+            clock.advance(download_module.TOTAL_SECONDS)
             await asyncio.Event().wait()
 
-        monkeypatch.setattr(download_module, "TOTAL_SECONDS", 0.05)
         fal.script("media", never)
         assert (await failure_of(downloader)).code == "media_timeout"
 

@@ -16,7 +16,8 @@ from typing import Any
 import fal_client
 import httpx
 import pytest
-from support.standin import COMPLETED, NGINX, WAITING, WORKING, Clock, Lost, Reply, StandIn, Unsent, addresses
+from support.clock import FakeClock
+from support.standin import COMPLETED, NGINX, WAITING, WORKING, Lost, Reply, StandIn, Unsent, addresses
 
 from services.engines.fal import gateway as gateway_module
 from services.engines.fal.gateway import FalGateway, Progress, Result, _Client, _fraction
@@ -36,14 +37,14 @@ def fal() -> StandIn:
 
 
 @pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     """Neither we nor fal's client ever wait for real."""
-    return Clock().drive(monkeypatch, gateway_module, fal_client.client)
+    return FakeClock().drive_fal_client(monkeypatch)
 
 
 @pytest.fixture
-async def gateway(fal: StandIn) -> AsyncIterator[FalGateway]:
-    gateway = FalGateway(KEY, transport=fal.transport())
+async def gateway(fal: StandIn, clock: FakeClock) -> AsyncIterator[FalGateway]:
+    gateway = FalGateway(KEY, transport=fal.transport(), clock=clock)
     yield gateway
     await gateway.aclose()
 
@@ -441,11 +442,11 @@ class TestFollow:
         assert len(await looks(gateway, ticket)) == 2, "asking again goes on where it was"
         assert fal.count("submit") == 1
 
-    async def test_a_look_that_hangs_is_given_up(self, gateway, fal, monkeypatch):
+    async def test_a_look_that_hangs_is_given_up(self, gateway, fal, clock):
         async def never(_: Any) -> None:
+            clock.advance(gateway_module.STATUS_SECONDS)
             await asyncio.Event().wait()
 
-        monkeypatch.setattr(gateway_module, "STATUS_SECONDS", 0.05)
         ticket = await gateway.submit(REQUEST)
         fal.script("status", never)
         with pytest.raises(Unreachable):
@@ -527,10 +528,10 @@ class TestPacing:
     @pytest.mark.parametrize("with_logs", [True, False])
     @pytest.mark.parametrize("queued", [0.0, 6.0])
     async def test_at_most_40_looks_and_a_short_delay(self, gateway, fal, clock, with_logs, queued):
-        start = clock.now
+        start = clock.passed
 
         def stage(_: Any) -> Reply:
-            passed = clock.now - start
+            passed = clock.passed - start
             if passed >= self.SECONDS:
                 return Reply(200, COMPLETED)
             if passed < queued:
@@ -542,7 +543,7 @@ class TestPacing:
         fal.script("status", *[stage] * 500)
         await looks(gateway, await gateway.submit(REQUEST))
         assert 10 < fal.count("status") <= 40
-        assert clock.now - start - self.SECONDS <= (0.6 if with_logs and not queued else 1.6)
+        assert clock.passed - start - self.SECONDS <= (0.6 if with_logs and not queued else 1.6)
 
     def test_the_interval_grows_with_the_time_waited_up_to_a_limit(self):
         intervals = [next_interval(seconds) for seconds in (0, 1, 4, 8, 12, 60, 3600)]

@@ -1,0 +1,45 @@
+"""Time, as the use cases read it: given to each of them, so that a test can let it pass."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Protocol
+
+import anyio
+
+from services.run import now
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """The date and time in UTC. May jump, when the machine's clock is set."""
+
+    def monotonic(self) -> float:
+        """Seconds since some moment. Never jumps."""
+
+    async def sleep(self, seconds: float) -> None: ...
+
+    def limit(self, seconds: float) -> AbstractContextManager[object]:
+        """A block that raises TimeoutError where it takes longer."""
+
+
+class SystemClock:
+    """This machine's."""
+
+    def now(self) -> datetime:
+        return now()
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    def limit(self, seconds: float) -> AbstractContextManager[object]:
+        return anyio.fail_after(seconds)  # asyncio.wait_for loses cancels before Python 3.12
+
+
+SYSTEM = SystemClock()

@@ -1,0 +1,82 @@
+"""A clock that the test sets: pauses cost a millisecond, and what is waited for comes when the test says so."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+import anyio
+import fal_client.client
+import pytest
+
+from services.run import now
+
+
+class FakeClock:
+    """Time passes by sleeping, and by `advance`. The event loop keeps its real clock."""
+
+    def __init__(self) -> None:
+        self.passed = 0.0
+        self.sleeps: list[float] = []
+        self.asleep = asyncio.Event()
+        """Someone has begun to sleep."""
+        self.wakes = asyncio.Event()
+        """Cleared, no sleep ends."""
+        self.wakes.set()
+        self._began = now()
+        self._limits: dict[anyio.CancelScope, float] = {}
+
+    def now(self) -> datetime:
+        return self._began + timedelta(seconds=self.passed)
+
+    def monotonic(self) -> float:
+        return 1000.0 + self.passed
+
+    async def sleep(self, seconds: float) -> None:
+        self.sleeps.append(seconds)
+        self.passed += seconds
+        self.asleep.set()
+        await asyncio.sleep(0.001)
+        await self.wakes.wait()
+
+    @contextmanager
+    def limit(self, seconds: float) -> Iterator[None]:
+        """Only `advance` brings its end: the others' pauses are not its time."""
+        with anyio.CancelScope() as scope:
+            self._limits[scope] = self.passed + seconds
+            try:
+                yield
+            finally:
+                del self._limits[scope]
+        if scope.cancelled_caught:
+            raise TimeoutError
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass at once."""
+        self.passed += seconds
+        for scope, end in list(self._limits.items()):
+            if end <= self.passed:
+                scope.cancel()
+
+    def set_back(self, by: timedelta) -> None:
+        """The machine's clock is set; no time passes."""
+        self._began -= by
+
+    def drive_fal_client(self, monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+        """fal's own client takes no clock."""
+        monkeypatch.setattr(fal_client.client, "asyncio", _Led(asyncio, sleep=self.sleep))
+        return self
+
+
+class _Led:
+    """A module with some names led elsewhere."""
+
+    def __init__(self, module: Any, **led: Any) -> None:
+        self.__dict__.update(led)
+        self._module = module
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._module, name)
