@@ -18,8 +18,8 @@ from services.errors import BudgetExceeded, FieldIssue, InvalidRequest, KeyNeede
 from services.grids.blind.ballots import Ballots
 from services.grids.planner import Planner
 from services.grids.service import Grids
+from services.intake.batch import requests_of
 from services.intake.limits import Limits
-from services.intake.press import requests_of
 from services.intake.pricing import Cheaper, Prices
 from services.library.changes import Changes
 from services.library.erase import Erase
@@ -305,10 +305,10 @@ class Playground:
             await asyncio.to_thread(self._purge)
 
     def _purge(self) -> None:
-        days = self.settings.keep_nobodys_days
+        days = self.settings.keep_anonymous_days
         self.erase.deleted(self.clock.now() - timedelta(seconds=UNDO_SECONDS), self._midnight())
         if days is not None:
-            self.erase.nobodys(min(self.clock.now() - timedelta(days=days), self._midnight()))
+            self.erase.anonymous(min(self.clock.now() - timedelta(days=days), self._midnight()))
 
     async def delete_everything(self, visitor: str | None) -> int:
         """All that is kept of a visitor, for good: pictures, settings, the key. Returns how many pictures went.

@@ -32,7 +32,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 from services.errors import InvalidRequest
-from services.faults import issues_of, plain
+from services.issues import issues_of, plain
 
 ENDPOINT = "fal-ai/flux-2-flex"
 MODEL_NAME = "FLUX.2 [flex]"
@@ -345,14 +345,14 @@ def caption(request: GenerationRequest) -> str:
     ]
     told_elsewhere = {"prompt", "image_size", "num_inference_steps", "guidance_scale", "seed"}
     words += [
-        told(name, getattr(request, name))
+        format_value(name, getattr(request, name))
         for name, parameter in PARAMETERS.items()
         if name not in told_elsewhere and getattr(request, name) != parameter.default
     ]
     return " · ".join(words)
 
 
-def told(name: str, value: Any) -> str:
+def format_value(name: str, value: Any) -> str:
     """One parameter's value in short words: `steps 28`, `expansion off`."""
     return f"{PARAMETERS[name].short} {in_words(value)}"
 

@@ -207,7 +207,7 @@ class Settings(BaseSettings):
         return self._or_on_spaces(self.playground_queue_limit, 200)
 
     @property
-    def keep_nobodys_days(self) -> float | None:
+    def keep_anonymous_days(self) -> float | None:
         """None: for good. In a shared history nothing is nobody's."""
         kept = self._or_on_spaces(self.playground_keep_nobodys_days, 30.0)
         return kept if self.history_mode == "visitor" else None

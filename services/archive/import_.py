@@ -17,7 +17,7 @@ from pathlib import Path
 from services.archive.errors import ArchiveError
 from services.archive.lines import RunLine
 from services.archive.ownership import Owner
-from services.archive.relations import Kin
+from services.archive.relations import Relations
 from services.archive.safety import Bundle, Limits, opened
 from services.archive.staging import Staging, staging, thumb_of
 from services.library.archive_rows import KnownRun, RestoreRows, RestoreWriting
@@ -80,7 +80,7 @@ class _Restoring:
         self._rows, self._media, self._bundle = rows, media, bundle
         self._owner, self._staged, self._tell = owner, staged, tell
         self._scope = Scope(owner.visitor, everyone=owner.shares)
-        self._kin = Kin(owner, self._scope)
+        self._relations = Relations(owner, self._scope)
         self._order: list[str] = []
         self._names: list[str] = []
         self._newest: datetime | None = None
@@ -90,12 +90,12 @@ class _Restoring:
 
     def all(self) -> Restored:
         self._look()
-        self._settle_ids()
+        self._resolve_ids()
         originals, without = self._stage()
         with self._rows.writing() as writing:
             self._write(writing)
         new = len(self._order) - len(self._here)
-        grids = tuple(self._kin.grids)
+        grids = tuple(self._relations.grids)
         return Restored(restored=new, here=len(self._here), originals=originals, without=without, grids=grids)
 
     # -- looking -----------------------------------------------------------------------------------------------------
@@ -110,11 +110,11 @@ class _Restoring:
             self._newest = max(self._newest or line.created_at, line.created_at)
             if line.picture:
                 self._names.append(line.picture.name)
-            self._kin.see(line)
+            self._relations.see(line)
         for grid in self._bundle.grids():
-            self._kin.see(grid)
+            self._relations.see(grid)
 
-    def _settle_ids(self) -> None:
+    def _resolve_ids(self) -> None:
         """An id that belongs to another visitor is replaced by one of this visitor's own."""
         found = self._rows.known(self._order)
         others = {here.id for here in found.values() if not self._is_mine(here)}
@@ -161,9 +161,9 @@ class _Restoring:
 
     def _write(self, writing: RestoreWriting) -> None:
         """All of it. It can be done again from the start where its transaction was undone."""
-        self._kin.settle(writing, self._ids)
+        self._relations.resolve_ids(writing, self._ids)
         self._write_runs(writing)
-        self._kin.write(writing, self._bundle.grids())
+        self._relations.write(writing, self._bundle.grids())
 
     def _write_runs(self, writing: RestoreWriting) -> None:
         seq = writing.first_seq(self._scope, self._newest, len(self._order) - len(self._here))
@@ -180,7 +180,7 @@ class _Restoring:
         lacks = line.picture is not None and line.picture.name not in self._bundle.media
         return line.run(
             **self._owner.changes(line),
-            **self._kin.of(line),
+            **self._relations.of(line),
             id=self._ids[line.id],
             picture=self._picture(line),
             original_removed_at=line.original_removed_at or now() if lacks else None,

@@ -18,8 +18,8 @@ PROJECTS_MAX, GRIDS_MAX = 10_000, 50_000
 IDS = re.compile("[0-9a-f]{32}")
 
 
-class Kin:
-    """`see` every line, `settle` the ids that projects and grids have here, ask for those `of` a run, and `write`."""
+class Relations:
+    """`see` every line, `resolve_ids` that that projects and grids have here, ask for those `of` a run, and `write`."""
 
     def __init__(self, owner: Owner, scope: Scope) -> None:
         self._owner, self._scope = owner, scope
@@ -39,7 +39,7 @@ class Kin:
         if len(self._projects) > PROJECTS_MAX or len(self._grids) > GRIDS_MAX:
             raise ArchiveError("too_many", "There are too many projects or grids in it.")
 
-    def settle(self, writing: RestoreWriting, run_ids: Mapping[str, str]) -> None:
+    def resolve_ids(self, writing: RestoreWriting, run_ids: Mapping[str, str]) -> None:
         """`run_ids`: id in the file → id here. New projects are written."""
         self._run_ids = run_ids
         self._grid_ids = self._own_ids(self._grids, writing.grid_visitors)

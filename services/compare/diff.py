@@ -14,7 +14,7 @@ from itertools import takewhile
 from typing import Any, Literal
 
 from services.intake.pricing import dollars
-from services.request import PARAMETERS, PRESET_PIXELS, ImageSize, Parameter, told
+from services.request import PARAMETERS, PRESET_PIXELS, ImageSize, Parameter, format_value
 from services.run import Run
 
 LETTERS = "ABCDEFGH"
@@ -154,7 +154,7 @@ def _label_value(parameter: Parameter, value: str, own_words: str) -> str:
     if parameter.kind == "size":
         return value
     counts = parameter.kind == "slider" and parameter.step is not None and parameter.step % 1 == 0
-    return f"{value} {parameter.short}" if counts else told(parameter.name, value)
+    return f"{value} {parameter.short}" if counts else format_value(parameter.name, value)
 
 
 def _own_words(prompts: Sequence[str]) -> list[str]:

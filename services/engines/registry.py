@@ -68,37 +68,38 @@ class Engines:
     def forget_key(self, visitor: str) -> None:
         """Forget the key and the gateway that holds it; runs that are being followed end with theirs."""
         self._visitor_keys.pop(visitor, None)
-        self._gateways.pop(_visitor_lane(visitor), None)
+        self._gateways.pop(_visitors_key(visitor), None)
 
-    def lane(self, run: Run) -> str:
-        """Runs of one lane share a gateway and the limit of requests in flight: one lane for each key."""
-        return _visitor_lane(run.visitor or "") if run.key_of == "visitor" else run.engine
+    def key_name(self, run: Run) -> str:
+        """A name for the fal key that a run is asked with, never the key itself: runs of one key share a gateway and
+        its limit of requests in flight."""
+        return _visitors_key(run.visitor or "") if run.key_of == "visitor" else run.engine
 
     def gateway(self, run: Run) -> FalGateway:
         """The way to the engine this run was asked of. Raises KeyNeeded where its key is not known now."""
-        lane = self.lane(run)
+        name = self.key_name(run)
         if run.engine == "demo":
-            return self._gateway(lane, "the demo engine needs no key", demo=True)
+            return self._gateway(name, "the demo engine needs no key", demo=True)
         if run.key_of == "visitor":
             if not self.has_key(run.visitor):
                 raise KeyNeeded
             held = self._visitor_keys[run.visitor or ""]
             held.used = self._clock.monotonic()
-            return self._gateway(lane, held.key)
+            return self._gateway(name, held.key)
         if self._owner_key is None:
             raise KeyNeeded
-        return self._gateway(lane, self._owner_key)
+        return self._gateway(name, self._owner_key)
 
-    def _gateway(self, lane: str, key: str, *, demo: bool = False) -> FalGateway:
-        if lane not in self._gateways:
+    def _gateway(self, name: str, key: str, *, demo: bool = False) -> FalGateway:
+        if name not in self._gateways:
             from services.engines.fal.gateway import (
                 FalGateway,  # fal_client is needed with the first picture, not to start
             )
 
-            self._gateways[lane] = FalGateway(
+            self._gateways[name] = FalGateway(
                 key, transport=self._demo_transport() if demo else None, clock=self._clock
             )
-        return self._gateways[lane]
+        return self._gateways[name]
 
     def _demo_transport(self) -> httpx.AsyncBaseTransport:
         import httpx
@@ -122,5 +123,5 @@ class Engines:
             await self._demo_queue.aclose()
 
 
-def _visitor_lane(visitor: str) -> str:
+def _visitors_key(visitor: str) -> str:
     return f"visitor:{visitor}"

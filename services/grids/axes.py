@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict
 
 from services.compare.diff import value_text
 from services.errors import FieldIssue, InvalidRequest
-from services.faults import plain
 from services.grids.axis_syntax import MAX_VALUES, ItemError, join_items, read_numbers, split_items
+from services.issues import plain
 from services.request import (
     PARAMETERS,
     PRESET_LABELS,
@@ -74,14 +74,14 @@ class Axis(BaseModel):
 def parse_axis(field: str, values: str | Sequence[Any], base: GenerationRequest) -> Axis:
     """Read an axis from a text, or a list whose texts are items. Raises InvalidRequest that names axis and item."""
     if field not in AXIS_LABELS:
-        raise _fault(field, f"{field!r} cannot be an axis. Axes are {', '.join(AXIS_LABELS)}.")
+        raise _invalid(field, f"{field!r} cannot be an axis. Axes are {', '.join(AXIS_LABELS)}.")
     label = AXIS_LABELS[field]
     try:
         found = _values(field, _items(field, values), base)
     except ItemError as error:
-        raise _fault(field, f"{label}: {error}.") from error
+        raise _invalid(field, f"{label}: {error}.") from error
     if not found:
-        raise _fault(field, f"{label}: no values. Write at least one.")
+        raise _invalid(field, f"{label}: no values. Write at least one.")
     kept, duplicates = _once(field, found)
     return Axis(field=field, values=kept, duplicates=duplicates)
 
@@ -122,7 +122,7 @@ def _item_text(value: Any) -> str:
     return plain(value) if isinstance(value, float) else str(value)
 
 
-def _fault(field: str, message: str) -> InvalidRequest:
+def _invalid(field: str, message: str) -> InvalidRequest:
     return InvalidRequest((FieldIssue(field=field, message=message),))
 
 
@@ -237,7 +237,7 @@ def check_found(axis: Axis, prompts: Sequence[str]) -> None:
         for prompt in prompts:
             if value["find"] not in prompt:
                 where = "the prompt" if len(prompts) == 1 else f"the prompt “{prompt[:60]}”"
-                raise _fault(axis.field, f"{axis.label}: “{value['find'][:60]}” is not in {where}.")
+                raise _invalid(axis.field, f"{axis.label}: “{value['find'][:60]}” is not in {where}.")
 
 
 # -- rules -------------------------------------------------------------------------------------------------------------
@@ -255,7 +255,7 @@ def _checked(parameter: Parameter, values: list[Any]) -> list[Any]:
     if faults:
         told = list(dict.fromkeys(faults))
         more = f" And {len(told) - FAULTS_TOLD} more." if len(told) > FAULTS_TOLD else ""
-        raise _fault(parameter.name, " ".join(told[:FAULTS_TOLD]) + more)
+        raise _invalid(parameter.name, " ".join(told[:FAULTS_TOLD]) + more)
     return found
 
 

@@ -92,7 +92,7 @@ class GridPlan(BaseModel):
             replaced = next((axis for axis in self.axes if axis.field == SEARCH_REPLACE), None)
             if replaced is None or error.issues[0].field != "prompt":
                 raise
-            raise _fault(f"{replaced.label}: {error.issues[0].message}", replaced.field) from error
+            raise _invalid(f"{replaced.label}: {error.issues[0].message}", replaced.field) from error
 
 
 def key_of(request: GenerationRequest) -> str:
@@ -123,14 +123,14 @@ def read_plan(data: Any) -> GridPlan:
         axes = [(str(axis["field"]), axis["values"]) for axis in data["axes"]]
         return parse_plan(parse_request(dict(data["base"])), axes)
     except (KeyError, TypeError, ValueError, ValidationError, ItemError) as error:
-        raise _fault("This holds no plan of a grid that can be read.") from error
+        raise _invalid("This holds no plan of a grid that can be read.") from error
 
 
 def checked(plan: GridPlan) -> GridPlan:
     count = prod(plan.size)
     if count > MAX_CELLS:
         sizes = " × ".join(map(str, plan.size))
-        raise _fault(f"{sizes} = {count:,} cells are too many; {MAX_CELLS:,} are allowed. Take some values away.")
+        raise _invalid(f"{sizes} = {count:,} cells are too many; {MAX_CELLS:,} are allowed. Take some values away.")
     prompts = next((axis.values for axis in plan.axes if axis.field == "prompt"), (plan.base.prompt,))
     for axis in plan.axes:
         if axis.field == SEARCH_REPLACE:
@@ -140,14 +140,14 @@ def checked(plan: GridPlan) -> GridPlan:
 
 def _check_fields(fields: Sequence[str]) -> None:
     if not fields:
-        raise _fault("Choose an axis and write its values.")
+        raise _invalid("Choose an axis and write its values.")
     if len(fields) > len(SLOTS):
-        raise _fault(f"A grid has {len(SLOTS)} axes at most, not {len(fields)}.")
+        raise _invalid(f"A grid has {len(SLOTS)} axes at most, not {len(fields)}.")
     for place, field in enumerate(fields):
         if field != SEARCH_REPLACE and field in fields[:place]:
             label = AXIS_LABELS.get(field, field)
-            raise _fault(f"{label} stands on two axes. Choose another parameter for one of them.", field)
+            raise _invalid(f"{label} stands on two axes. Choose another parameter for one of them.", field)
 
 
-def _fault(message: str, field: str = "grid") -> InvalidRequest:
+def _invalid(message: str, field: str = "grid") -> InvalidRequest:
     return InvalidRequest((FieldIssue(field=field, message=message),))

@@ -32,7 +32,7 @@ class Named:
 
 
 @dataclass(frozen=True)
-class Found:
+class Matching:
     """All that a search finds up to the run of seq `newest`, but for some: what came later was not seen."""
 
     query: Query
@@ -43,7 +43,7 @@ class Found:
         return and_(found_by(scope, self.query), runs.c.seq <= self.newest, ~_is_one_of(self.but_for))
 
 
-Chosen = Named | Found
+Chosen = Named | Matching
 
 
 def _is_one_of(ids: Iterable[str]) -> ColumnElement[bool]:

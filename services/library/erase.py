@@ -30,7 +30,7 @@ class Erase:
         """What was deleted before then. What was paid for since `asked_before` stays to be counted, without files."""
         self._drop_files(self._history.purge(deleted_before, asked_before))
 
-    def nobodys(self, asked_before: datetime) -> None:
+    def anonymous(self, asked_before: datetime) -> None:
         """What callers without a token asked for before then."""
         self._drop_files(self._history.forget(runs.c.visitor.is_(None) & (runs.c.created_at < stamp(asked_before))))
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from services.metadata.infotext import notes_on
 from services.metadata.record import parse_json
-from services.metadata.settle import Reading
+from services.metadata.validate import Reading
 
 NODES_MAX = 5_000
 """Nodes looked at in one walk."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from services.metadata.infotext import notes_on
 from services.metadata.record import COMMENT_KEY, TEXT_KEY, parse_json
-from services.metadata.settle import Reading
+from services.metadata.validate import Reading
 
 Texts = dict[str, str]
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.metadata.record import PRODUCT, parse_json
-from services.metadata.settle import Reading
+from services.metadata.validate import Reading
 from services.request import MODEL_NAME, PARAMETERS
 from services.run import Run
 

@@ -12,14 +12,14 @@ from services.metadata.errors import FILE_MAX, MetadataError
 from services.metadata.foreign import fooocus, invokeai, novelai, swarmui
 from services.metadata.infotext import read_infotext
 from services.metadata.record import COMMENT_KEY, FORMAT, PRODUCT, RECORD_KEY, TEXT_KEY, Embedded, Record, parse_json
-from services.metadata.settle import Found, Reading, settle
+from services.metadata.validate import FoundSettings, Reading, validated
 from services.request import GenerationRequest, parse_request
 
 SETTINGS_KEYS = (RECORD_KEY, TEXT_KEY, "prompt", "invokeai_metadata", "sd-metadata", "Dream")
 """Where generators write. Something there that nobody can read is damaged, not absent."""
 
 
-def read_settings(data: bytes) -> Found:
+def read_settings(data: bytes) -> FoundSettings:
     """The settings in the bytes of a PNG, JPEG or WebP file: ours, or those of AUTOMATIC1111, Forge, SwarmUI,
     InvokeAI, ComfyUI, Fooocus or NovelAI. Takes about a millisecond; no pixel is decoded.
 
@@ -35,7 +35,7 @@ def read_settings(data: bytes) -> Found:
         if reading is None:
             damaged = embedded.notes or any(texts.get(key, "").strip() for key in SETTINGS_KEYS)
             raise MetadataError("damaged" if damaged else "no_settings")
-        found = settle(reading)
+        found = validated(reading)
     return replace(found, notes=(*found.notes, *embedded.notes))
 
 
@@ -69,7 +69,7 @@ def _is_object(text: str | None) -> bool:
     return isinstance(parse_json(text), dict)
 
 
-def _ours(text: str | None) -> Found | None:
+def _ours(text: str | None) -> FoundSettings | None:
     """From our record; None where there is none, or none that is whole."""
     record = Record.from_json(text) if text else None
     if record is None:
@@ -88,8 +88,8 @@ def _ours(text: str | None) -> Found | None:
         request: GenerationRequest = parse_request(values)
     except InvalidRequest:
         reading = Reading(PRODUCT, {name: _as_written(value) for name, value in values.items()}, notes=tuple(notes))
-        return replace(settle(reading), record=record)
-    return Found(PRODUCT, request.model_dump(mode="json"), request, notes=tuple(notes), record=record)
+        return replace(validated(reading), record=record)
+    return FoundSettings(PRODUCT, request.model_dump(mode="json"), request, notes=tuple(notes), record=record)
 
 
 def _as_written(value: Any) -> Any:

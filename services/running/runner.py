@@ -26,7 +26,7 @@ from services.run import AT_FAL_STATES, Run, RunState, Ticket
 from services.running import repeat
 from services.running.journal import Journal
 from services.running.lost import LostSubmits
-from services.running.slots import Slots
+from services.running.semaphore import KeySemaphores
 
 log = logging.getLogger(__name__)
 
@@ -57,8 +57,8 @@ class Runner:
         self._engines = engines
         self._prices = prices
         self._clock = clock
-        self._slots = Slots(max_concurrent)
-        self._fetching = Slots(max_concurrent)
+        self._in_flight = KeySemaphores(max_concurrent)
+        self._fetching = KeySemaphores(max_concurrent)
         self._lost = LostSubmits(history, engines, changes, clock, fal_api_host, self.take)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._sending: set[str] = set()
@@ -145,14 +145,14 @@ class Runner:
     async def _to_the_picture(self, run: Run) -> Run | None:
         """Send, follow, fetch; None where it is not sent (now). While a picture is fetched the next request is at fal
         already; no further ones are, where pictures cannot be fetched."""
-        lane = self._engines.lane(run)
+        key = self._engines.key_name(run)
         async with AsyncExitStack() as fetching:
-            async with self._slots.one(lane, _rank(run)):
+            async with self._in_flight.slot(key, _rank(run)):
                 accepted = run if run.ticket else await self._submit(run)
                 if accepted is None or self._stopping:
                     return None
                 ended = await self._patiently(self._follow, accepted)
-                await fetching.enter_async_context(self._fetching.one(lane))
+                await fetching.enter_async_context(self._fetching.slot(key))
             return await self._patiently(self._fetch, ended)
 
     async def _submit(self, run: Run) -> Run | None:

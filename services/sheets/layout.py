@@ -24,7 +24,7 @@ class AxisLabels:
 
 
 @dataclass(frozen=True)
-class Cell:
+class SheetCell:
     run: Run | None
     """None where it was not made."""
     original: Path | None
@@ -34,7 +34,7 @@ class Cell:
     """What stands in place of the picture: `timed out · not charged`, `not made`."""
 
 
-NO_CELL = Cell(None, None, None, "not made")
+NO_CELL = SheetCell(None, None, None, "not made")
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class GridLayout:
     x: AxisLabels
     y: AxisLabels | None
     z: AxisLabels | None
-    cells: Mapping[Place, Cell]
+    cells: Mapping[Place, SheetCell]
     plan: dict[str, Any]
     """JSON that restores the grid's plan. Exports carry it along as it is and do not look into it."""
     made_at: datetime
@@ -55,7 +55,7 @@ class GridLayout:
         axes = (self.x, self.y, self.z)
         return tuple(len(axis.values) if axis else 1 for axis in axes)  # type: ignore[return-value]
 
-    def cell(self, place: Place) -> Cell:
+    def cell(self, place: Place) -> SheetCell:
         return self.cells.get(place, NO_CELL)
 
     def places(self) -> list[Place]:

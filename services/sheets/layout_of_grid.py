@@ -6,7 +6,7 @@ from services.grids.axes import Axis
 from services.grids.service import GridView
 from services.library.media import Media
 from services.run import Run, RunState
-from services.sheets.layout import AxisLabels, Cell, GridLayout
+from services.sheets.layout import AxisLabels, GridLayout, SheetCell
 
 WORDS = {RunState.CANCELLED: "cancelled", RunState.UNKNOWN: "no answer from fal"}
 MESSAGE_CUT = 120
@@ -33,11 +33,11 @@ def _labels(axis: Axis) -> AxisLabels:
     return AxisLabels(axis.label, axis.labels)
 
 
-def _cell(run: Run | None, media: Media) -> Cell:
+def _cell(run: Run | None, media: Media) -> SheetCell:
     if run is None or run.picture is None:
-        return Cell(run, None, None, _words(run))
+        return SheetCell(run, None, None, _words(run))
     original, thumb = media.find("media", run.picture.name), media.find("thumbs", run.picture.thumb)
-    return Cell(run, original, thumb, "" if original else "the picture's file is gone")
+    return SheetCell(run, original, thumb, "" if original else "the picture's file is gone")
 
 
 def _words(run: Run | None) -> str:

@@ -13,7 +13,7 @@ from typing import TypeVar
 from PIL import Image
 
 from services.library.media import FORMATS
-from services.sheets.layout import Cell, Place
+from services.sheets.layout import Place, SheetCell
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ AHEAD = 2 * THREADS
 @dataclass(frozen=True)
 class Wanted:
     place: Place
-    cell: Cell
+    cell: SheetCell
     width: int
     height: int
     """The box in pixels that the picture must fit."""

@@ -10,7 +10,7 @@ from services.compare.diff import NOT_KNOWN, RESULTS, value_text
 from services.intake.pricing import dollars
 from services.request import MODEL_NAME, PARAMETERS
 from services.run import Run, RunState
-from services.sheets.layout import AxisLabels, Cell, GridLayout, Place
+from services.sheets.layout import AxisLabels, GridLayout, Place, SheetCell
 
 Preset = Literal["client", "technical"]
 """`client` shows the pictures and what was compared; `technical` adds all that making them again needs."""
@@ -127,7 +127,7 @@ def _captions(layout: GridLayout, runs: list[Run]) -> dict[Place, str]:
     return {place: caption(cell.run) for place, cell in layout.cells.items() if cell.run and cell.original}
 
 
-def _in_place(cell: Cell, technical: bool) -> str:
+def _in_place(cell: SheetCell, technical: bool) -> str:
     """A client is not told what was charged."""
     if technical:
         return cell.words or NOTHING_SAID

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, expect
 from support.page import NewVisitor, PlaygroundPage
+from support.projects import Shelf, lines_of, parts_of
 from support.server import AppServer, serve_app
-from support.shelf import Shelf, lines_of, parts_of
 
 
 def history(page: PlaygroundPage) -> Locator:

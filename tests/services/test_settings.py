@@ -96,7 +96,7 @@ class TestHistoryAndBudgets:
     )
     def test_limits_are_unset_except_on_spaces(self, settings, environ, limits):
         found = settings(**environ)
-        assert (found.pictures_per_minute, found.queue_limit, found.keep_nobodys_days) == limits
+        assert (found.pictures_per_minute, found.queue_limit, found.keep_anonymous_days) == limits
 
     def test_where_it_listens(self, settings):
         assert settings().host == "127.0.0.1"

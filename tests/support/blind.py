@@ -19,7 +19,7 @@ from fastapi.staticfiles import StaticFiles
 
 from services.engines.demo.painting.painter import paint
 from services.errors import NotFound, PlaygroundError
-from services.grids.blind.blind import Cell, Judging
+from services.grids.blind.blind import JudgedCell, Judging
 from ui.compare.blind import blind_routes
 from ui.runs.routes import ASSETS
 from ui.web.errors import say
@@ -67,9 +67,9 @@ class GridInMemory:
         """Index of the steps and of the seed."""
         return next((x, y) for (x, y, _), known in self.runs.items() if known == run_id)
 
-    def cells(self, visitor: str | None, grid_id: str) -> list[Cell]:
+    def cells(self, visitor: str | None, grid_id: str) -> list[JudgedCell]:
         self._check(visitor, grid_id)
-        return [Cell(at, run_id) for at, run_id in self.runs.items()]
+        return [JudgedCell(at, run_id) for at, run_id in self.runs.items()]
 
     def axis(self, visitor: str | None, grid_id: str, axis: int) -> tuple[str, Sequence[str]]:
         self._check(visitor, grid_id)

@@ -13,14 +13,14 @@ from PIL import Image
 from services.request import parse_request
 from services.run import Picture, Run, RunState, new_id
 from services.sheets.fonts import Fonts
-from services.sheets.layout import AxisLabels, Cell, GridLayout, Place
+from services.sheets.layout import AxisLabels, GridLayout, Place, SheetCell
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 OURS = Fonts([])
 """Our own typeface alone, whatever the machine has."""
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=60)
 """Half characters, controls and letters of every script among it."""
-NOT_MADE = Cell(None, None, None, "not made")
+NOT_MADE = SheetCell(None, None, None, "not made")
 
 
 def colour_of(place: Place) -> tuple[int, int, int]:
@@ -34,7 +34,7 @@ def picture_file(folder: Path, place: Place, size: tuple[int, int] = (256, 192),
     return file
 
 
-def made(file: Path, *, size: tuple[int, int] = (256, 192), **changes: Any) -> Cell:
+def made(file: Path, *, size: tuple[int, int] = (256, 192), **changes: Any) -> SheetCell:
     """A cell whose run ended well; `changes` are settings, but for `took`, `cost` and `engine`."""
     took, cost, engine = changes.pop("took", 4.0), changes.pop("cost", 0.05), changes.pop("engine", "fal")
     settings = {"prompt": "A red fox", "seed": 42, "image_size": {"width": size[0], "height": size[1]}, **changes}
@@ -54,13 +54,13 @@ def made(file: Path, *, size: tuple[int, int] = (256, 192), **changes: Any) -> C
         ),
         cost_usd=cost,
     )
-    return Cell(run, file, None, "")
+    return SheetCell(run, file, None, "")
 
 
-def failed(words: str, **settings: Any) -> Cell:
+def failed(words: str, **settings: Any) -> SheetCell:
     run = made(Path("none"), cost=0.0, **settings).run
     assert run is not None
-    return Cell(run.model_copy(update={"state": RunState.FAILED, "picture": None}), None, None, words)
+    return SheetCell(run.model_copy(update={"state": RunState.FAILED, "picture": None}), None, None, words)
 
 
 def axis(title: str, values: Sequence[object]) -> AxisLabels:
@@ -74,7 +74,7 @@ def grid(
     x: AxisLabels | None = None,
     y: AxisLabels | None = None,
     z: AxisLabels | None = None,
-    instead: dict[Place, Cell] | None = None,
+    instead: dict[Place, SheetCell] | None = None,
     size: tuple[int, int] = (256, 192),
     plan: dict[str, Any] | None = None,
     **settings: Any,

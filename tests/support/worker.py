@@ -12,7 +12,7 @@ import asyncio
 import sys
 
 from services.grids.plan import parse_plan
-from services.intake.press import IMAGES_MAX
+from services.intake.batch import IMAGES_MAX
 from services.playground import Playground
 from services.request import GenerationRequest, ImageSize
 from services.settings import load_settings

@@ -15,7 +15,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict
 
 from services.errors import FieldIssue, InvalidRequest, NotFound
-from services.grids.blind.blind import Ballot, Cell, Choice, Judging, Mode, draw
+from services.grids.blind.blind import Ballot, Choice, JudgedCell, Judging, Mode, draw
 from services.run import new_id, now
 from ui.visitors import visitor_of
 
@@ -32,7 +32,7 @@ class BlindStore(Protocol):
     this grid's.
     """
 
-    def cells(self, visitor: str | None, grid_id: str) -> Iterable[Cell]:
+    def cells(self, visitor: str | None, grid_id: str) -> Iterable[JudgedCell]:
         """The grid's cells; a cell without a picture has no run id, or is left out."""
 
     def axis(self, visitor: str | None, grid_id: str, axis: int) -> tuple[str, Sequence[str]]:

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from services.errors import FieldIssue, InvalidRequest, PlaygroundError
-from services.intake.press import combinations
+from services.intake.batch import combinations
 from services.intake.wildcards import literal, read
 from services.playground import Playground
 from services.request import (

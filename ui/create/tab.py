@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from services.intake.press import IMAGES_MAX, IMAGES_MIN
+from services.intake.batch import IMAGES_MAX, IMAGES_MIN
 from services.playground import Playground
 from services.request import PARAMETERS, PRESET_PIXELS
 from ui.create import fields, words

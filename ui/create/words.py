@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from services.intake.press import PICTURES_MAX
+from services.intake.batch import PICTURES_MAX
 from services.intake.pricing import dollars
 from services.playground import Estimate
-from services.request import MEGAPIXEL, PARAMETERS, told
+from services.request import MEGAPIXEL, PARAMETERS, format_value
 
 
 def size(width: int, height: int) -> str:
@@ -16,7 +16,7 @@ def size(width: int, height: int) -> str:
 
 def advanced(values: dict[str, Any]) -> str:
     """`Advanced`, and in short words what is not at its default."""
-    changed = [told(name, value) for name, value in values.items() if value != PARAMETERS[name].default]
+    changed = [format_value(name, value) for name, value in values.items() if value != PARAMETERS[name].default]
     return " · ".join(["Advanced", *changed])
 
 

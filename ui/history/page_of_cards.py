@@ -13,7 +13,7 @@ from services.playground import Playground
 from ui.cards import card, stack_card
 
 
-async def shelf_page(
+async def page_of_cards(
     playground: Playground, scope: Scope, query: Query, sort: Sort = "newest", *, limit: int, after: int | None = None
 ) -> dict[str, Any]:
     """`runs`: cards, of a grid's runs only the first; `stacks`: grid id → what that one stands for; `more`."""
@@ -23,12 +23,12 @@ async def shelf_page(
     grids = {entry.run.grid_id for entry in entries if entry.run.grid_id} if stacks(query, sort) else set()
     return {
         "runs": [card(entry) for entry in entries],
-        "stacks": await shelf_stacks(playground, scope, query, grids),
+        "stacks": await stacks_of(playground, scope, query, grids),
         "more": len(found) > limit,
     }
 
 
-async def shelf_stacks(playground: Playground, scope: Scope, query: Query, grid_ids: set[str]) -> dict[str, Any]:
+async def stacks_of(playground: Playground, scope: Scope, query: Query, grid_ids: set[str]) -> dict[str, Any]:
     """Grid id → its stack, for those of this scope."""
     if not grid_ids:
         return {}

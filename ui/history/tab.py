@@ -13,14 +13,14 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.errors import NotFound
-from services.library.bulk import Bulk, Chosen, Found, Named
+from services.library.bulk import Bulk, Chosen, Matching, Named
 from services.library.labels import sound_tags, used_tags
 from services.library.query import ALL, FIELDS, INBOX, Query, parse
 from services.library.scope import Scope
 from services.library.search import Search, Sort
 from services.playground import Playground
 from services.request import PARAMETERS
-from ui.history.page_of_cards import shelf_page, shelf_stacks
+from ui.history.page_of_cards import page_of_cards, stacks_of
 from ui.visitors import visitor_of
 from ui.widgets import widget
 
@@ -57,7 +57,7 @@ class ChosenRuns(BaseModel):
     def chosen(self) -> Chosen:
         if self.ids is not None:
             return Named(self.ids)
-        return Found(parse(self.query, zone_of(self.zone)).within(self.project), self.newest, self.but_for)
+        return Matching(parse(self.query, zone_of(self.zone)).within(self.project), self.newest, self.but_for)
 
 
 class MovedRuns(ChosenRuns):
@@ -98,7 +98,7 @@ def history_routes(playground: Playground) -> APIRouter:
         """Cards that match in a project, and the stacks among them. `after` is the seq of the last one shown; days
         begin at midnight in `zone` (IANA name)."""
         scope, found = asked(request, query, zone, project)
-        return await shelf_page(playground, scope, found, sort, limit=max(1, min(limit, MAX_PAGE)), after=after)
+        return await page_of_cards(playground, scope, found, sort, limit=max(1, min(limit, MAX_PAGE)), after=after)
 
     @router.get("/stacks")
     async def stacks(
@@ -106,7 +106,7 @@ def history_routes(playground: Playground) -> APIRouter:
     ) -> dict[str, Any]:  # fmt: skip
         """The stacks of these grids as they are now, MAX_PAGE at most."""
         scope, found = asked(request, query, zone, project)
-        return {"stacks": await shelf_stacks(playground, scope, found, set(ids.split(",")[:MAX_PAGE]))}
+        return {"stacks": await stacks_of(playground, scope, found, set(ids.split(",")[:MAX_PAGE]))}
 
     @router.get("/ids")
     async def ids(

@@ -13,12 +13,12 @@ from fastapi.responses import Response
 
 from services.code.fal_snippets import snippet
 from services.errors import NotFound, OriginalRemoved
-from services.library.query import Query as Found
+from services.library.query import Query as Search
 from services.metadata import MetadataError, with_metadata
 from services.playground import Playground
 from services.run import Run
 from ui.cards import details
-from ui.history.page_of_cards import shelf_page
+from ui.history.page_of_cards import page_of_cards
 from ui.history.projects import projects_of
 from ui.visitors import visitor_of
 
@@ -40,8 +40,8 @@ def run_routes(playground: Playground) -> APIRouter:
         visitor = visitor_of(request)
         cursor = await asyncio.to_thread(playground.history.revision)
         projects = await projects_of(playground, visitor)
-        scope, query = playground.scope(visitor), Found(project=projects["project"])
-        shown = await shelf_page(playground, scope, query, limit=max(1, min(limit, 200)), after=before)
+        scope, query = playground.scope(visitor), Search(project=projects["project"])
+        shown = await page_of_cards(playground, scope, query, limit=max(1, min(limit, 200)), after=before)
         return {
             "cursor": cursor,
             **shown,

@@ -23,9 +23,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from services.clock import SYSTEM, Clock
+from services.engines.demo.picture_cache import KEEP_SECONDS, PictureCache
 from services.engines.demo.progress import LogEntry, log_entries, steps_done
 from services.engines.demo.records import Outcome, Record, RecordStore
-from services.engines.demo.shelf import KEEP_SECONDS, PictureShelf
 from services.request import GenerationRequest, random_seed
 
 log = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ class DemoQueue:
         self._paint = paint
         self._clock = clock
         self._store = RecordStore(store)
-        self._shelf = PictureShelf(clock)
+        self._cache = PictureCache(clock)
         self._jobs: dict[str, Job] = {}
         self._waiting: deque[Job] = deque()
         self._running: set[Job] = set()
@@ -134,10 +134,10 @@ class DemoQueue:
 
     async def picture(self, record: Record) -> bytes:
         """The finished picture's bytes, painted again if they are no longer in memory."""
-        kept = self._shelf.get(record.id)
+        kept = self._cache.get(record.id)
         if kept is None:
             kept = await self._painting(record.request)
-            self._shelf.put(record.id, kept)
+            self._cache.put(record.id, kept)
         return kept
 
     async def aclose(self) -> None:
@@ -174,8 +174,8 @@ class DemoQueue:
         if isinstance(picture, BaseException):
             log.error("painting the demo request %s failed", job.record.id, exc_info=picture)
             return self._end(job, "failed")
-        self._shelf.put(job.record.id, picture)
-        asyncio.get_running_loop().call_later(KEEP_SECONDS, self._shelf.trim)
+        self._cache.put(job.record.id, picture)
+        asyncio.get_running_loop().call_later(KEEP_SECONDS, self._cache.trim)
         return self._end(job, "done")
 
     def _painting(self, request: GenerationRequest) -> asyncio.Future[bytes]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from services.errors import FieldIssue, InvalidRequest
-from services.grids.blind.blind import Cell, Judging
+from services.grids.blind.blind import JudgedCell, Judging
 from services.grids.grid import Grid, grid_of
 from services.library.grid_store import GridStore
 from services.library.history import History
@@ -21,12 +21,12 @@ class Ballots:
     def __init__(self, history: History, store: GridStore, media: Media, scope: Callable[[str | None], Scope]) -> None:
         self._history, self._store, self._media, self._scope = history, store, media, scope
 
-    def cells(self, visitor: str | None, grid_id: str) -> list[Cell]:
+    def cells(self, visitor: str | None, grid_id: str) -> list[JudgedCell]:
         grid = self._grid(visitor, grid_id)
         there = self._history.many(grid.cells.values(), self._scope(visitor))
         finished = {run_id for run_id, run in there.items() if run.picture and not run.deleted_at}
         run_ids = {cell.place: grid.cells.get(cell.key) for cell in grid.plan.cells}
-        return [Cell(place, run_id if run_id in finished else None) for place, run_id in run_ids.items()]
+        return [JudgedCell(place, run_id if run_id in finished else None) for place, run_id in run_ids.items()]
 
     def axis(self, visitor: str | None, grid_id: str, axis: int) -> tuple[str, Sequence[str]]:
         axes = self._grid(visitor, grid_id).plan.axes

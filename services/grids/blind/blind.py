@@ -27,7 +27,7 @@ ROUNDS_MAX = 200
 """Rounds of one ballot; a larger grid is judged by a sample. At five seconds each these are a quarter of an hour."""
 
 
-class Cell(NamedTuple):
+class JudgedCell(NamedTuple):
     """A place in a grid: indexes on the axes X, Y and Z from 0, and the run there; None where no picture is (yet)."""
 
     at: tuple[int, int, int]
@@ -104,7 +104,7 @@ def _refused(field: str, message: str) -> InvalidRequest:
 # -- drawing a ballot ----------------------------------------------------------------------------------------------
 
 
-def draw(cells: Iterable[Cell], axis: int, mode: Mode, seed: int) -> tuple[tuple[Side, ...], ...]:
+def draw(cells: Iterable[JudgedCell], axis: int, mode: Mode, seed: int) -> tuple[tuple[Side, ...], ...]:
     """The rounds of a ballot on `axis` (0, 1 or 2), ROUNDS_MAX at most; the same seed draws the same.
 
     Only pictures that are equal in all else meet. In `pairs` each two of them meet once. In `four` they meet four at a

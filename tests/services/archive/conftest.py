@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support.shelf import Shelf
+from support.projects import Shelf
 
 
 @pytest.fixture(scope="session")

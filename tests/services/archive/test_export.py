@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from benchmarks.make_history import fill
 from benchmarks.make_history import runs as many_runs
-from support.shelf import lines_of, parts_of
+from support.projects import lines_of, parts_of
 
 from services.archive.export import Extra
-from services.library.bulk import Found, Named
+from services.library.bulk import Matching, Named
 from services.library.query import parse
 from services.library.scope import EVERYONE, Scope
 from services.library.tables import grid_cells, grids, projects
@@ -51,7 +51,7 @@ class TestZip:
         cat = shelf.add("cat", picture=False)
         theirs = shelf.add("fox", visitor="bob", picture=False)
         ann = Scope("ann")
-        found = Found(parse("fox"), newest=3, but_for=(mine[0].id,))
+        found = Matching(parse("fox"), newest=3, but_for=(mine[0].id,))
         named = Named((cat.id, theirs.id))
         assert [line["id"] for line in lines_of(shelf.export("jsonl", ann, found))] == [mine[1].id, mine[2].id]
         assert [line["id"] for line in lines_of(shelf.export("jsonl", ann, named))] == [cat.id]

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 from support.newest import newest
-from support.shelf import GROUP, LIMITS, Shelf, a_picture, lines_of, packed, parts_of, written
+from support.projects import GROUP, LIMITS, Shelf, a_picture, lines_of, packed, parts_of, written
 
 from services.archive import import_ as restoring
 from services.archive.errors import ArchiveError

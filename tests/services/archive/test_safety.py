@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.shelf import GROUP, LIMITS, Shelf, a_picture, lines_of, packed, parts_of, written
+from support.projects import GROUP, LIMITS, Shelf, a_picture, lines_of, packed, parts_of, written
 
 from services.archive import safety
 from services.archive.errors import ArchiveError

@@ -13,7 +13,7 @@ from sqlalchemy import insert, select
 
 from services.errors import NotFound
 from services.library import rules as rules_module
-from services.library.bulk import Bulk, Found, Named
+from services.library.bulk import Bulk, Matching, Named
 from services.library.changes import Changes
 from services.library.dialect import matches
 from services.library.history import History
@@ -351,7 +351,7 @@ class TestBulk:
         first, second, cat = add(history), add(history), add(history, "a cat")
         newest = search.page(ANN, parse(""), limit=1)[0].seq
         add(history)
-        changed = await bulk.favourite("ann", ANN, Found(parse("fox"), newest, (second.id,)), True)
+        changed = await bulk.favourite("ann", ANN, Matching(parse("fox"), newest, (second.id,)), True)
         assert changed == [first.id]
         assert not history.get(cat.id, ANN).favourite
 
@@ -372,7 +372,7 @@ class TestBulk:
     async def test_moved_and_back(self, history, search, bulk):
         travel = Projects(history).make("ann", ANN, "Slow Travel").id
         first, second, other = add(history), add(history, project_id=travel), add(history, visitor="bob")
-        everything = Found(parse(""), 99)
+        everything = Matching(parse(""), 99)
         assert await bulk.move("ann", ANN, everything, travel) == {None: [first.id]}
         assert found(search, 'project:"Slow Travel"') == ["a fox", "a fox"]
         assert history.get(other.id, BOB).project_id is None

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.shelf import Shelf, a_picture
+from support.projects import Shelf, a_picture
 
 from services.library.changes import Changes
 from services.library.scope import EVERYONE, Scope

@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
-from services.metadata import Found, MetadataError, read_settings, with_metadata
-from services.metadata.settle import OTHERS_MAX
+from services.metadata import FoundSettings, MetadataError, read_settings, with_metadata
+from services.metadata.validate import OTHERS_MAX
 from services.request import PARAMETERS, GenerationRequest
 from services.run import Run, now
 
@@ -61,7 +61,7 @@ def with_comment(encoding: str, text: str, *, codec: str = "utf-16-be", prefix: 
 
 
 class TestRealFiles:
-    def found(self, name: str) -> Found:
+    def found(self, name: str) -> FoundSettings:
         return read_settings((DATA / f"{name}_cropped.png").read_bytes())
 
     def test_automatic1111(self) -> None:
@@ -463,7 +463,7 @@ def ours() -> Run:
     return Run(id="0" * 32, visitor=None, engine="demo", key_of="owner", request=request, created_at=now())
 
 
-def outcome(data: bytes) -> Found | None:
+def outcome(data: bytes) -> FoundSettings | None:
     """What is found, if anything; it always fits a reply, and what is usable makes a request."""
     try:
         found = read_settings(data)

@@ -16,7 +16,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from support.clock import FakeClock
-from support.shelf import a_picture, lines_of, parts_of
+from support.projects import a_picture, lines_of, parts_of
 
 from services.archive.errors import ArchiveError
 from services.library.scope import Scope

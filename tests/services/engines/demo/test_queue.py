@@ -24,7 +24,7 @@ from PIL import Image
 from support.clock import FakeClock
 from support.patience import PATIENCE_SECONDS
 
-from services.engines.demo import shelf
+from services.engines.demo import picture_cache
 from services.engines.demo.asgi import build_app
 from services.engines.demo.progress import log_entries, progress_line, steps_done
 from services.engines.demo.queue import DemoQueue
@@ -462,7 +462,7 @@ class TestClock:
 
 
 class TestMemory:
-    """What falls off the shelf is painted again, to the same bytes."""
+    """What falls out of the cache is painted again, to the same bytes."""
 
     async def pictures(self, client: httpx.AsyncClient, count: int) -> list[tuple[str, bytes]]:
         found = []
@@ -472,7 +472,7 @@ class TestMemory:
         return found
 
     async def test_only_the_newest_stay(self, serve, painter, monkeypatch):
-        monkeypatch.setattr(shelf, "KEEP_PICTURES", 2)
+        monkeypatch.setattr(picture_cache, "KEEP_PICTURES", 2)
         client = serve()
         made = await self.pictures(client, 3)
         for url, content in reversed(made[1:]):
@@ -483,7 +483,7 @@ class TestMemory:
             assert len(painter.asked) == 4
 
     async def test_no_more_bytes_than_allowed(self, serve, painter, monkeypatch):
-        monkeypatch.setattr(shelf, "KEEP_BYTES", 40)  # a picture of the stand-in has 32
+        monkeypatch.setattr(picture_cache, "KEEP_BYTES", 40)  # a picture of the stand-in has 32
         client = serve()
         made = await self.pictures(client, 2)
         assert (await client.get(made[1][0])).content == made[1][1]
@@ -495,7 +495,7 @@ class TestMemory:
         clock = FakeClock()
         client = serve(clock=clock)
         made = await self.pictures(client, 1)
-        clock.advance(shelf.KEEP_SECONDS)
+        clock.advance(picture_cache.KEEP_SECONDS)
         assert (await client.get(made[0][0])).content == made[0][1]
         assert len(painter.asked) == 2
 

@@ -10,16 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.errors import InvalidRequest
-from services.grids.blind.blind import ROUNDS_MAX, Ballot, Cell, Judging, Mode, Side, draw
+from services.grids.blind.blind import ROUNDS_MAX, Ballot, JudgedCell, Judging, Mode, Side, draw
 from services.run import now
 
 CREATED = now()
 LABELS = ("10 steps", "28 steps", "50 steps")
 
 
-def grid(*sizes: int) -> list[Cell]:
+def grid(*sizes: int) -> list[JudgedCell]:
     x, y, z = (*sizes, 1, 1)[:3]
-    return [Cell(at, "/".join(map(str, at))) for at in product(range(x), range(y), range(z))]
+    return [JudgedCell(at, "/".join(map(str, at))) for at in product(range(x), range(y), range(z))]
 
 
 def at(side: Side) -> tuple[int, ...]:
@@ -62,7 +62,7 @@ def test_each_two_meet_once() -> None:
 
 @given(cells=st.sets(st.tuples(*[st.integers(0, 4)] * 3), max_size=40), seed=st.integers(0, 2**64 - 1))
 def test_each_two_meet_once_in_grids_with_holes(cells: set[tuple[int, int, int]], seed: int) -> None:
-    there = [Cell(place, "/".join(map(str, place))) for place in cells]
+    there = [JudgedCell(place, "/".join(map(str, place))) for place in cells]
     found = {mode: pairs(draw(there, 1, mode, seed)) for mode in ("pairs", "four")}
 
     expected = {
@@ -100,7 +100,7 @@ def test_very_many_are_judged_by_a_sample_in_which_all_values_are_seen() -> None
 
 
 def test_cells_without_a_picture_are_left_out() -> None:
-    cells = [Cell(cell.at, None if cell.at[0] == 1 else cell.run_id) for cell in grid(3, 2)]
+    cells = [JudgedCell(cell.at, None if cell.at[0] == 1 else cell.run_id) for cell in grid(3, 2)]
 
     assert {side.value for sides in draw(cells, 0, "pairs", seed=1) for side in sides} == {0, 2}
     assert draw([cell for cell in cells if cell.at[0] == 1], 0, "pairs", seed=1) == ()

@@ -37,7 +37,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundSettings:
     """The settings of a picture. Nothing in it was snapped or clamped: what is not allowed stands in `unused`."""
 
     source: str
@@ -53,7 +53,7 @@ class Found:
     """Our record: where the picture came from."""
 
 
-def settle(reading: Reading) -> Found:
+def validated(reading: Reading) -> FoundSettings:
     values: dict[str, Any] = {}
     unused: list[str] = []
     for name in PARAMETERS:
@@ -71,7 +71,7 @@ def settle(reading: Reading) -> Found:
     if len(others) > OTHERS_MAX:
         others[OTHERS_MAX:] = [f"{len(others) - OTHERS_MAX} more settings. {MODEL_NAME} has none of them."]
     sentences = tuple(_sound(sentence) for sentence in [*unused, *others])
-    return Found(reading.source, values, unused=sentences, notes=tuple(map(_sound, reading.notes)))
+    return FoundSettings(reading.source, values, unused=sentences, notes=tuple(map(_sound, reading.notes)))
 
 
 def _checked(name: str, value: Any) -> Any:

@@ -2,24 +2,24 @@ from __future__ import annotations
 
 import asyncio
 
-from services.running.slots import Slots
+from services.running.semaphore import KeySemaphores
 
 
 class Line:
     """Those who want a slot, and the order in which they got one."""
 
     def __init__(self, limit: int) -> None:
-        self.slots = Slots(limit)
+        self.semaphores = KeySemaphores(limit)
         self.order: list[str] = []
         self.leave = asyncio.Event()
 
-    async def _want(self, name: str, rank: int, lane: str) -> None:
-        async with self.slots.one(lane, rank):
+    async def _want(self, name: str, rank: int, key: str) -> None:
+        async with self.semaphores.slot(key, rank):
             self.order.append(name)
             await self.leave.wait()
 
-    async def want(self, name: str, rank: int = 0, lane: str = "fal") -> asyncio.Task[None]:
-        task = asyncio.create_task(self._want(name, rank, lane))
+    async def want(self, name: str, rank: int = 0, key: str = "fal") -> asyncio.Task[None]:
+        task = asyncio.create_task(self._want(name, rank, key))
         await asyncio.sleep(0)
         return task
 
@@ -41,9 +41,9 @@ async def test_the_smaller_rank_goes_first():
     assert line.order == ["a", "d", "c", "b"]
 
 
-async def test_lanes_do_not_wait_for_each_other():
+async def test_keys_do_not_wait_for_each_other():
     line = Line(1)
-    tasks = [await line.want("a"), await line.want("b", lane="demo")]
+    tasks = [await line.want("a"), await line.want("b", key="demo")]
     assert line.order == ["a", "b"]
     line.leave.set()
     await asyncio.gather(*tasks)

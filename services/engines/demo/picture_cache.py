@@ -11,7 +11,7 @@ KEEP_BYTES = 128 * 2**20
 KEEP_SECONDS = 3600.0
 
 
-class PictureShelf:
+class PictureCache:
     """The newest finished pictures, within `KEEP_PICTURES`, `KEEP_BYTES` and `KEEP_SECONDS`."""
 
     def __init__(self, clock: Clock) -> None:

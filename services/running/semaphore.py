@@ -1,4 +1,4 @@
-"""Slots: at most so many requests in flight in each lane. The others wait: by rank, and of one rank in their order."""
+"""A semaphore for each fal key: so many requests in flight at once; the others wait by rank, then by arrival."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from contextlib import asynccontextmanager
 from itertools import count
 
 
-class Slots:
+class KeySemaphores:
     def __init__(self, limit: int) -> None:
-        self._lanes: dict[str, _Lane] = defaultdict(lambda: _Lane(limit))
+        self._semaphores: dict[str, _Semaphore] = defaultdict(lambda: _Semaphore(limit))
 
     @asynccontextmanager
-    async def one(self, lane: str, rank: int = 0) -> AsyncIterator[None]:
-        """A slot in the lane. The smaller rank goes first."""
-        slots = self._lanes[lane]
-        await slots.take(rank)
+    async def slot(self, key: str, rank: int = 0) -> AsyncIterator[None]:
+        """Hold one of the key's slots. The smaller rank goes first."""
+        semaphore = self._semaphores[key]
+        await semaphore.take(rank)
         try:
             yield
         finally:
-            slots.give()
+            semaphore.give()
 
 
-class _Lane:
+class _Semaphore:
     def __init__(self, limit: int) -> None:
         self._free = limit
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
