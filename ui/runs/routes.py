@@ -18,7 +18,7 @@ from ui.web.assets import Assets
 from ui.web.errors import add_error_answers
 
 ASSETS = Path(__file__).parents[2] / "assets"
-STYLES = ("style", "compare", "grid", "blind", "history", "usage", "shelf", "keys", "touch")
+STYLES = ("style", "compare", "grid", "blind", "history", "usage", "projects", "keys", "touch")
 """Of assets/css/, in the order in which they are laid over each other."""
 STYLESHEET = "page.css"
 """Served as all of them in one: the page waits for one file, not for nine."""

@@ -3,7 +3,7 @@
 import { cancel, retry } from "../picture/actions.js";
 import { comparison } from "../state/comparison.js";
 import { button, el, redraw } from "../lib/dom.js";
-import { altText, liveWords } from "../picture/gallery.js";
+import { altText, liveWords } from "../picture/words.js";
 import { gridDesk as desk } from "../state/desk-of-grids.js";
 import { isLive } from "../state/store.js";
 

@@ -1,12 +1,12 @@
 // The panel behind the header's cost: what was spent, by day, engine and project; and the room that the pictures take.
 
 import { get } from "../lib/api.js";
+import { zone } from "../lib/zone.js";
 import { button, el, kilobytes, money } from "../lib/dom.js";
 import { attempt } from "../lib/toast.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const [WIDTH, HEIGHT, GAP] = [600, 88, 3];
-const zone = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";
 const dayWords = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", timeZone: "UTC" });
 const day = (iso) => dayWords.format(new Date(`${iso}T00:00:00Z`));
 const pictures = (count) => `${count.toLocaleString()} ${count === 1 ? "picture" : "pictures"}`;

@@ -2,7 +2,7 @@
 
 import { cancel, favourite, retry } from "../picture/actions.js";
 import { button, el, icon, money, redraw, seconds } from "../lib/dom.js";
-import { altText, liveWords, repeatNote } from "../picture/gallery.js";
+import { altText, liveWords, repeatNote } from "../picture/words.js";
 import { goneBadge } from "../header/removed.js";
 import { countWords, drawStack, openInCompare, stateWords, titleOf } from "../picture/stacks.js";
 import { isLive } from "../state/store.js";

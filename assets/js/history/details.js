@@ -4,7 +4,7 @@ import { copyLink, deleteRun, download, favourite, nearby, newSeeds, repeat, sho
 import { get } from "../lib/api.js";
 import { comparison } from "../state/comparison.js";
 import { button, el, icon, kilobytes, redraw, seconds } from "../lib/dom.js";
-import { altText, liveWords, slotButtons } from "../picture/gallery.js";
+import { altText, liveWords, slotButtons } from "../picture/words.js";
 import { gridDesk } from "../state/desk-of-grids.js";
 import { costOf, ENDS } from "./card.js";
 import { Labels } from "../picture/labels.js";

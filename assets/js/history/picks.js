@@ -4,7 +4,7 @@ import { post } from "../lib/api.js";
 import { comparison, MOST } from "../state/comparison.js";
 import { button, el, redraw } from "../lib/dom.js";
 import { openExportOf } from "./exports.js";
-import { zone } from "./results.js";
+import { zone } from "../lib/zone.js";
 import { tagsChanged, usedTags } from "../picture/labels.js";
 import { openMenu } from "../lib/menu.js";
 import { moveItems } from "../header/projects.js";

@@ -1,6 +1,7 @@
 // What a search has found so far: pages of cards from the server, kept fresh by the store's changes.
 
 import { get } from "../lib/api.js";
+import { zone } from "../lib/zone.js";
 import { store } from "../state/store.js";
 import { attempt } from "../lib/toast.js";
 
@@ -9,7 +10,6 @@ const PAGE = 96;
 const MOST = 200; // that the server sends at once
 const CALM_MS = 400;
 const PATIENCE_MS = 2000; // changes that never calm down are looked at all the same
-export const zone = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";
 
 export class Results extends EventTarget {
   query = "";

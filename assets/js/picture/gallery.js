@@ -9,6 +9,7 @@ import { selection } from "../state/selection.js";
 import { countWords, drawStack, openInCompare, stackHead, stackOf, stateWords, titleOf } from "./stacks.js";
 import { isLive, store } from "../state/store.js";
 import { attempt } from "../lib/toast.js";
+import { altText, liveWords, repeatNote, slotButtons } from "./words.js";
 
 export function mountGallery(element, { trigger }) {
   const heading = el("div", { class: "pg-gallery-head" });
@@ -159,14 +160,6 @@ function pictureParts(run, trigger) {
   ];
 }
 
-/** A and B: the first and the second picture of the comparison. */
-export function slotButtons(run, classes = "pg-button") {
-  const letter = comparison.letter(run.id);
-  return ["A", "B"].map((slot) =>
-    button(slot, () => comparison.setSlot(slot, run.id), { class: classes, "aria-pressed": String(letter === slot), title: `Compare as ${slot}` }),
-  );
-}
-
 function tick(run) {
   const letter = comparison.letter(run.id);
   const shown = letter && letter > "B" ? letter : "✓";
@@ -179,22 +172,6 @@ function failureButton(run, trigger) {
   const run_ = action === "Edit settings" ? () => trigger("edit", { id: run.id }) : () => retry(run);
   return button(action, run_);
 }
-
-/** On a picture that was run again: whether the same came out. */
-export function repeatNote(run) {
-  return run.repeat_of && run.state === "done" && run.note ? el("p", { class: "pg-card-note" }, run.note.replace(/^Run again:/, "Again:")) : null;
-}
-
-/** What a running card says, in words. */
-export function liveWords(run) {
-  if (run.cancelling) return "cancelling…";
-  if (run.note) return run.note;
-  if (run.state === "running") return run.progress === null ? "running" : `running ${Math.round(run.progress * 100)} %`;
-  if (run.state === "queued") return run.position ? `in queue · ${run.position} ahead` : "in queue · next";
-  return { pending: "waiting for its turn", submitting: "sending", submitted: "sent" }[run.state];
-}
-
-export const altText = (run) => `${run.prompt.slice(0, 120)}${run.prompt.length > 120 ? "…" : ""} (seed ${run.seed})`;
 
 /** Arrow keys move between the cards. */
 function moveFocus(event) {

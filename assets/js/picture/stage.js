@@ -5,7 +5,7 @@ import { get } from "../lib/api.js";
 import { comparison } from "../state/comparison.js";
 import { button, el, icon, kilobytes, money, redraw, seconds } from "../lib/dom.js";
 import { gridDesk } from "../state/desk-of-grids.js";
-import { altText, liveWords, slotButtons } from "./gallery.js";
+import { altText, liveWords, slotButtons } from "./words.js";
 import { Labels } from "./labels.js";
 import { openMenu } from "../lib/menu.js";
 import { selection } from "../state/selection.js";

@@ -3,7 +3,7 @@
 import { download, favourite } from "../picture/actions.js";
 import { comparison, showTab } from "../state/comparison.js";
 import { button, el, icon } from "../lib/dom.js";
-import { altText } from "../picture/gallery.js";
+import { altText } from "../picture/words.js";
 import { gridDesk } from "../state/desk-of-grids.js";
 import { openMenu } from "../lib/menu.js";
 

@@ -2,7 +2,7 @@
 
 import { MOST } from "../state/comparison.js";
 import { button, el } from "../lib/dom.js";
-import { altText } from "../picture/gallery.js";
+import { altText } from "../picture/words.js";
 import { store } from "../state/store.js";
 import { attempt } from "../lib/toast.js";
 
