@@ -30,6 +30,8 @@ README, REFERENCE, CODE = (
     page.read_text(encoding="utf-8") if page.exists() else ""
     for page in (ROOT / "README.md", DOCS / "reference.md", DOCS / "code.md")
 )
+LINES_MAX = 120
+"""Lines of the README: three screens. What is longer has a page of its own in assets/docs."""
 PICTURE_MAX = 900 * 1024
 """Bytes of a picture on a page: it is loaded with every visit to the repository."""
 ADDRESS = "http://127.0.0.1:7860"
@@ -112,6 +114,10 @@ def test_pictures_and_files_that_are_named_exist(page: Path) -> None:
     assert linked
     assert [path for path in linked if not path.exists()] == []
     assert [path for path in linked if path.suffix == ".png" and path.stat().st_size > PICTURE_MAX] == []
+
+
+def test_the_readme_is_read_in_three_screens() -> None:
+    assert len(README.splitlines()) <= LINES_MAX
 
 
 def test_every_page_of_the_docs_is_linked_from_the_readme() -> None:
