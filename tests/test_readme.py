@@ -1,4 +1,4 @@
-"""The README against the code: its tables, its front matter, its commands and its examples.
+"""The README and its pages against the code: front matter, tables, commands and examples.
 
 When a table is out of date, print both anew and paste them:
 
@@ -24,12 +24,18 @@ from services.request import PARAMETERS, Parameter
 from services.settings import Settings
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8") if (ROOT / "README.md").exists() else ""
-PAGES = [ROOT / "README.md", *sorted((ROOT / "assets" / "docs").glob("*.md"))]
+DOCS = ROOT / "assets" / "docs"
+PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+README, REFERENCE, CODE = (
+    page.read_text(encoding="utf-8") if page.exists() else ""
+    for page in (ROOT / "README.md", DOCS / "reference.md", DOCS / "code.md")
+)
+LINES_MAX = 120
+"""Lines of the README: three screens. What is longer has a page of its own in assets/docs."""
 PICTURE_MAX = 900 * 1024
 """Bytes of a picture on a page: it is loaded with every visit to the repository."""
 ADDRESS = "http://127.0.0.1:7860"
-"""Where the README's examples expect the app."""
+"""Where the examples expect the app."""
 
 
 # -- tables ----------------------------------------------------------------------------------------------------------
@@ -70,7 +76,7 @@ def _table(heading: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 @pytest.mark.parametrize("table", [parameter_table, environment_table])
 def test_tables_are_those_of_the_code(table: Any) -> None:
-    assert table() in README, f"Paste this into the README:\n\n{table()}\n"
+    assert table() in REFERENCE, f"Paste this into assets/docs/reference.md:\n\n{table()}\n"
 
 
 # -- front matter ----------------------------------------------------------------------------------------------------
@@ -110,6 +116,10 @@ def test_pictures_and_files_that_are_named_exist(page: Path) -> None:
     assert [path for path in linked if path.suffix == ".png" and path.stat().st_size > PICTURE_MAX] == []
 
 
+def test_the_readme_is_read_in_three_screens() -> None:
+    assert len(README.splitlines()) <= LINES_MAX
+
+
 def test_every_page_of_the_docs_is_linked_from_the_readme() -> None:
     assert [page.name for page in PAGES[1:] if f"assets/docs/{page.name}" not in README] == []
 
@@ -117,8 +127,8 @@ def test_every_page_of_the_docs_is_linked_from_the_readme() -> None:
 # -- commands and examples -------------------------------------------------------------------------------------------
 
 
-def code_blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.M | re.S)
+def code_blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", page, re.M | re.S)
 
 
 def test_ci_runs_the_test_command_and_nothing_else() -> None:
@@ -127,12 +137,12 @@ def test_ci_runs_the_test_command_and_nothing_else() -> None:
 
     assert os.access(script, os.X_OK)
     assert beginning == ["#!/usr/bin/env bash", "set -euo pipefail", 'cd "$(dirname "$0")/.."']
-    assert f"{command}\n" in code_blocks("bash")
+    assert f"{command}\n" in code_blocks(README, "bash")
     assert "-m pytest" in command
 
 
 def test_files_that_the_commands_name_exist() -> None:
-    named = re.findall(r"-r (\S+)|bin/python (\w\S*\.py)", "".join(code_blocks("bash")))
+    named = re.findall(r"-r (\S+)|bin/python (\w\S*\.py)", "".join(code_blocks(README, "bash")))
 
     assert len(named) >= 3
     assert [path for pair in named for path in pair if path and not (ROOT / path).is_file()] == []
@@ -146,8 +156,9 @@ def app_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield running.url
 
 
-def test_the_python_example_runs(app_url: str, tmp_path: Path) -> None:
-    [example] = [block for block in code_blocks("python") if "gradio_client" in block]
+@pytest.mark.parametrize("page", [README, CODE], ids=["README", "code"])
+def test_the_python_example_runs(page: str, app_url: str, tmp_path: Path) -> None:
+    [example] = [block for block in code_blocks(page, "python") if '"/generate"' in block]
 
     done = subprocess.run(
         [sys.executable, "-c", example.replace(ADDRESS, app_url)], cwd=tmp_path, capture_output=True, text=True
@@ -159,9 +170,8 @@ def test_the_python_example_runs(app_url: str, tmp_path: Path) -> None:
     assert Path(picture).stat().st_size > 1000
 
 
-def test_the_docs_example_of_a_grid_runs(app_url: str, tmp_path: Path) -> None:
-    page = (ROOT / "assets" / "docs" / "code.md").read_text(encoding="utf-8")
-    [example] = re.findall(r"^```python\n(.*?)^```$", page, re.M | re.S)
+def test_the_example_of_a_grid_runs(app_url: str, tmp_path: Path) -> None:
+    [example] = [block for block in code_blocks(CODE, "python") if '"/grid"' in block]
 
     done = subprocess.run(
         [sys.executable, "-c", example.replace(ADDRESS, app_url)], cwd=tmp_path, capture_output=True, text=True
@@ -174,7 +184,7 @@ def test_the_docs_example_of_a_grid_runs(app_url: str, tmp_path: Path) -> None:
 
 
 def test_the_curl_example_runs(app_url: str, tmp_path: Path) -> None:
-    [example] = [block for block in code_blocks("bash") if "gradio_api/call" in block]
+    [example] = [block for block in code_blocks(CODE, "bash") if "gradio_api/call" in block]
 
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", example.replace(ADDRESS, app_url)],
@@ -190,7 +200,7 @@ def test_the_curl_example_runs(app_url: str, tmp_path: Path) -> None:
 
 
 def test_the_mcp_example_is_the_address_of_the_server() -> None:
-    [example] = code_blocks("json")
+    [example] = code_blocks(CODE, "json")
 
     [server] = json.loads(example)["mcpServers"].values()
     assert server["url"] == f"{ADDRESS}/gradio_api/mcp/"
