@@ -28,7 +28,7 @@ from services.settings import Settings
 
 class Archive:
     def __init__(self, history: History, media: Media, changes: Changes, settings: Settings, incoming: Path) -> None:
-        """`incoming` is a folder of its own, on the disk of the pictures."""
+        """`incoming` is a folder of its own for uploads, exports and what is staged."""
         self._history, self._changes, self._settings, self._incoming = history, changes, settings, incoming
         self._exporter = Exporter(history, media, incoming)
         self._restorer = Restorer(history, media, incoming)

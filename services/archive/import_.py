@@ -1,8 +1,8 @@
 """Restore an export, all of it or nothing.
 
 Everything is looked through first; then the pictures are checked and staged in a folder of their own; then one database
-transaction writes every entry; then the staged files are moved to the others. After a crash `recover` looks at what is
-still staged: files of entries that the history has are moved, the rest is removed.
+transaction writes every entry; then the staged pictures are put to the others. After a crash `recover` looks at what is
+still staged: pictures of entries that the history has are put to the others, the rest is removed.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from services.archive.lines import RunLine
 from services.archive.ownership import Owner
 from services.archive.relations import Kin
 from services.archive.safety import Bundle, Limits, opened
-from services.archive.staging import Staging, staging, thumb_of
+from services.archive.staging import Staging, staging
 from services.library.history import History, change_all, put_back
-from services.library.media import Media
+from services.library.media import Media, thumb_of
 from services.library.rows import stamp
 from services.library.scope import Scope
 from services.library.tables import runs
@@ -64,13 +64,17 @@ class Restorer:
     """Methods block, `restore` for about 20 ms a picture."""
 
     def __init__(self, history: History, media: Media, incoming: Path) -> None:
-        """Files are staged in folders in `incoming`, which is on the disk of the others."""
+        """Pictures are staged in folders in `incoming`."""
         self._history, self._media, self._incoming = history, media, incoming
 
     def restore(self, file: Path, owner: Owner, limits: Limits, tell: Tell = lambda _done: None) -> Restored:
-        """Raises ArchiveError; then nothing has changed."""
+        """Raises ArchiveError; then nothing has changed.
+
+        After an OSError entries may stand without their pictures: the next start, or a second try, gives them these.
+        """
         with opened(file, limits) as bundle, staging(self._incoming, self._media) as staged:
             restored = _Restoring(self._history, self._media, bundle, owner, staged, tell).all()
+            staged.committed = True
             staged.move()
         return restored
 
@@ -80,10 +84,9 @@ class Restorer:
             if not left.is_dir():
                 left.unlink()
                 continue
-            for file in left.glob("*/*"):
-                if not self._is_known(file.name):
-                    file.unlink()
-            Staging(left, self._media).move()
+            staged = Staging(left, self._media)
+            staged.keep_only(self._is_known)
+            staged.move()
             shutil.rmtree(left)
 
     def _is_known(self, name: str) -> bool:
@@ -191,7 +194,7 @@ class _Restoring:
         """Whether an entry that is here lacks its original, and the file has it."""
         if here.media_name is None or here.bytes != picture.bytes or picture.name not in self._bundle.media:
             return False
-        return not self._media.original(here.media_name).is_file()
+        return self._media.size("media", here.media_name) is None
 
     # -- the history -------------------------------------------------------------------------------------------------
 

@@ -19,6 +19,8 @@ from services.archive.ownership import Owner
 from services.archive.safety import Limits
 from services.library.history import History
 from services.library.media import Media
+from services.library.media_folder import FolderStore
+from services.library.media_store import MediaKind, Store
 from services.library.scope import EVERYONE, Scope
 from services.library.tables import ballots, grid_cells, grids, projects, runs
 from services.request import GenerationRequest
@@ -29,9 +31,10 @@ GROUP = Owner("ann", shares=True)
 
 
 class Shelf:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, store: Store | None = None) -> None:
+        """Pictures are kept in `store`, or in the folder."""
         self.folder = folder
-        self.history, self.media = History(folder), Media(folder)
+        self.history, self.media = History(folder), Media(store or FolderStore(folder))
         self.exporter = Exporter(self.history, self.media, folder / "incoming")
         self.restorer = Restorer(self.history, self.media, folder / "incoming")
 
@@ -65,7 +68,7 @@ class Shelf:
         return [self.rows(table) for table in (projects, grids, grid_cells, ballots)]
 
     def files(self) -> dict[str, bytes]:
-        return {file.name: file.read_bytes() for file in (self.folder / "media").iterdir()}
+        return self._kept("media")
 
     def state(self) -> Any:
         """All that a refused restore must leave alone."""
@@ -73,7 +76,10 @@ class Shelf:
         return self.all(), self.kin(), self.files(), sorted(self.thumbs()), left
 
     def thumbs(self) -> dict[str, bytes]:
-        return {file.name: file.read_bytes() for file in (self.folder / "thumbs").iterdir()}
+        return self._kept("thumbs")
+
+    def _kept(self, kind: MediaKind) -> dict[str, bytes]:
+        return {name: self.media.read(kind, name) or b"" for name, _ in self.media.list(kind)}
 
     # -- out and in --------------------------------------------------------------------------------------------------
 

@@ -32,6 +32,7 @@ from services.errors import (
 from services.grids.axes import editable
 from services.grids.plan import read_plan
 from services.library.media import CONTENT_TYPES
+from services.library.media_store import MediaKind
 from services.library.query import Query as Found
 from services.library.scope import Scope
 from services.metadata import MetadataError, read_settings, with_metadata
@@ -162,13 +163,13 @@ def _runs(playground: Playground) -> APIRouter:
     async def download(request: Request, run_id: str) -> Response:
         """A copy of the original that carries its settings, under a name that tells what it is."""
         run = await playground.run(visitor_of(request), run_id)
-        file = playground.media.find("media", run.picture.name) if run.picture else None
-        if file is None and run.picture and run.original_removed_at:
+        data = await asyncio.to_thread(_with_settings, playground, run)
+        if data is None and run.picture and run.original_removed_at:
             raise OriginalRemoved(was_here=bool(run.picture.thumb))
-        if file is None or run.picture is None:
+        if data is None or run.picture is None:
             raise NotFound("picture file")
-        name = f"flux-2-flex_{run.created_at:%Y%m%d-%H%M%S}_seed{run.seed}{file.suffix}"
-        data = await asyncio.to_thread(_with_settings, file, run)
+        ending = run.picture.name.partition(".")[2]
+        name = f"flux-2-flex_{run.created_at:%Y%m%d-%H%M%S}_seed{run.seed}.{ending}"
         attachment = {"Content-Disposition": f'attachment; filename="{name}"'}
         return Response(data, media_type=run.picture.content_type, headers=attachment)
 
@@ -257,7 +258,7 @@ async def _changes(playground: Playground, scope: Scope, cursor: int) -> AsyncIt
 def _media(playground: Playground) -> APIRouter:
     router = APIRouter()
 
-    async def serve(kind: str, name: str) -> Response:
+    async def serve(kind: MediaKind, name: str) -> Response:
         data = await asyncio.to_thread(playground.media.read, kind, name)
         if data is None:
             raise HTTPException(404, "There is no such picture.")
@@ -275,9 +276,11 @@ def _media(playground: Playground) -> APIRouter:
     return router
 
 
-def _with_settings(file: Path, run: Run) -> bytes:
-    """What was paid for is handed out even where nothing can be put into it."""
-    data = file.read_bytes()
+def _with_settings(playground: Playground, run: Run) -> bytes | None:
+    """What was paid for is handed out even where nothing can be put into it. None where the picture is gone."""
+    data = playground.media.read("media", run.picture.name) if run.picture else None
+    if data is None:
+        return None
     try:
         return with_metadata(data, run)
     except MetadataError:

@@ -61,7 +61,7 @@ def filled(shelf: Shelf) -> Shelf:
     shelf.history.change(second.id, grid_id=grid)
     removed = shelf.add("an old one")
     shelf.history.change(removed.id, original_removed_at=MOMENT)
-    shelf.media.original(removed.picture.name).unlink()
+    shelf.media.delete("media", removed.picture.name)
     return shelf
 
 
@@ -311,7 +311,7 @@ def test_what_cannot_be_written_leaves_nothing(shelf, other, monkeypatch):
     def full(*_args, **_more):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("services.archive.staging.write", full)
+    monkeypatch.setattr("services.archive.staging.FolderStore.put", full)
     with pytest.raises(OSError, match="No space"):
         other.restore(data)
     assert other.state() == before

@@ -270,7 +270,7 @@ class TestChanging:
         view = await finished(playground, view.grid)
         first, second = (view.runs[run_id] for run_id in view.grid.repeat)
         assert (first.request, count(playground)) == (second.request, 4)
-        files = [playground.media.original(run.picture.name) for run in (first, second)]
+        files = [playground.media.opener("media", run.picture.name) for run in (first, second)]
         assert sameness(*files).kind == "bytes"
 
     async def test_nothing_can_be_checked_before_a_picture_is_there(self, open_):

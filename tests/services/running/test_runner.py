@@ -165,16 +165,17 @@ class TestJourney:
         run = await desk.make(image_size={"width": 1024, "height": 512}, output_format="png")
         (taken,) = fal.taken.values()
         assert run.picture is not None
-        assert desk.media.original(run.picture.name).read_bytes() == fal.picture(taken)
+        assert desk.media.read("media", run.picture.name) == fal.picture(taken)
         assert (run.picture.width, run.picture.height, run.picture.content_type) == (1024, 512, "image/png")
         assert run.picture.note is None
         assert run.note is None  # it repeats nothing
-        with Image.open(desk.media.shrunk(run.picture)) as thumb:
+        assert desk.media.shrunk(run.picture)
+        with desk.media.open("thumbs", run.picture.thumb) as file, Image.open(file) as thumb:
             assert (thumb.format, thumb.size) == ("WEBP", (384, 192))
 
     async def test_a_thumbnail_that_nobody_asks_for_is_made_all_the_same(self, desk, clock):
         run = await desk.make()
-        await desk.until(lambda: desk.media.thumb(run.picture.thumb).is_file())
+        await desk.until(lambda: desk.media.size("thumbs", run.picture.thumb) is not None)
         assert clock.sleeps[-1] == runner_module.SHRINK_AFTER_SECONDS
 
     @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), ZeroDivisionError("a fault of ours")])
@@ -212,7 +213,7 @@ class TestJourney:
         assert run.state is RunState.DONE
         assert run.picture.note == "fal sent 80 × 48 instead of 64 × 64 and png instead of jpeg."
         assert run.picture.name.endswith(".png")
-        assert desk.media.original(run.picture.name).read_bytes() == picture(80, 48, "png")
+        assert desk.media.read("media", run.picture.name) == picture(80, 48, "png")
 
     async def test_sync_mode_brings_the_picture_inside_the_reply(self, desk, fal):
         run = await desk.make(sync_mode=True)
@@ -448,7 +449,7 @@ class TestCancel:
         ended = await desk.ended(run)
         assert ended.state is RunState.DONE
         assert ended.note == "It was finished before the cancel reached fal, so it was kept."
-        assert desk.media.original(ended.picture.name).is_file()
+        assert desk.media.find("media", ended.picture.name)
 
     async def test_a_cancel_that_does_not_reach_fal_is_said(self, desk, fal):
         fal.finish.clear()
@@ -705,6 +706,7 @@ async def test_completed_with_an_error_ends_as_fal_said(desk, fal):
 
 async def test_a_thumbnail_is_a_whole_picture(desk):
     run = await desk.make()
-    with Image.open(desk.media.shrunk(run.picture)) as image:
+    assert desk.media.shrunk(run.picture)
+    with desk.media.open("thumbs", run.picture.thumb) as file, Image.open(file) as image:
         image.load()
         assert max(image.size) <= 384

@@ -277,7 +277,7 @@ class TestRuns:
     async def test_the_download_carries_its_settings_under_a_telling_name(self, desk):
         run = await desk.make()
         response = await desk.get(f"/runs/{run.id}/download")
-        original = desk.playground.media.original(run.picture.name).read_bytes()
+        original = desk.playground.media.read("media", run.picture.name)
         assert read_settings(response.content).request == run.request
         assert Image.open(io.BytesIO(response.content)).tobytes() == Image.open(io.BytesIO(original)).tobytes()
         assert re.search(r'filename="flux-2-flex_\d{8}-\d{6}_seed7\.jpg"', response.headers["content-disposition"])
@@ -532,13 +532,13 @@ class TestMedia:
     async def test_originals_and_thumbnails(self, desk):
         run = await desk.make()
         response = await desk.get(f"/media/{run.picture.name}", token=None)
-        assert response.content == desk.playground.media.original(run.picture.name).read_bytes()
+        assert response.content == desk.playground.media.read("media", run.picture.name)
         assert response.headers["content-type"] == "image/jpeg"
         assert response.headers["cache-control"] == "public, max-age=31536000, immutable"
         assert response.headers["x-content-type-options"] == "nosniff"
         thumb = await desk.get(f"/thumbs/{run.picture.thumb}", token=None)
         assert thumb.headers["content-type"] == "image/webp"
-        with Image.open(desk.playground.media.thumb(run.picture.thumb)) as image:
+        with desk.playground.media.open("thumbs", run.picture.thumb) as file, Image.open(file) as image:
             assert image.size == (64, 64)
 
     @pytest.mark.parametrize(
