@@ -286,6 +286,44 @@ class TestACrash:
         assert other.files() == shelf.files()
         assert other.thumbs() == shelf.thumbs()
 
+    @pytest.mark.parametrize("kept", range(4))
+    def test_a_full_disk_after_it_leaves_the_rest_for_the_next_start(self, shelf, other, monkeypatch, kept):
+        """Two pictures are two thumbnails and two originals: the disk is full after some of them."""
+        shelf.add("a fox")
+        shelf.add("a cat")
+        data, put, left = shelf.export(), other.media.put, iter(range(kept))
+
+        def fill(*args, **more):
+            if next(left, None) is None:
+                raise OSError(28, "No space left on device")
+            put(*args, **more)
+
+        with monkeypatch.context() as full:
+            full.setattr(other.media, "put", fill)
+            with pytest.raises(OSError, match="No space"):
+                other.restore(data)
+        assert len(other.files()) + len(other.thumbs()) == kept
+        other.restorer.recover()
+        assert other.all() == shelf.all()
+        assert (other.files(), other.thumbs()) == (shelf.files(), shelf.thumbs())
+        assert not list((other.folder / "incoming").iterdir())
+
+    def test_a_second_try_after_a_full_disk_brings_the_rest_too(self, shelf, other, monkeypatch):
+        shelf.add("a fox")
+        data = shelf.export()
+
+        def full(*_args, **_more):
+            raise OSError(28, "No space left on device")
+
+        with monkeypatch.context() as broken:
+            broken.setattr(other.media, "put", full)
+            with pytest.raises(OSError, match="No space"):
+                other.restore(data)
+        assert other.restore(data).originals == 1
+        assert other.files() == shelf.files()
+        other.restorer.recover()
+        assert other.files() == shelf.files()
+
     def test_an_upload_that_was_left_goes(self, other):
         left = other.folder / "incoming" / "upload-x"
         left.parent.mkdir()

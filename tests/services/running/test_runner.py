@@ -22,6 +22,9 @@ from support.standin import COMPLETED, NGINX, Clock, Lost, Reply, Seen, StandIn,
 
 from services.engines.fal import download as download_module
 from services.engines.fal import gateway as gateway_module
+from services.library.media import Media
+from services.library.media_folder import Disk, FolderStore
+from services.library.media_store import Store
 from services.library.scope import EVERYONE
 from services.playground import Playground
 from services.request import GenerationRequest, ImageSize
@@ -54,10 +57,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 class Desk:
     """A playground on one folder, and what its history went through."""
 
-    def __init__(self, folder: Path, **settings: Any) -> None:
+    def __init__(self, folder: Path, *, media: Media | None = None, **settings: Any) -> None:
         self.folder = folder
         defaults = {"fal_key": SecretStr(OWNER_KEY), "playground_history": "shared", "playground_engine": "fal"}
-        self.playground = Playground(Settings(**{**defaults, "playground_data_dir": folder, **settings}))
+        self.playground = Playground(Settings(**{**defaults, "playground_data_dir": folder, **settings}), media=media)
         self.history, self.media = self.playground.history, self.playground.media
         self.versions: list[Run] = []
         self._tell, self.playground.changes.tell = self.playground.changes.tell, self._listen
@@ -139,6 +142,10 @@ def held(event: asyncio.Event) -> Callable[[Seen], Any]:
 
 
 class TestJourney:
+    @pytest.fixture
+    async def desk(self, open_desk: Callable[..., Desk], new_store: Callable[[Path], Store], tmp_path: Path) -> Desk:
+        return open_desk(media=Media(new_store(tmp_path)))
+
     async def test_states_come_in_order_and_each_is_in_the_database(self, desk, fal):
         run = await desk.make()
         assert desk.states(run)[-5:] == ["submitting", "submitted", "queued", "running", "done"]
@@ -172,6 +179,39 @@ class TestJourney:
         assert desk.media.shrunk(run.picture)
         with desk.media.open("thumbs", run.picture.thumb) as file, Image.open(file) as thumb:
             assert (thumb.format, thumb.size) == ("WEBP", (384, 192))
+
+    async def test_it_is_told_to_be_done_only_when_file_and_folder_are_synced(self, open_desk, tmp_path):
+        """Else a power cut leaves a run that is done, was paid for, and has no picture."""
+
+        class Watched(Disk):
+            """Notes the run's state in the history as each call ends."""
+
+            def __init__(self) -> None:
+                self.seen: list[tuple[str, str]] = []
+                self.state: Callable[[], str] = lambda: "no run yet"
+
+            def sync_file(self, descriptor: int) -> None:
+                super().sync_file(descriptor)
+                self.note("sync file")
+
+            def replace(self, part: Path, file: Path) -> None:
+                super().replace(part, file)
+                self.note(f"replace in {file.parent.name}")
+
+            def sync_folder(self, folder: Path) -> None:
+                super().sync_folder(folder)
+                self.note(f"sync {folder.name}")
+
+            def note(self, call: str) -> None:
+                self.seen.append((call, self.state()))
+
+        disk = Watched()
+        desk = open_desk(media=Media(FolderStore(tmp_path, disk)))
+        disk.seen.clear()
+        disk.state = lambda: desk.row()["state"]
+        assert (await desk.make()).state is RunState.DONE
+        before = [(call, state) for call, state in disk.seen if state != "done"]
+        assert [call for call, _ in before] == ["sync file", "replace in media", "sync media"]
 
     async def test_a_thumbnail_that_nobody_asks_for_is_made_all_the_same(self, desk, clock):
         run = await desk.make()

@@ -24,6 +24,8 @@ from starlette.types import ASGIApp, Message
 from support.patience import PATIENCE_SECONDS
 
 from services.errors import Failure
+from services.library.media import Media
+from services.library.media_store import Store
 from services.metadata import read_settings
 from services.playground import Playground
 from services.request import GenerationRequest, ImageSize
@@ -46,10 +48,10 @@ def as_(token: str | None) -> dict[str, str]:
 class Desk:
     """A playground, its routes, and a client for them."""
 
-    def __init__(self, folder: Path, **settings: Any) -> None:
+    def __init__(self, folder: Path, *, media: Media | None = None, **settings: Any) -> None:
         defaults = {"playground_engine": "demo", "playground_history": "visitor", "playground_demo_step_seconds": 0}
         self.folder = folder
-        self.playground = Playground(Settings(**{**defaults, "playground_data_dir": folder, **settings}))
+        self.playground = Playground(Settings(**{**defaults, "playground_data_dir": folder, **settings}), media=media)
         self.app = FastAPI()
         add_routes(self.app, self.playground, "/ui-assets/v1")
         self.client = httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://page")
@@ -529,6 +531,10 @@ class TestEvents:
 
 
 class TestMedia:
+    @pytest.fixture
+    def desk(self, open_desk: Callable[..., Desk], new_store: Callable[[Path], Store], tmp_path: Path) -> Desk:
+        return open_desk(media=Media(new_store(tmp_path)))
+
     async def test_originals_and_thumbnails(self, desk):
         run = await desk.make()
         response = await desk.get(f"/media/{run.picture.name}", token=None)
@@ -562,11 +568,12 @@ class TestMedia:
 
     async def test_a_thumbnail_that_was_deleted_is_made_again(self, desk):
         run = await desk.make()
-        shutil.rmtree(desk.folder / "thumbs")
+        desk.playground.media.delete("thumbs", run.picture.thumb)
         response = await desk.get(f"/thumbs/{run.picture.thumb}")
         assert Image.open(io.BytesIO(response.content)).size == (64, 64)
 
-    async def test_a_media_folder_deleted_under_the_server_is_made_again(self, desk):
+    async def test_a_media_folder_deleted_under_the_server_is_made_again(self, open_desk):
+        desk = open_desk()
         gone = await desk.make()
         shutil.rmtree(desk.folder / "media")
         shutil.rmtree(desk.folder / "thumbs")
