@@ -25,7 +25,7 @@ from services.library.changes import Changes
 from services.library.erase import Erase
 from services.library.history import History, Totals
 from services.library.labels import sound_notes, sound_tags
-from services.library.media import open_media
+from services.library.media import Media, open_media
 from services.library.projects import Projects
 from services.library.scope import EVERYONE, Scope
 from services.library.storage import Storage
@@ -63,16 +63,24 @@ class Estimate:
 
 
 class Playground:
-    def __init__(self, settings: Settings, paint: Paint | None = None, clock: Clock = SYSTEM) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        paint: Paint | None = None,
+        media: Media | None = None,
+        clock: Clock = SYSTEM,
+    ) -> None:
         """Opens the history in the data folder. Raises StartupError. Call `start` inside the event loop.
 
-        `paint` paints the demo engine's pictures; None: a thread of this process does."""
+        `paint` paints the demo engine's pictures; None: a thread of this process does. `media` keeps the pictures;
+        None: files in the data folder do.
+        """
         folder = settings.data_dir
         self.settings, self.clock = settings, clock
         self.prices = Prices(settings.playground_price_per_megapixel)
         self.history = History(folder)
         self.projects = Projects(self.history)
-        self.media = open_media(folder)
+        self.media = media or open_media(folder)
         self.engines = Engines(settings, folder, paint, clock)
         self.changes = Changes()
         self.feed = Feed(self.history)

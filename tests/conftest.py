@@ -1,9 +1,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from support.stores import STORES
+
+from services.library.media_store import Store
 
 # A busy machine is no bug: an example may take its time.
 settings.register_profile("suite", deadline=None)
@@ -16,6 +21,12 @@ MOST_PROCESSES = 4
 def anyio_backend() -> str:
     """Async tests run on asyncio, as the server does."""
     return "asyncio"
+
+
+@pytest.fixture(params=list(STORES))
+def new_store(request: pytest.FixtureRequest) -> Callable[[Path], Store]:
+    """Makes what keeps pictures. Whoever asks for it runs twice: with files in that folder, and in memory."""
+    return STORES[request.param]
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

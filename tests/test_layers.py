@@ -13,6 +13,10 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 TOP_LEVEL = {"app.py", "requirements.txt", "ui", "services", "tests", "assets", "README.md"}
+KINDS = {"media", "thumbs"}
+"""The folders of pictures."""
+STAGING = "services/archive/staging.py"
+"""It has a store in a folder of its own."""
 FAL, SETTINGS = "services/engines/fal/", "services/settings.py"
 LIBRARY = "services/library/"
 SPEAKS_SQLITE = ("services/library/dialect.py", "services/library/migrations/versions/")
@@ -62,6 +66,10 @@ def breaches(path: str, source: str) -> list[str]:
             found.append(f"{path} imports {module}: only {FAL} may")
         if top == "sqlalchemy" and not path.startswith(LIBRARY):
             found.append(f"{path} imports {module}: only {LIBRARY} may")
+        if module == "services.library.media_folder" and path != STAGING and not is_media(path):
+            found.append(f"{path} imports {module}: pictures are asked of Media")
+    if not is_media(path):
+        found += [f"{path}:{line} names a picture's path: only Media's store may" for line in picture_paths(tree)]
     if path != SETTINGS:
         found += [f"{path}:{line} reads the environment: only {SETTINGS} may" for line in environment_reads(tree, path)]
     if not path.startswith(SPEAKS_SQLITE):
@@ -90,6 +98,34 @@ def _module(name: str) -> str:
     """`name` where it is a module of this tree, else the module that holds it."""
     path = ROOT.joinpath(*name.split("."))
     return name if path.is_dir() or path.with_suffix(".py").is_file() else name.rpartition(".")[0]
+
+
+def is_media(path: str) -> bool:
+    return path.startswith("services/library/media") and path.endswith(".py")
+
+
+def picture_paths(tree: ast.AST) -> Iterator[int]:
+    """Lines that build the path of a picture, or ask Media or its store for one."""
+    for node in ast.walk(tree):
+        named: list[ast.expr] = []
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+            named = [node.right]
+        elif isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            if called.endswith(("media.original", "media.thumb")):
+                yield node.lineno
+            if called.rpartition(".")[2] in ("join", "joinpath", "Path", "glob", "rglob"):
+                named = node.args
+        elif isinstance(node, ast.Attribute) and ast.unparse(node).endswith("media._store"):
+            yield node.lineno
+        if any(_begins_with_kind(expression) for expression in named):
+            yield node.lineno
+
+
+def _begins_with_kind(expression: ast.expr) -> bool:
+    """`"media"`, `"media/x.jpg"`, `f"thumbs/{name}"`."""
+    text = expression.values[0] if isinstance(expression, ast.JoinedStr) and expression.values else expression
+    return isinstance(text, ast.Constant) and isinstance(text.value, str) and text.value.split("/")[0] in KINDS
 
 
 def environment_reads(tree: ast.AST, path: str) -> Iterator[int]:
@@ -157,6 +193,14 @@ def test_no_file_breaks_the_layers(file):
         ("ui/runs/routes.py", "import os\nkey = os.getenv('FAL_KEY')"),
         ("ui/runs/routes.py", "from os import environ"),
         ("app.py", "import os\nkey = os.environ.get('FAL_KEY')"),
+        ("services/library/storage.py", "size = (folder / 'media').stat()"),
+        ("services/library/storage.py", "files = list(folder.glob('thumbs/*'))"),
+        ("services/archive/export.py", "file = folder / f'media/{name}'"),
+        ("services/archive/export.py", "import os\nfile = os.path.join(folder, 'thumbs', name)"),
+        ("services/running/repeat.py", "file = self._media.original(name)"),
+        ("ui/runs/routes.py", "file = playground.media.thumb(name)"),
+        ("ui/runs/routes.py", "data = playground.media._store.read('media', name)"),
+        ("services/playground.py", "from services.library.media_folder import FolderStore"),
         ("ui/runs/routes.py", "import os\nos.environ.setdefault('GRADIO_ANALYTICS_ENABLED', 'False')"),
         ("services/archive/export.py", "from sqlalchemy import select"),
         ("services/running/journal.py", "from sqlalchemy.exc import OperationalError"),
@@ -188,6 +232,11 @@ def test_a_breach_is_found(path, source):
         ("app.py", "import os\nfrom ui.web.server import build_server\nos.environ.setdefault('A', 'b')"),
         ("ui/create/tab.py", "import gradio\nfrom services.playground import Playground"),
         ("services/running/runner.py", "import os\nos.replace('a', 'b')"),
+        ("services/library/media_folder.py", "file = folder / 'media' / name"),
+        ("services/library/media.py", "from services.library.media_folder import FolderStore"),
+        (STAGING, "from services.library.media_folder import FolderStore"),
+        ("services/archive/export.py", "data = self._media.read('media', name)"),
+        ("ui/cards.py", "address = f'/media/{name}'"),
         ("services/code/fal_snippets.py", "CODE = 'import fal_client'"),
         ("services/library/stacks.py", "from sqlalchemy import func, select\ncount = func.count()"),
         ("services/library/tables.py", '"""FTS5 keeps it: PRAGMA."""\nX = 1\n"""Read by json_each."""'),

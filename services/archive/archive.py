@@ -26,7 +26,7 @@ from services.settings import Settings
 
 class Archive:
     def __init__(self, history: History, media: Media, changes: Changes, settings: Settings, incoming: Path) -> None:
-        """`incoming` is a folder of its own, on the disk of the pictures."""
+        """`incoming` is a folder of its own for uploads, exports and what is staged."""
         self._rows, self._changes, self._settings, self._incoming = ExportRows(history), changes, settings, incoming
         self._exporter = Exporter(self._rows, media, incoming)
         self._restorer = Restorer(RestoreRows(history), media, incoming)

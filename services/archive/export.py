@@ -5,8 +5,6 @@ So the size of the download is known before it begins, and memory stays the same
 
 from __future__ import annotations
 
-import os
-import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +20,7 @@ from services.archive.lines import ProjectLine, json_line, run_line
 from services.library.archive_rows import ExportRows
 from services.library.bulk import Chosen
 from services.library.media import Media
+from services.library.media_store import KINDS, Opener
 from services.library.scope import Scope
 from services.run import Picture, Run, now
 
@@ -75,7 +74,7 @@ class Download:
 class _File:
     name: str
     """In the ZIP."""
-    path: str
+    open: Opener
     size: int
 
 
@@ -99,8 +98,7 @@ class Exporter:
 
     def __init__(self, rows: ExportRows, media: Media, workplace: Path) -> None:
         """Temporary files are made in the folder `workplace`."""
-        self._rows, self._workplace = rows, workplace
-        self._folders = {"media": media.original(""), "thumbs": media.thumb("")}
+        self._rows, self._media, self._workplace = rows, media, workplace
 
     def prepare(
         self,
@@ -158,14 +156,9 @@ class Exporter:
 
     def _file_of(self, picture: Picture) -> _File | None:
         """The original; where it is gone, the small copy that is left of it."""
-        for kind, name in (("media", picture.name), ("thumbs", picture.thumb)):
-            path = f"{self._folders[kind]}/{name}"
-            try:
-                found = os.stat(path)
-            except FileNotFoundError:
-                continue
-            if stat.S_ISREG(found.st_mode):  # an empty name is the folder itself
-                return _File(f"{kind}/{name}", path, found.st_size)
+        for kind, name in zip(KINDS, (picture.name, picture.thumb), strict=True):
+            if (size := self._media.size(kind, name)) is not None:
+                return _File(f"{kind}/{name}", self._media.opener(kind, name), size)
         return None
 
     def _zip(self, scope: Scope, known: Mapping[str, ProjectLine], parts: _Parts, extras: Sequence[Extra]) -> ZipStream:
@@ -191,7 +184,7 @@ def _of_temporary(whole: IO[bytes]) -> Iterator[bytes]:
 def _of_file(file: _File) -> Iterator[bytes]:
     """No more is asked for than there is: memory that stays empty costs time too."""
     left = file.size
-    with open(file.path, "rb", buffering=0) as original:
+    with file.open() as original:
         while left and (block := original.read(min(left, BLOCK))):
             left -= len(block)
             yield block

@@ -1,8 +1,8 @@
 """Restore an export, all of it or nothing.
 
 Everything is looked through first; then the pictures are checked and staged in a folder of their own; then one database
-transaction writes every entry; then the staged files are moved to the others. After a crash `recover` looks at what is
-still staged: files of entries that the history has are moved, the rest is removed.
+transaction writes every entry; then the staged pictures are put to the others. After a crash `recover` looks at what is
+still staged: pictures of entries that the history has are put to the others, the rest is removed.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from services.archive.lines import RunLine
 from services.archive.ownership import Owner
 from services.archive.relations import Relations
 from services.archive.safety import Bundle, Limits, opened
-from services.archive.staging import Staging, staging, thumb_of
+from services.archive.staging import Staging, staging
 from services.library.archive_rows import KnownRun, RestoreRows, RestoreWriting
-from services.library.media import Media
+from services.library.media import Media, thumb_of
 from services.library.scope import Scope
 from services.run import Picture, Run, now
 
@@ -48,13 +48,17 @@ class Restorer:
     """Methods block, `restore` for about 20 ms a picture."""
 
     def __init__(self, rows: RestoreRows, media: Media, incoming: Path) -> None:
-        """Files are staged in folders in `incoming`, which is on the disk of the others."""
+        """Pictures are staged in folders in `incoming`."""
         self._rows, self._media, self._incoming = rows, media, incoming
 
     def restore(self, file: Path, owner: Owner, limits: Limits, tell: Tell = lambda _done: None) -> Restored:
-        """Raises ArchiveError; then nothing has changed."""
+        """Raises ArchiveError; then nothing has changed.
+
+        After an OSError entries may stand without their pictures: the next start, or a second try, gives them these.
+        """
         with opened(file, limits) as bundle, staging(self._incoming, self._media) as staged:
             restored = _Restoring(self._rows, self._media, bundle, owner, staged, tell).all()
+            staged.committed = True
             staged.move()
         return restored
 
@@ -64,10 +68,9 @@ class Restorer:
             if not left.is_dir():
                 left.unlink()
                 continue
-            for file in left.glob("*/*"):
-                if not self._rows.has_media(file.name.partition(".")[0]):
-                    file.unlink()
-            Staging(left, self._media).move()
+            staged = Staging(left, self._media)
+            staged.keep_only(lambda name: self._rows.has_media(name.partition(".")[0]))
+            staged.move()
             shutil.rmtree(left)
 
 
@@ -155,7 +158,7 @@ class _Restoring:
         """Whether an entry that is here lacks its original, and the file has it."""
         if here.media_name is None or here.bytes != picture.bytes or picture.name not in self._bundle.media:
             return False
-        return not self._media.original(here.media_name).is_file()
+        return self._media.size("media", here.media_name) is None
 
     # -- the history -------------------------------------------------------------------------------------------------
 

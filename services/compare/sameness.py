@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from PIL import Image, ImageChops, ImageStat
+
+from services.library.media_store import Opener
 
 
 @dataclass(frozen=True)
@@ -28,14 +30,16 @@ class Sameness:
         return f"different: mean error {self.mean_error:.2f} of 255"
 
 
-def sameness(first: Path, second: Path) -> Sameness:
+def sameness(first: Opener, second: Opener) -> Sameness:
     """Compare two picture files. Blocks for about 30 ms at one megapixel, a millisecond where the files are equal.
 
     Raises OSError where one is missing or is no picture.
     """
-    if first.read_bytes() == second.read_bytes():
+    with first() as one_file, second() as other_file:
+        one_data, other_data = one_file.read(), other_file.read()
+    if one_data == other_data:
         return Sameness("bytes", 0.0)
-    with Image.open(first) as one, Image.open(second) as other:
+    with Image.open(io.BytesIO(one_data)) as one, Image.open(io.BytesIO(other_data)) as other:
         if one.size != other.size:
             return Sameness("differ", None)
         difference = ImageChops.difference(one.convert("RGBA"), other.convert("RGBA"))

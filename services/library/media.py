@@ -1,22 +1,26 @@
-"""Pictures as files: originals byte for byte as fal sent them, and small WebP thumbnails, which can be made again.
+"""Pictures by kind and name: originals byte for byte as fal sent them, and small WebP thumbnails, made again at need.
 
-Names carry 128 random bits, so that whoever knows a name may see the picture and nobody can guess one.
+Names carry 128 random bits, so that whoever knows a name may see the picture and nobody can guess one. Where the bytes
+lie is known to the `Store` only: nobody else sees a path.
 """
 
 from __future__ import annotations
 
 import io
 import logging
-import os
 import secrets
-import tempfile
 import warnings
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 from PIL import Image, UnidentifiedImageError
 
 from services.engines.fal.replies import picture_failed
 from services.errors import RequestFailed, StartupError
+from services.library.media_folder import FolderStore
+from services.library.media_store import MediaKind, Opener, Store
 from services.request import GenerationRequest
 from services.run import Picture
 
@@ -34,7 +38,7 @@ MAX_PIXELS = 64 * 2**20
 def open_media(folder: Path) -> Media:
     """The pictures in `folder`. Raises StartupError where they cannot be kept there."""
     try:
-        return Media(folder)
+        return Media(FolderStore(folder))
     except OSError as error:
         raise StartupError(
             f"Pictures cannot be kept in {folder} ({error.strerror}). Make it writable, or set PLAYGROUND_DATA_DIR."
@@ -42,11 +46,14 @@ def open_media(folder: Path) -> Media:
 
 
 class Media:
-    def __init__(self, folder: Path) -> None:
-        self._originals = folder / "media"
-        self._thumbs = folder / "thumbs"
-        for place in (self._originals, self._thumbs):
-            place.mkdir(parents=True, exist_ok=True)
+    """The rules of pictures, on top of a store. Methods block.
+
+    `read` and `find` make a thumbnail that is missing; `open`, `size` and `list` tell of what is there. A name that is
+    none of ours, as from an address, is a picture that is not there.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
 
     def keep(self, data: bytes, request: GenerationRequest) -> Picture:
         """Check that `data` decodes, store it and its thumbnail. Blocks for about 20 ms at one megapixel.
@@ -70,66 +77,103 @@ class Media:
             height=image.height,
             note=_difference(image, ending, request),
         )
-        write(self._originals / picture.name, data)
+        self.put("media", picture.name, data)
         return picture
 
-    def original(self, name: str) -> Path:
-        return self._originals / name
+    # -- by kind and name --------------------------------------------------------------------------------------------
 
-    def thumb(self, name: str) -> Path:
-        return self._thumbs / name
-
-    def find(self, kind: str, name: str) -> Path | None:
-        """The file of a name that came from outside; None where there is none. `kind` is media or thumbs."""
-        stem, _, ending = name.partition(".")
-        sound = len(stem) == 32 and all(char in "0123456789abcdef" for char in stem) and ending in CONTENT_TYPES
-        if not sound:
+    def read(self, kind: MediaKind, name: str) -> bytes | None:
+        """The bytes of a picture, whole: they are a few MB. None where there is none."""
+        if not _is_name(kind, name):
             return None
-        if kind == "thumbs":
-            return self._shrunk(stem) if ending == "webp" else None
-        return file if (file := self._originals / name).is_file() else None
-
-    def read(self, kind: str, name: str) -> bytes | None:
-        """The bytes of such a file; None where there is none. Pictures are read whole: they have a few MB."""
         try:
-            return file.read_bytes() if (file := self.find(kind, name)) else None
-        except FileNotFoundError:  # removed just now
-            return None
+            found = self._store.read(kind, name)
+            return self._made(_stem(name)) if found is None and kind == "thumbs" else found
         except OSError as error:  # as a disk too full for a thumbnail
             log.warning("%s/%s cannot be read or made: %s", kind, name, error)
             return None
 
-    def shrunk(self, picture: Picture) -> Path | None:
-        """Its thumbnail, made now where there is none yet; None where nothing is left to make it of.
+    def find(self, kind: MediaKind, name: str) -> bool:
+        """Whether there is such a picture."""
+        return self.size(kind, name) is not None or (
+            kind == "thumbs" and _is_name(kind, name) and self._made(_stem(name)) is not None
+        )
+
+    def open(self, kind: MediaKind, name: str) -> BinaryIO:
+        """To be read block by block, and closed by the caller. Raises FileNotFoundError."""
+        if not _is_name(kind, name):
+            raise FileNotFoundError(f"{name!r} is no picture's name")
+        return self._store.open(kind, name)
+
+    def opener(self, kind: MediaKind, name: str) -> Opener:
+        """`open`, for who may need it later."""
+        return partial(self.open, kind, name)
+
+    def put(self, kind: MediaKind, name: str, data: bytes, *, sync: bool = True) -> None:
+        """Keep all of it or nothing. Without `sync` a power cut may take it, as what can be made again."""
+        if not _is_name(kind, name):
+            raise ValueError(f"{name!r} is no picture's name")
+        self._store.put(kind, name, data, sync=sync)
+
+    def size(self, kind: MediaKind, name: str) -> int | None:
+        """In bytes; None where there is none."""
+        return self._store.size(kind, name) if _is_name(kind, name) else None
+
+    def list(self, kind: MediaKind) -> Iterator[tuple[str, int]]:
+        """Names and sizes in bytes, in no order."""
+        return self._store.list(kind)
+
+    def delete(self, kind: MediaKind, name: str) -> None:
+        if _is_name(kind, name):
+            self._store.delete(kind, name)
+
+    # -- rules of pictures -------------------------------------------------------------------------------------------
+
+    def shrunk(self, picture: Picture) -> bool:
+        """Make its thumbnail where there is none yet. False where nothing is left to make it of.
 
         Blocks for about 10 ms at one megapixel. Raises RequestFailed where the original is damaged.
         """
-        return self._shrunk(Path(picture.name).stem)
+        return self.find("thumbs", thumb_of(picture.name))
 
-    def _shrunk(self, stem: str) -> Path | None:
-        thumb = self._thumbs / f"{stem}.webp"
-        if thumb.is_file():
-            return thumb
-        for original in (self._originals / f"{stem}.{ending}" for ending in CONTENT_TYPES):
-            if original.is_file():
-                image, _ = decode(original.read_bytes())
-                write(thumb, thumbnail(image), sync=False)  # it can be made again
-                return thumb
+    def _made(self, stem: str) -> bytes | None:
+        """A new thumbnail; None where there is no original."""
+        for ending in CONTENT_TYPES:
+            if (original := self._store.read("media", f"{stem}.{ending}")) is not None:
+                small = thumbnail(decode(original)[0])
+                self._store.put("thumbs", f"{stem}.webp", small, sync=False)  # it can be made again
+                return small
         return None
 
     def remove_original(self, name: str) -> None:
         """Its thumbnail stays, and is made first where nobody has asked for it yet."""
-        if (original := self.original(name)).is_file():
-            try:
-                self._shrunk(original.stem)
-            except (OSError, RequestFailed) as error:
-                log.warning("no thumbnail could be made of %s: %s", name, error)
-            original.unlink(missing_ok=True)
+        if self.size("media", name) is None:
+            return
+        try:
+            self.find("thumbs", thumb_of(name))
+        except (OSError, RequestFailed) as error:
+            log.warning("no thumbnail could be made of %s: %s", name, error)
+        self.delete("media", name)
 
     def remove(self, picture: Picture) -> None:
-        self.original(picture.name).unlink(missing_ok=True)
+        self.delete("media", picture.name)
         if picture.thumb:
-            self.thumb(picture.thumb).unlink(missing_ok=True)
+            self.delete("thumbs", picture.thumb)
+
+
+def thumb_of(name: str) -> str:
+    """The name of an original's thumbnail."""
+    return f"{_stem(name)}.webp"
+
+
+def _stem(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def _is_name(kind: MediaKind, name: str) -> bool:
+    stem, _, ending = name.partition(".")
+    sound = len(stem) == 32 and all(char in "0123456789abcdef" for char in stem)
+    return sound and (ending in CONTENT_TYPES if kind == "media" else ending == "webp")
 
 
 def decode(data: bytes) -> tuple[Image.Image, str]:
@@ -171,19 +215,3 @@ def thumbnail(image: Image.Image) -> bytes:
     out = io.BytesIO()
     small.save(out, "WEBP", quality=82, method=0)  # a page waits for this: the quickest method
     return out.getvalue()
-
-
-def write(file: Path, data: bytes, *, sync: bool = True) -> None:
-    """All of it or nothing: written beside, synced where it must outlive a power cut, then moved into place."""
-    file.parent.mkdir(parents=True, exist_ok=True)  # it may have been deleted under the server
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=".part-")
-    try:
-        with os.fdopen(handle, "wb") as part:
-            part.write(data)
-            part.flush()
-            if sync:
-                os.fsync(part.fileno())
-        os.replace(name, file)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -74,11 +73,16 @@ class Storage:
         if not scope.everyone:
             count, size = self._of_entries(_kept(scope.clause()))
             return Usage(count, size, None, None, self._limit, removed)
-        sizes = _sizes(self._folder / "media")
-        files = _sizes(self._folder)
-        database = sum(size for name, size in files.items() if name.startswith("history.sqlite3"))
-        thumbs = sum(_sizes(self._folder / "thumbs").values())
-        return Usage(len(sizes), sum(sizes.values()), thumbs, database, self._limit, removed)
+        sizes = [size for _, size in self._media.list("media")]
+        thumbs = sum(size for _, size in self._media.list("thumbs"))
+        return Usage(len(sizes), sum(sizes), thumbs, self._database_bytes(), self._limit, removed)
+
+    def _database_bytes(self) -> int:
+        found = 0
+        for file in self._folder.glob("history.sqlite3*"):
+            with suppress(FileNotFoundError):  # removed just now
+                found += file.lstat().st_size
+        return found
 
     def removed(self, scope: Scope, since: datetime | None = None) -> Removed:
         """What was removed after `since`. An entry without a thumbnail never had its original here.
@@ -130,7 +134,7 @@ class Storage:
 
     def _make_room(self) -> dict[str, str | None]:
         """Names of what went → whose it was."""
-        size = sum(_sizes(self._folder / "media").values())
+        size = sum(size for _, size in self._media.list("media"))
         if self._limit is None or size <= self._limit:
             return {}
         chosen = self._oldest(size - int(self._limit * KEPT_SHARE))
@@ -172,7 +176,7 @@ class Storage:
     def _remove_leftovers(self) -> None:
         """Files that a crash left between the two."""
         names = self._history.values(select(runs.c.media_name).where(runs.c.original_removed_at.is_not(None)))
-        for name in _sizes(self._folder / "media").keys() & set(names):
+        for name in dict(self._media.list("media")).keys() & set(names):
             self._media.remove_original(name)
 
 
@@ -191,17 +195,6 @@ def _may_go() -> ColumnElement[bool]:
         or_(runs.c.grid_id.is_(None), runs.c.grid_id.not_in(under_way)),
         runs.c.id.not_in(cells),
     )
-
-
-def _sizes(folder: Path) -> dict[str, int]:
-    """File name → bytes."""
-    found = {}
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            with suppress(FileNotFoundError):  # moved in place or removed just now
-                if entry.is_file(follow_symlinks=False):
-                    found[entry.name] = entry.stat().st_size
-    return found
 
 
 def _batches(names: Iterable[str]) -> Iterable[list[str]]:

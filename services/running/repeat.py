@@ -24,7 +24,7 @@ def told(history: History, media: Media, repeat_of: str, picture: Picture) -> st
     if first.picture is None:
         return f"{OPENING}the first run left no picture to compare with."
     try:
-        found = sameness(media.original(first.picture.name), media.original(picture.name))
+        found = sameness(media.opener("media", first.picture.name), media.opener("media", picture.name))
     except OSError:
         return f"{OPENING}the first picture's file is gone, so they cannot be compared."
     return f"{OPENING}{found.words}."

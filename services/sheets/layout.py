@@ -1,13 +1,13 @@
-"""A finished (or half-finished) grid as its exports see it: labels, cells and where their pictures lie. Frozen."""
+"""A finished (or half-finished) grid as its exports see it: labels, cells and what opens their pictures. Frozen."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
+from services.library.media_store import Opener
 from services.request import GenerationRequest
 from services.run import Run
 
@@ -27,9 +27,9 @@ class AxisLabels:
 class SheetCell:
     run: Run | None
     """None where it was not made."""
-    original: Path | None
-    """The picture's file; None where there is none: failed, removed, not made."""
-    thumb: Path | None
+    original: Opener | None
+    """Opens the picture; None where there is none: failed, removed, not made."""
+    thumb: Opener | None
     words: str
     """What stands in place of the picture: `timed out · not charged`, `not made`."""
 

@@ -36,7 +36,9 @@ def _labels(axis: Axis) -> AxisLabels:
 def _cell(run: Run | None, media: Media) -> SheetCell:
     if run is None or run.picture is None:
         return SheetCell(run, None, None, _words(run))
-    original, thumb = media.find("media", run.picture.name), media.find("thumbs", run.picture.thumb)
+    name, small = run.picture.name, run.picture.thumb
+    original = media.opener("media", name) if media.find("media", name) else None
+    thumb = media.opener("thumbs", small) if media.find("thumbs", small) else None
     return SheetCell(run, original, thumb, "" if original else "the picture's file is gone")
 
 

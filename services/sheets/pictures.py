@@ -55,14 +55,14 @@ def fitted(wanted: Iterable[Wanted], finish: Callable[[Image.Image], T]) -> Iter
 
 
 def _fit(wanted: Wanted) -> Image.Image | None:
-    for file in (wanted.cell.original, wanted.cell.thumb):
-        if file is None:
+    for opened in (wanted.cell.original, wanted.cell.thumb):
+        if opened is None:
             continue
         try:
-            with Image.open(file, formats=tuple(FORMATS)) as image:
+            with opened() as file, Image.open(file, formats=tuple(FORMATS)) as image:
                 return _reduced(image, wanted.width, wanted.height)
         except (OSError, SyntaxError, ValueError) as error:  # gone or damaged meanwhile: the thumbnail may be there
-            logger.warning("%s cannot be read for an export: %s", file.name, error)
+            logger.warning("the picture at %s cannot be read for an export: %s", wanted.place, error)
     return None
 
 

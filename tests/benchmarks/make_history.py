@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from services.engines.demo.painting.painter import paint
 from services.errors import Failure
 from services.library.history import History
-from services.library.media import Media
+from services.library.media import open_media
 from services.request import PRESET_PIXELS, SEED_MAX, GenerationRequest, ImageSize
 from services.run import Picture, Run, RunState, Ticket
 
@@ -109,7 +109,7 @@ def fill(history: History, made: Iterator[Run]) -> None:
 
 def give_pictures(folder: Path, made: Iterator[Run]) -> None:
     """A file for every finished run: links to a few that are painted."""
-    media, dice = Media(folder), random.Random(2)
+    media, dice = open_media(folder), random.Random(2)
     painted: dict[tuple[int, int], list[Picture]] = {}
     for number in range(PAINTED):
         size = list(PRESET_PIXELS)[number % len(PRESET_PIXELS)]
@@ -122,8 +122,8 @@ def give_pictures(folder: Path, made: Iterator[Run]) -> None:
         if run.picture:
             shape = run.request.pixels
             like = dice.choice(painted.get(shape) or painted[1024, 576])
-            os.link(media.original(like.name), media.original(run.picture.name))
-            os.link(media.thumb(like.thumb), media.thumb(run.picture.thumb))
+            os.link(folder / "media" / like.name, folder / "media" / run.picture.name)
+            os.link(folder / "thumbs" / like.thumb, folder / "thumbs" / run.picture.thumb)
 
 
 def main() -> None:

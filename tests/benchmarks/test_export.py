@@ -16,7 +16,7 @@ from support.server import serve_app
 
 from services.engines.demo.painting.painter import paint
 from services.library.history import History
-from services.library.media import Media
+from services.library.media import open_media
 
 PICTURES = 1_000
 MANY = 5_000
@@ -33,16 +33,17 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def filled(folder: Path, pictures: int, *, link: bool) -> Path:
     data = folder / "data"
-    history, media = History(data), Media(data)
+    history = History(data)
+    open_media(data)
     made = [run for run in runs(pictures * 2) if run.picture][:pictures]
     painted = [paint(prompt=f"fox {number}", width=512, height=512, seed=number, num_inference_steps=28,
                      guidance_scale=3.5, output_format="jpeg") for number in range(4)]  # fmt: skip
     ready = []
     for number, run in enumerate(made):
         assert run.picture
-        original, like = media.original(run.picture.name), painted[number % len(painted)]
+        original, like = data / "media" / run.picture.name, painted[number % len(painted)]
         if link and number >= len(painted):
-            os.link(media.original(made[number % len(painted)].picture.name), original)  # type: ignore[union-attr]
+            os.link(data / "media" / made[number % len(painted)].picture.name, original)  # type: ignore[union-attr]
         else:
             original.write_bytes(like)
         facts = {"bytes": len(like), "width": 512, "height": 512}

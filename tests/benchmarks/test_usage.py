@@ -14,7 +14,7 @@ from support.bench import show
 
 from services.library.changes import Changes
 from services.library.history import History
-from services.library.media import Media
+from services.library.media import open_media
 from services.library.scope import EVERYONE
 from services.library.spending import spending
 from services.library.storage import Storage
@@ -36,7 +36,7 @@ def milliseconds(work: Callable[[], object]) -> float:
 def test_panel(tmp_path: Path, size: int) -> None:
     history = History(tmp_path)
     fill(history, runs(size))
-    room = Storage(history, Media(tmp_path), Changes(), tmp_path, None)
+    room = Storage(history, open_media(tmp_path), Changes(), tmp_path, None)
     told = spending(history, EVERYONE, NEWEST, timezone.utc)
     assert told.month.pictures > 0
     show(

@@ -96,7 +96,7 @@ class GridInMemory:
         self.kept[ballot_id] = change(self.load(visitor, grid_id, ballot_id))
         return self.kept[ballot_id]
 
-    def picture(self, run_id: str) -> Path | None:
+    def picture(self, run_id: str) -> bytes | None:
         """Painted when it is first asked for: PNG or JPEG, small or large by turns, so that these could tell."""
         if run_id in self.gone:
             return None
@@ -108,7 +108,7 @@ class GridInMemory:
             data = paint(prompt="A red fox in the snow", width=height * 4 // 3, height=height, seed=SEEDS[y],
                          num_inference_steps=self.steps[x], guidance_scale=3.5, output_format=ending)  # fmt: skip
             file.write_bytes(data)
-        return file
+        return file.read_bytes()
 
     def app(self) -> FastAPI:
         """The blind pick's routes on this grid, with the app's own way to tell errors."""

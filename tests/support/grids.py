@@ -9,6 +9,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 from PIL import Image
+from support.stores import opener
 
 from services.request import parse_request
 from services.run import Picture, Run, RunState, new_id
@@ -54,7 +55,7 @@ def made(file: Path, *, size: tuple[int, int] = (256, 192), **changes: Any) -> S
         ),
         cost_usd=cost,
     )
-    return SheetCell(run, file, None, "")
+    return SheetCell(run, opener(file), None, "")
 
 
 def failed(words: str, **settings: Any) -> SheetCell:

@@ -21,6 +21,8 @@ from services.library.archive_rows import ExportRows, RestoreRows
 from services.library.bulk import Chosen
 from services.library.history import History
 from services.library.media import Media
+from services.library.media_folder import FolderStore
+from services.library.media_store import MediaKind, Store
 from services.library.scope import EVERYONE, Scope
 from services.library.tables import ballots, grid_cells, grids, projects, runs
 from services.request import GenerationRequest
@@ -31,9 +33,10 @@ GROUP = Owner("ann", shares=True)
 
 
 class Shelf:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, store: Store | None = None) -> None:
+        """Pictures are kept in `store`, or in the folder."""
         self.folder = folder
-        self.history, self.media = History(folder), Media(folder)
+        self.history, self.media = History(folder), Media(store or FolderStore(folder))
         self.exporter = Exporter(ExportRows(self.history), self.media, folder / "incoming")
         self.restorer = Restorer(RestoreRows(self.history), self.media, folder / "incoming")
 
@@ -67,7 +70,7 @@ class Shelf:
         return [self.rows(table) for table in (projects, grids, grid_cells, ballots)]
 
     def files(self) -> dict[str, bytes]:
-        return {file.name: file.read_bytes() for file in (self.folder / "media").iterdir()}
+        return self._kept("media")
 
     def state(self) -> Any:
         """All that a refused restore must leave alone."""
@@ -75,7 +78,10 @@ class Shelf:
         return self.all(), self.kin(), self.files(), sorted(self.thumbs()), left
 
     def thumbs(self) -> dict[str, bytes]:
-        return {file.name: file.read_bytes() for file in (self.folder / "thumbs").iterdir()}
+        return self._kept("thumbs")
+
+    def _kept(self, kind: MediaKind) -> dict[str, bytes]:
+        return {name: self.media.read(kind, name) or b"" for name, _ in self.media.list(kind)}
 
     # -- out and in --------------------------------------------------------------------------------------------------
 

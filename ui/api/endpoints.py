@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import gradio as gr
-from gradio.processing_utils import save_file_to_cache
+from gradio.processing_utils import save_bytes_to_cache
 from gradio.route_utils import DEFAULT_TEMP_DIR
 
 from services.code.fal_snippets import snippet
@@ -54,7 +54,10 @@ def outcome(run: Run, playground: Playground) -> dict[str, Any]:
     image = None
     if run.picture:
         # Gradio hands out only what lies in its own cache, and nothing of the data folder: a copy goes there.
-        path = save_file_to_cache(playground.media.original(run.picture.name), DEFAULT_TEMP_DIR)
+        data = playground.media.read("media", run.picture.name)
+        if data is None:
+            raise gr.Error("The picture's file is gone.", print_exception=False)
+        path = save_bytes_to_cache(data, run.picture.name, DEFAULT_TEMP_DIR)
         image = {"path": path, "orig_name": run.picture.name, "mime_type": run.picture.content_type}
         image |= {"size": run.picture.bytes, "meta": {"_type": "gradio.FileData"}}
     return {

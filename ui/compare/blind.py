@@ -7,7 +7,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, Protocol, get_args
 
 from fastapi import APIRouter, Request
@@ -54,8 +53,8 @@ class BlindStore(Protocol):
     ) -> Judging:
         """Replace a judging by what `change` makes of it, in one transaction, and return it."""
 
-    def picture(self, run_id: str) -> Path | None:
-        """The picture's file; None where it was deleted."""
+    def picture(self, run_id: str) -> bytes | None:
+        """The picture's bytes; None where it was deleted."""
 
 
 class NewBallot(BaseModel):
@@ -141,13 +140,10 @@ def _bytes(store: BlindStore, judging: Judging, number: int, side: int) -> bytes
     rounds = judging.ballot.rounds
     if not (1 <= number <= len(rounds) and 0 <= side < len(rounds[number - 1])):
         raise NotFound("such picture")
-    file = store.picture(rounds[number - 1][side].run_id)
-    if file is None:
+    data = store.picture(rounds[number - 1][side].run_id)
+    if data is None:
         raise NotFound("such picture")
-    try:
-        return file.read_bytes()
-    except FileNotFoundError as error:  # deleted just now
-        raise NotFound("such picture") from error
+    return data
 
 
 def _state(judging: Judging) -> dict[str, Any]:

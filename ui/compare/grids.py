@@ -16,6 +16,7 @@ from services.grids.grid import Grid
 from services.grids.plan import MAX_CELLS, SLOTS, GridPlan, parse_axes, parse_plan
 from services.grids.planner import AxisPreview, Preview, preview_axes
 from services.grids.service import GridView
+from services.library.media_store import Opener
 from services.playground import Playground
 from services.request import GenerationRequest, caption, parse_request
 from services.run import Run
@@ -230,6 +231,8 @@ def _repeated(playground: Playground, view: GridView) -> dict[str, Any] | None:
     return {"kind": kind, "words": words, "runs": list(view.grid.repeat)}
 
 
-def _files(playground: Playground, *runs: Run | None) -> list[Any] | None:
-    found = [playground.media.find("media", run.picture.name) if run and run.picture else None for run in runs]
-    return found if all(found) else None
+def _files(playground: Playground, *runs: Run | None) -> list[Opener] | None:
+    media = playground.media
+    names = [run.picture.name for run in runs if run and run.picture]
+    there = len(names) == len(runs) and all(media.find("media", name) for name in names)
+    return [media.opener("media", name) for name in names] if there else None

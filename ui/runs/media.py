@@ -8,6 +8,7 @@ from fastapi import APIRouter, HTTPException
 from fastapi.responses import Response
 
 from services.library.media import CONTENT_TYPES
+from services.library.media_store import MediaKind
 from services.playground import Playground
 from ui.web.assets import FOREVER
 
@@ -15,7 +16,7 @@ from ui.web.assets import FOREVER
 def media_routes(playground: Playground) -> APIRouter:
     router = APIRouter()
 
-    async def serve(kind: str, name: str) -> Response:
+    async def serve(kind: MediaKind, name: str) -> Response:
         data = await asyncio.to_thread(playground.media.read, kind, name)
         if data is None:
             raise HTTPException(404, "There is no such picture.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query, Request
@@ -70,13 +69,13 @@ def run_routes(playground: Playground) -> APIRouter:
     async def download(request: Request, run_id: str) -> Response:
         """A copy of the original that carries its settings, under a name that tells what it is."""
         run = await playground.run(visitor_of(request), run_id)
-        file = playground.media.find("media", run.picture.name) if run.picture else None
-        if file is None and run.picture and run.original_removed_at:
+        data = await asyncio.to_thread(_with_settings, playground, run)
+        if data is None and run.picture and run.original_removed_at:
             raise OriginalRemoved(was_here=bool(run.picture.thumb))
-        if file is None or run.picture is None:
+        if data is None or run.picture is None:
             raise NotFound("picture file")
-        name = f"flux-2-flex_{run.created_at:%Y%m%d-%H%M%S}_seed{run.seed}{file.suffix}"
-        data = await asyncio.to_thread(_with_settings, file, run)
+        ending = run.picture.name.partition(".")[2]
+        name = f"flux-2-flex_{run.created_at:%Y%m%d-%H%M%S}_seed{run.seed}.{ending}"
         attachment = {"Content-Disposition": f'attachment; filename="{name}"'}
         return Response(data, media_type=run.picture.content_type, headers=attachment)
 
@@ -125,9 +124,11 @@ async def _visit(playground: Playground, visitor: str | None, since_ms: float | 
     return {"pictures": totals.pictures, "cost_usd": totals.cost_usd}
 
 
-def _with_settings(file: Path, run: Run) -> bytes:
-    """What was paid for is handed out even where nothing can be put into it."""
-    data = file.read_bytes()
+def _with_settings(playground: Playground, run: Run) -> bytes | None:
+    """What was paid for is handed out even where nothing can be put into it. None where the picture is gone."""
+    data = playground.media.read("media", run.picture.name) if run.picture else None
+    if data is None:
+        return None
     try:
         return with_metadata(data, run)
     except MetadataError:

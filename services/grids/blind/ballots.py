@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from services.errors import FieldIssue, InvalidRequest
 from services.grids.blind.blind import JudgedCell, Judging
@@ -57,12 +56,12 @@ class Ballots:
 
         return Judging.model_validate_json(self._store.change_ballot(grid_id, ballot_id, changed))
 
-    def picture(self, run_id: str) -> Path | None:
+    def picture(self, run_id: str) -> bytes | None:
         """Of a run that a ballot names: whose it is was checked with the ballot."""
         run = self._history.many([run_id], EVERYONE).get(run_id)
         if run is None or run.picture is None or run.deleted_at:
             return None
-        return self._media.find("media", run.picture.name)
+        return self._media.read("media", run.picture.name)
 
     def _grid(self, visitor: str | None, grid_id: str) -> Grid:
         return grid_of(self._store.get(grid_id, self._scope(visitor)))

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from support.projects import Shelf
 
+from services.library.media_store import Store
+
 
 @pytest.fixture(scope="session")
 def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -17,7 +19,7 @@ def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def new_shelf(tmp_path: Path, blank: Path) -> Iterator[Callable[[str], Shelf]]:
+def new_shelf(tmp_path: Path, blank: Path, new_store: Callable[[Path], Store]) -> Iterator[Callable[[str], Shelf]]:
     """`new_shelf(name)`: a data folder of its own."""
     made: list[Shelf] = []
 
@@ -25,7 +27,7 @@ def new_shelf(tmp_path: Path, blank: Path) -> Iterator[Callable[[str], Shelf]]:
         folder = tmp_path / name
         folder.mkdir()
         shutil.copy(blank, folder)
-        made.append(Shelf(folder))
+        made.append(Shelf(folder, new_store(folder)))
         return made[-1]
 
     yield make

@@ -80,9 +80,9 @@ class TestZip:
     def test_where_the_original_was_removed_its_thumbnail_goes_along(self, shelf):
         run = shelf.add("a fox")
         shelf.history.change(run.id, original_removed_at=now())
-        shelf.media.original(run.picture.name).unlink()
+        shelf.media.delete("media", run.picture.name)
         parts = parts_of(shelf.export())
-        assert parts[f"thumbs/{run.picture.thumb}"] == shelf.media.thumb(run.picture.thumb).read_bytes()
+        assert parts[f"thumbs/{run.picture.thumb}"] == shelf.media.read("thumbs", run.picture.thumb)
 
     def test_nothing_is_an_export_too(self, shelf, other):
         assert lines_of(parts_of(shelf.export())["history.jsonl"]) == []
@@ -106,11 +106,10 @@ class TestZip:
 def test_memory_stays_where_it_is(shelf):
     """600 pictures of 300 KB are 170 MB; a twelfth of it may be held."""
     fill(shelf.history, many_runs(600))
-    one = shelf.media.original("one")
-    one.write_bytes(bytes(300_000))
+    data = bytes(300_000)
     for run in many_runs(600):
         if run.picture:
-            shelf.media.original(run.picture.name).hardlink_to(one)
+            shelf.media.put("media", run.picture.name, data, sync=False)
     tracemalloc.start()
     download = shelf.exporter.prepare(EVERYONE, None, "zip")
     size = sum(len(block) for block in download.blocks)

@@ -61,7 +61,7 @@ def filled(shelf: Shelf) -> Shelf:
     shelf.history.change(second.id, grid_id=grid)
     removed = shelf.add("an old one")
     shelf.history.change(removed.id, original_removed_at=MOMENT)
-    shelf.media.original(removed.picture.name).unlink()
+    shelf.media.delete("media", removed.picture.name)
     return shelf
 
 
@@ -286,6 +286,44 @@ class TestACrash:
         assert other.files() == shelf.files()
         assert other.thumbs() == shelf.thumbs()
 
+    @pytest.mark.parametrize("kept", range(4))
+    def test_a_full_disk_after_it_leaves_the_rest_for_the_next_start(self, shelf, other, monkeypatch, kept):
+        """Two pictures are two thumbnails and two originals: the disk is full after some of them."""
+        shelf.add("a fox")
+        shelf.add("a cat")
+        data, put, left = shelf.export(), other.media.put, iter(range(kept))
+
+        def fill(*args, **more):
+            if next(left, None) is None:
+                raise OSError(28, "No space left on device")
+            put(*args, **more)
+
+        with monkeypatch.context() as full:
+            full.setattr(other.media, "put", fill)
+            with pytest.raises(OSError, match="No space"):
+                other.restore(data)
+        assert len(other.files()) + len(other.thumbs()) == kept
+        other.restorer.recover()
+        assert other.all() == shelf.all()
+        assert (other.files(), other.thumbs()) == (shelf.files(), shelf.thumbs())
+        assert not list((other.folder / "incoming").iterdir())
+
+    def test_a_second_try_after_a_full_disk_brings_the_rest_too(self, shelf, other, monkeypatch):
+        shelf.add("a fox")
+        data = shelf.export()
+
+        def full(*_args, **_more):
+            raise OSError(28, "No space left on device")
+
+        with monkeypatch.context() as broken:
+            broken.setattr(other.media, "put", full)
+            with pytest.raises(OSError, match="No space"):
+                other.restore(data)
+        assert other.restore(data).originals == 1
+        assert other.files() == shelf.files()
+        other.restorer.recover()
+        assert other.files() == shelf.files()
+
     def test_an_upload_that_was_left_goes(self, other):
         left = other.folder / "incoming" / "upload-x"
         left.parent.mkdir()
@@ -311,7 +349,7 @@ def test_what_cannot_be_written_leaves_nothing(shelf, other, monkeypatch):
     def full(*_args, **_more):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("services.archive.staging.write", full)
+    monkeypatch.setattr("services.archive.staging.FolderStore.put", full)
     with pytest.raises(OSError, match="No space"):
         other.restore(data)
     assert other.state() == before

@@ -4,8 +4,14 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from support.stores import opener
 
-from services.compare.sameness import Sameness, sameness
+from services.compare import sameness as comparing
+from services.compare.sameness import Sameness
+
+
+def sameness(first: Path, second: Path) -> Sameness:
+    return comparing.sameness(opener(first), opener(second))
 
 
 def picture(

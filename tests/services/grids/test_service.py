@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -24,11 +25,17 @@ from services.grids.plan import Typed, parse_axes, parse_plan
 from services.grids.planner import Preview, preview_axes
 from services.grids.service import GridView
 from services.intake import pricing
+from services.library.media import Media
+from services.library.media_store import Store
 from services.library.scope import EVERYONE
 from services.playground import Playground
 from services.request import GenerationRequest, ImageSize
 from services.run import RunState
 from services.settings import Settings
+from services.sheets.html import write_page
+from services.sheets.layout_of_grid import layout_of
+from services.sheets.pdf import contact_sheet_pdf
+from services.sheets.png import contact_sheet
 
 ANN, BOB = "a" * 32, "b" * 32
 BASE = GenerationRequest(
@@ -42,9 +49,10 @@ Open = Callable[..., Playground]
 async def open_(tmp_path: Path) -> AsyncIterator[Open]:
     opened: list[Playground] = []
 
-    def make(**settings: Any) -> Playground:
+    def make(*, media: Media | None = None, **settings: Any) -> Playground:
         defaults = {"playground_engine": "demo", "playground_history": "visitor", "playground_demo_step_seconds": 0}
-        opened.append(Playground(Settings(**{**defaults, "playground_data_dir": tmp_path, **settings})))
+        settings = {**defaults, "playground_data_dir": tmp_path, **settings}
+        opened.append(Playground(Settings(**settings), media=media))
         return opened[-1]
 
     yield make
@@ -270,7 +278,7 @@ class TestChanging:
         view = await finished(playground, view.grid)
         first, second = (view.runs[run_id] for run_id in view.grid.repeat)
         assert (first.request, count(playground)) == (second.request, 4)
-        files = [playground.media.original(run.picture.name) for run in (first, second)]
+        files = [playground.media.opener("media", run.picture.name) for run in (first, second)]
         assert sameness(*files).kind == "bytes"
 
     async def test_nothing_can_be_checked_before_a_picture_is_there(self, open_):
@@ -278,6 +286,46 @@ class TestChanging:
         grid = await playground.grids.make(ANN, parse_plan(BASE, [STEPS]))
         with pytest.raises(InvalidRequest, match="No picture of this grid is finished"):
             await playground.grids.repeat_check(ANN, grid.id)
+
+
+class TestPictures:
+    """What looks at a grid's pictures, wherever they are kept."""
+
+    @pytest.fixture
+    async def playground(self, open_: Open, new_store: Callable[[Path], Store], tmp_path: Path) -> Playground:
+        playground = open_(media=Media(new_store(tmp_path)))
+        await playground.start()
+        return playground
+
+    async def test_sheets_and_the_page_show_all_of_them(self, playground):
+        view = await make(playground, STEPS)
+        layout = layout_of(view, playground.media)
+        assert contact_sheet(layout, "technical", io.BytesIO()).cells.keys() == set(layout.places())
+        page, document = io.BytesIO(), io.BytesIO()
+        write_page(layout, page)
+        assert page.getvalue().count(b"data:image/webp") == 3
+        assert contact_sheet_pdf(layout, "technical", document) == 1
+        assert document.getvalue().count(b"/Subtype /Image") == 3
+
+    async def test_where_an_original_is_gone_its_thumbnail_is_shown_and_where_both_are_words(self, playground):
+        view = await make(playground, STEPS)
+        first, second, third = (view.run_of(cell.key).picture for cell in view.grid.plan.cells)
+        playground.media.remove_original(first.name)
+        playground.media.remove(second)
+        layout = layout_of(view, playground.media)
+        cells = [layout.cell(place) for place in layout.places()]
+        assert [bool(cell.original) for cell in cells] == [False, False, True]
+        assert [bool(cell.thumb) for cell in cells] == [True, False, True]
+        assert [cell.words for cell in cells] == ["the picture's file is gone"] * 2 + [""]
+        playground.media.remove(third)  # after it was looked for
+        assert set(contact_sheet(layout, "technical", io.BytesIO()).cells) == {layout.places()[0]}
+
+    async def test_the_blind_pick_shows_a_picture_until_it_is_gone(self, playground):
+        view = await make(playground, STEPS)
+        run = view.run_of(view.grid.plan.cells[0].key)
+        assert playground.ballots.picture(run.id) == playground.media.read("media", run.picture.name)
+        playground.media.remove(run.picture)
+        assert playground.ballots.picture(run.id) is None
 
 
 class TestRunning:

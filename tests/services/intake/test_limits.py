@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from support.newest import newest
 
 from services.errors import InvalidRequest, NotFound, TooMuch
+from services.library.media import Media
 from services.library.scope import EVERYONE
 from services.playground import Playground
 from services.request import GenerationRequest, ImageSize
@@ -30,9 +31,9 @@ async def open_(tmp_path: Path) -> AsyncIterator[Open]:
     """open_(setting=…) → a playground on the demo engine; `idle=True` keeps its runs waiting."""
     opened: list[Playground] = []
 
-    def make(*, idle: bool = False, **settings: Any) -> Playground:
+    def make(*, idle: bool = False, media: Media | None = None, **settings: Any) -> Playground:
         defaults = {"playground_engine": "demo", "playground_history": "visitor", "playground_demo_step_seconds": 0}
-        playground = Playground(Settings(**{**defaults, "playground_data_dir": tmp_path, **settings}))
+        playground = Playground(Settings(**{**defaults, "playground_data_dir": tmp_path, **settings}), media=media)
         if idle:
             playground.runner.take = lambda run: None  # type: ignore[method-assign]
         opened.append(playground)
@@ -122,8 +123,8 @@ class TestLockedSafety:
 
 
 class TestDeleteEverything:
-    async def test_nothing_of_ones_own_is_left_and_nothing_of_others_goes(self, open_, tmp_path):
-        playground = open_()
+    async def test_nothing_of_ones_own_is_left_and_nothing_of_others_goes(self, open_, tmp_path, new_store):
+        playground = open_(media=Media(new_store(tmp_path)))
         mine, others = await made(playground, ANN), await made(playground, BOB)
         deleted = await made(playground, ANN)
         await playground.delete(ANN, deleted.id)
@@ -135,8 +136,8 @@ class TestDeleteEverything:
 
         assert [entry.run.id for entry in playground.history.changed_since(EVERYONE, 0)] == [others.id]
         assert not playground.engines.has_key(ANN)
-        assert [file.name for file in (tmp_path / "media").iterdir()] == [others.picture.name]
-        assert [file.name for file in (tmp_path / "thumbs").iterdir()] == [others.picture.thumb]
+        assert [name for name, _ in playground.media.list("media")] == [others.picture.name]
+        assert [name for name, _ in playground.media.list("thumbs")] == [others.picture.thumb]
         kept = {file.stem for file in (tmp_path / "demo").iterdir()}
         assert kept == {others.ticket.request_id}
         with pytest.raises(NotFound):
@@ -178,15 +179,15 @@ class TestDeleteEverything:
 
 
 class TestRetention:
-    async def test_what_is_nobodys_goes_after_its_days(self, open_, tmp_path):
-        playground = open_(playground_keep_nobodys_days=2)
+    async def test_what_is_nobodys_goes_after_its_days(self, open_, tmp_path, new_store):
+        playground = open_(media=Media(new_store(tmp_path)), playground_keep_nobodys_days=2)
         old, new, anns = await made(playground, None), await made(playground, None), await made(playground, ANN)
         for run in (old, anns):
             playground.history.change(run.id, created_at=now() - timedelta(days=3))
         playground._purge()
         left = {entry.run.id for entry in playground.history.changed_since(EVERYONE, 0)}
         assert left == {new.id, anns.id}
-        assert len(list((tmp_path / "media").iterdir())) == 2
+        assert len(list(playground.media.list("media"))) == 2
 
     async def test_in_a_shared_history_nothing_is_nobodys(self, open_):
         playground = open_(playground_history="shared", playground_keep_nobodys_days=1)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import pytest
 from support.projects import Shelf, a_picture
 
 from services.library.changes import Changes
+from services.library.media_store import Store
 from services.library.scope import EVERYONE, Scope
 from services.library.storage import Storage
 from services.library.tables import grid_cells
@@ -20,8 +21,8 @@ SIZE = len(a_picture("0"))
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> Iterator[Shelf]:
-    shelf = Shelf(tmp_path)
+def shelf(tmp_path: Path, new_store: Callable[[Path], Store]) -> Iterator[Shelf]:
+    shelf = Shelf(tmp_path, new_store(tmp_path))
     yield shelf
     shelf.close()
 
@@ -41,9 +42,9 @@ def add(shelf: Shelf, count: int, **fields: Any) -> list[Run]:
 def kept(shelf: Shelf) -> list[bool]:
     """Of each run, whether its original is there and its entry says so; the two must agree."""
     runs = shelf.all()
-    there = [shelf.media.original(run.picture.name).is_file() for run in runs if run.picture]
+    there = [shelf.media.size("media", run.picture.name) is not None for run in runs if run.picture]
     assert there == [run.original_removed_at is None for run in runs if run.picture]
-    assert all(shelf.media.thumb(run.picture.thumb).is_file() for run in runs if run.picture)
+    assert all(shelf.media.size("thumbs", run.picture.thumb) is not None for run in runs if run.picture)
     return there
 
 

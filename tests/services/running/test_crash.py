@@ -18,7 +18,7 @@ from support.tls import TlsServer, serve_tls
 
 from services.library.grid_store import GridStore
 from services.library.history import History
-from services.library.media import Media
+from services.library.media import open_media
 from services.library.scope import EVERYONE
 from services.run import Run, RunState
 
@@ -128,7 +128,7 @@ def check_all_kept(runs: list[Run], fal: StandIn, folder: Path) -> None:
 def check_kept(run: Run, fal: StandIn, folder: Path) -> None:
     assert run.picture is not None
     assert run.ticket is not None
-    assert Media(folder).original(run.picture.name).read_bytes() == fal.picture(fal.taken[run.ticket.request_id])
+    assert open_media(folder).read("media", run.picture.name) == fal.picture(fal.taken[run.ticket.request_id])
 
 
 def test_before_the_submit_it_is_sent_after_the_restart(crash_and_go_on, fal, tmp_path):

@@ -84,7 +84,7 @@ async def test_found_it_goes_on_and_is_not_sent_again(playground, fal):
     assert done.ticket is not None
     assert done.ticket.request_id in fal.taken
     assert (done.failure, fal.count("submit"), fal.accepted) == (None, 1, 1)
-    assert playground.media.original(done.picture.name).is_file()
+    assert playground.media.find("media", done.picture.name)
 
 
 async def test_the_card_says_where_it_was_found(playground, fal):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from PIL import Image
 
 from services.library.history import History
 from services.library.media import Media
+from services.library.media_store import Store
 from services.request import GenerationRequest, ImageSize
 from services.run import Picture, Run, new_id
 from services.running import repeat
@@ -28,8 +29,8 @@ def history(tmp_path: Path) -> Iterator[History]:
 
 
 @pytest.fixture
-def media(tmp_path: Path) -> Media:
-    return Media(tmp_path)
+def media(tmp_path: Path, new_store: Callable[[Path], Store]) -> Media:
+    return Media(new_store(tmp_path))
 
 
 def keep(media: Media, colour: str = "red", **options: Any) -> Picture:

@@ -22,6 +22,9 @@ from support.standin import COMPLETED, NGINX, Lost, Reply, Seen, StandIn, Unsent
 from services.clock import SYSTEM, Clock
 from services.engines.fal import gateway as gateway_module
 from services.errors import CannotWrite
+from services.library.media import Media
+from services.library.media_folder import Disk, FolderStore
+from services.library.media_store import Store
 from services.library.scope import EVERYONE
 from services.playground import Playground
 from services.request import GenerationRequest, ImageSize
@@ -57,11 +60,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
 class Desk:
     """A playground on one folder, and what its history went through."""
 
-    def __init__(self, folder: Path, clock: FakeClock, **settings: Any) -> None:
+    def __init__(self, folder: Path, clock: FakeClock, *, media: Media | None = None, **settings: Any) -> None:
         self.folder = folder
         defaults = {"fal_key": SecretStr(OWNER_KEY), "playground_history": "shared", "playground_engine": "fal"}
         defaults["fal_queue_run_host"] = "none.invalid"  # no list of requests there: test_lost.py is about it
-        self.playground = Playground(Settings(**{**defaults, "playground_data_dir": folder, **settings}), clock=clock)
+        whole = Settings(**{**defaults, "playground_data_dir": folder, **settings})
+        self.playground = Playground(whole, media=media, clock=clock)
         self.history, self.media = self.playground.history, self.playground.media
         self.versions: list[Run] = []
         self._tell, self.playground.changes.tell = self.playground.changes.tell, self._listen
@@ -143,6 +147,10 @@ def held(event: asyncio.Event) -> Callable[[Seen], Any]:
 
 
 class TestJourney:
+    @pytest.fixture
+    async def desk(self, open_desk: Callable[..., Desk], new_store: Callable[[Path], Store], tmp_path: Path) -> Desk:
+        return open_desk(media=Media(new_store(tmp_path)))
+
     async def test_states_come_in_order_and_each_is_in_the_database(self, desk, fal):
         run = await desk.make()
         assert desk.states(run)[-5:] == ["submitting", "submitted", "queued", "running", "done"]
@@ -169,16 +177,50 @@ class TestJourney:
         run = await desk.make(image_size={"width": 1024, "height": 512}, output_format="png")
         (taken,) = fal.taken.values()
         assert run.picture is not None
-        assert desk.media.original(run.picture.name).read_bytes() == fal.picture(taken)
+        assert desk.media.read("media", run.picture.name) == fal.picture(taken)
         assert (run.picture.width, run.picture.height, run.picture.content_type) == (1024, 512, "image/png")
         assert run.picture.note is None
         assert run.note is None  # it repeats nothing
-        with Image.open(desk.media.shrunk(run.picture)) as thumb:
+        assert desk.media.shrunk(run.picture)
+        with desk.media.open("thumbs", run.picture.thumb) as file, Image.open(file) as thumb:
             assert (thumb.format, thumb.size) == ("WEBP", (384, 192))
+
+    async def test_it_is_told_to_be_done_only_when_file_and_folder_are_synced(self, open_desk, tmp_path):
+        """Else a power cut leaves a run that is done, was paid for, and has no picture."""
+
+        class Watched(Disk):
+            """Notes the run's state in the history as each call ends."""
+
+            def __init__(self) -> None:
+                self.seen: list[tuple[str, str]] = []
+                self.state: Callable[[], str] = lambda: "no run yet"
+
+            def sync_file(self, descriptor: int) -> None:
+                super().sync_file(descriptor)
+                self.note("sync file")
+
+            def replace(self, part: Path, file: Path) -> None:
+                super().replace(part, file)
+                self.note(f"replace in {file.parent.name}")
+
+            def sync_folder(self, folder: Path) -> None:
+                super().sync_folder(folder)
+                self.note(f"sync {folder.name}")
+
+            def note(self, call: str) -> None:
+                self.seen.append((call, self.state()))
+
+        disk = Watched()
+        desk = open_desk(media=Media(FolderStore(tmp_path, disk)))
+        disk.seen.clear()
+        disk.state = lambda: desk.row()["state"]
+        assert (await desk.make()).state is RunState.DONE
+        before = [(call, state) for call, state in disk.seen if state != "done"]
+        assert [call for call, _ in before] == ["sync file", "replace in media", "sync media"]
 
     async def test_a_thumbnail_that_nobody_asks_for_is_made_all_the_same(self, desk, clock):
         run = await desk.make()
-        await desk.until(lambda: desk.media.thumb(run.picture.thumb).is_file())
+        await desk.until(lambda: desk.media.size("thumbs", run.picture.thumb) is not None)
         assert clock.sleeps[-1] == runner_module.SHRINK_AFTER_SECONDS
 
     @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), ZeroDivisionError("a fault of ours")])
@@ -216,7 +258,7 @@ class TestJourney:
         assert run.state is RunState.DONE
         assert run.picture.note == "fal sent 80 × 48 instead of 64 × 64 and png instead of jpeg."
         assert run.picture.name.endswith(".png")
-        assert desk.media.original(run.picture.name).read_bytes() == picture(80, 48, "png")
+        assert desk.media.read("media", run.picture.name) == picture(80, 48, "png")
 
     async def test_sync_mode_brings_the_picture_inside_the_reply(self, desk, fal):
         run = await desk.make(sync_mode=True)
@@ -446,7 +488,7 @@ class TestCancel:
         ended = await desk.ended(run)
         assert ended.state is RunState.DONE
         assert ended.note == "It was finished before the cancel reached fal, so it was kept."
-        assert desk.media.original(ended.picture.name).is_file()
+        assert desk.media.find("media", ended.picture.name)
 
     async def test_a_cancel_that_does_not_reach_fal_is_said(self, desk, fal):
         fal.finish.clear()
@@ -703,6 +745,7 @@ async def test_completed_with_an_error_ends_as_fal_said(desk, fal):
 
 async def test_a_thumbnail_is_a_whole_picture(desk):
     run = await desk.make()
-    with Image.open(desk.media.shrunk(run.picture)) as image:
+    assert desk.media.shrunk(run.picture)
+    with desk.media.open("thumbs", run.picture.thumb) as file, Image.open(file) as image:
         image.load()
         assert max(image.size) <= 384

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from PIL import Image, ImageStat
 from support.grids import ANY_TEXT, NOT_MADE, OURS, axis, colour_of, failed, grid, made, picture_file
+from support.stores import opener
 
 from services.sheets import png as sheet_module
 from services.sheets.layout import GridLayout, Place
@@ -135,7 +136,11 @@ def test_a_damaged_original_gives_way_to_its_thumbnail_and_then_to_words(tmp_pat
     (tmp_path / "damaged.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
     damaged = made(tmp_path / "damaged.png")
     thumb = picture_file(tmp_path, (4, 4, 2), (128, 96), "webp")
-    cells = {(0, 0, 0): replace(damaged, thumb=thumb), (1, 0, 0): damaged, (2, 0, 0): made(tmp_path / "gone.png")}
+    cells = {
+        (0, 0, 0): replace(damaged, thumb=opener(thumb)),
+        (1, 0, 0): damaged,
+        (2, 0, 0): made(tmp_path / "gone.png"),
+    }
 
     sheet, _ = drawn(grid(tmp_path, instead=cells))
 

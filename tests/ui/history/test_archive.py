@@ -214,7 +214,7 @@ class TestRestore:
 async def test_the_download_of_a_removed_original_is_refused_with_the_reason(desk):
     run = desk.add("a fox")
     desk.playground.history.change(run.id, original_removed_at=now())
-    desk.playground.media.original(run.picture.name).unlink()
+    desk.playground.media.delete("media", run.picture.name)
     answer = await desk.get(f"/runs/{run.id}/download")
     assert answer.status_code == 410
     assert answer.json()["message"].startswith("The original was removed to save space")

@@ -26,6 +26,8 @@ from starlette.types import ASGIApp, Message
 from support.patience import PATIENCE_SECONDS
 
 from services.errors import Failure
+from services.library.media import Media
+from services.library.media_store import Store
 from services.metadata import read_settings
 from services.playground import Playground
 from services.request import GenerationRequest, ImageSize
@@ -48,10 +50,10 @@ def as_(token: str | None) -> dict[str, str]:
 class Desk:
     """A playground, its routes, and a client for them."""
 
-    def __init__(self, folder: Path, **settings: Any) -> None:
+    def __init__(self, folder: Path, *, media: Media | None = None, **settings: Any) -> None:
         defaults = {"playground_engine": "demo", "playground_history": "visitor", "playground_demo_step_seconds": 0}
         self.folder = folder
-        self.playground = Playground(Settings(**{**defaults, "playground_data_dir": folder, **settings}))
+        self.playground = Playground(Settings(**{**defaults, "playground_data_dir": folder, **settings}), media=media)
         self.app = FastAPI()
         add_routes(self.app, self.playground, "/ui-assets/v1")
         self.client = httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://page")
@@ -279,7 +281,7 @@ class TestRuns:
     async def test_the_download_carries_its_settings_under_a_telling_name(self, desk):
         run = await desk.make()
         response = await desk.get(f"/runs/{run.id}/download")
-        original = desk.playground.media.original(run.picture.name).read_bytes()
+        original = desk.playground.media.read("media", run.picture.name)
         assert read_settings(response.content).request == run.request
         assert Image.open(io.BytesIO(response.content)).tobytes() == Image.open(io.BytesIO(original)).tobytes()
         assert re.search(r'filename="flux-2-flex_\d{8}-\d{6}_seed7\.jpg"', response.headers["content-disposition"])
@@ -531,16 +533,20 @@ class TestEvents:
 
 
 class TestMedia:
+    @pytest.fixture
+    def desk(self, open_desk: Callable[..., Desk], new_store: Callable[[Path], Store], tmp_path: Path) -> Desk:
+        return open_desk(media=Media(new_store(tmp_path)))
+
     async def test_originals_and_thumbnails(self, desk):
         run = await desk.make()
         response = await desk.get(f"/media/{run.picture.name}", token=None)
-        assert response.content == desk.playground.media.original(run.picture.name).read_bytes()
+        assert response.content == desk.playground.media.read("media", run.picture.name)
         assert response.headers["content-type"] == "image/jpeg"
         assert response.headers["cache-control"] == "public, max-age=31536000, immutable"
         assert response.headers["x-content-type-options"] == "nosniff"
         thumb = await desk.get(f"/thumbs/{run.picture.thumb}", token=None)
         assert thumb.headers["content-type"] == "image/webp"
-        with Image.open(desk.playground.media.thumb(run.picture.thumb)) as image:
+        with desk.playground.media.open("thumbs", run.picture.thumb) as file, Image.open(file) as image:
             assert image.size == (64, 64)
 
     @pytest.mark.parametrize(
@@ -564,11 +570,12 @@ class TestMedia:
 
     async def test_a_thumbnail_that_was_deleted_is_made_again(self, desk):
         run = await desk.make()
-        shutil.rmtree(desk.folder / "thumbs")
+        desk.playground.media.delete("thumbs", run.picture.thumb)
         response = await desk.get(f"/thumbs/{run.picture.thumb}")
         assert Image.open(io.BytesIO(response.content)).size == (64, 64)
 
-    async def test_a_media_folder_deleted_under_the_server_is_made_again(self, desk):
+    async def test_a_media_folder_deleted_under_the_server_is_made_again(self, open_desk):
+        desk = open_desk()
         gone = await desk.make()
         shutil.rmtree(desk.folder / "media")
         shutil.rmtree(desk.folder / "thumbs")

@@ -1,0 +1,116 @@
+"""Pictures as files: `media/<name>` and `thumbs/<name>` in a folder."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from services.library.media_store import KINDS, MediaKind
+
+PART = ".part-"
+"""Begins the names of files that are being written."""
+NO_SUCH_FILE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+CANNOT_SYNC_FOLDERS = {errno.EINVAL, errno.ENOTSUP}
+"""What a file system answers that knows no fsync of folders, as some network file systems."""
+
+
+class Disk:
+    """The system calls whose order decides what outlives a power cut. Tests record them."""
+
+    def sync_file(self, descriptor: int) -> None:
+        os.fsync(descriptor)
+
+    def replace(self, part: Path, file: Path) -> None:
+        os.replace(part, file)
+
+    def sync_folder(self, folder: Path) -> None:
+        """Only then does the name of a new file outlive a power cut."""
+        if os.name == "nt":
+            return  # Windows opens no folders, and writes their entries itself
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            if error.errno not in CANNOT_SYNC_FOLDERS:
+                raise
+        finally:
+            os.close(descriptor)
+
+
+class FolderStore:
+    """A Store in a folder."""
+
+    def __init__(self, folder: Path, disk: Disk | None = None) -> None:
+        """Raises OSError where pictures cannot be kept there."""
+        self._disk = disk or Disk()
+        self._folders = {kind: folder / kind for kind in KINDS}
+        for place in self._folders.values():
+            place.mkdir(parents=True, exist_ok=True)
+        self._disk.sync_folder(folder)
+
+    def read(self, kind: MediaKind, name: str) -> bytes | None:
+        try:
+            return self._file(kind, name).read_bytes()
+        except NO_SUCH_FILE:
+            return None
+
+    def open(self, kind: MediaKind, name: str) -> BinaryIO:
+        return self._file(kind, name).open("rb")
+
+    def put(self, kind: MediaKind, name: str, data: bytes, *, sync: bool = True) -> None:
+        """Written beside, synced, moved into place; then the folder is synced, which holds the name."""
+        file = self._file(kind, name)
+        self._make(file.parent)
+        handle, beside = tempfile.mkstemp(dir=file.parent, prefix=PART)
+        part = Path(beside)
+        try:
+            with os.fdopen(handle, "wb") as writing:
+                writing.write(data)
+                writing.flush()
+                if sync:
+                    self._disk.sync_file(writing.fileno())
+            self._disk.replace(part, file)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+        if sync:
+            self._sync_name(file)
+
+    def size(self, kind: MediaKind, name: str) -> int | None:
+        try:
+            found = self._file(kind, name).stat()
+        except NO_SUCH_FILE:
+            return None
+        return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+    def list(self, kind: MediaKind) -> Iterator[tuple[str, int]]:
+        with os.scandir(self._folders[kind]) as entries:
+            for entry in entries:
+                with suppress(FileNotFoundError):  # moved into place or removed just now
+                    if entry.is_file(follow_symlinks=False) and not entry.name.startswith(PART):
+                        yield entry.name, entry.stat().st_size
+
+    def delete(self, kind: MediaKind, name: str) -> None:
+        self._file(kind, name).unlink(missing_ok=True)
+
+    def _file(self, kind: MediaKind, name: str) -> Path:
+        return self._folders[kind] / name
+
+    def _make(self, folder: Path) -> None:
+        """The folder may have been deleted under the server."""
+        if not folder.is_dir():
+            folder.mkdir(parents=True, exist_ok=True)
+            self._disk.sync_folder(folder.parent)
+
+    def _sync_name(self, file: Path) -> None:
+        try:
+            self._disk.sync_folder(file.parent)
+        except BaseException:
+            file.unlink(missing_ok=True)  # whoever asked hears that it was not kept
+            raise
