@@ -1,8 +1,8 @@
 """GenerationRequest: the one source of truth about the model's parameters.
 
 Ranges, defaults, labels, help and steps stand here once. The page's controls, validation, fal's payload, code
-snippets, captions, the API's signature and the README's table are derived from `PARAMETERS`, which is read off the
-model: to add a parameter, add a field here.
+snippets, captions, the API's signature and the table in assets/docs/reference.md are derived from `PARAMETERS`, which
+is read off the model: to add a parameter, add a field here.
 
 Facts: the endpoint's published schema (names, ranges, defaults); custom sizes as the model takes them: multiples of
 16 from 64 to 2560 a side, at most 4 megapixels (1 MP = 2**20 pixels).

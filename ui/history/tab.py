@@ -1,4 +1,4 @@
-"""The History tab: everything that was made, found again. The page is drawn by assets/js/history*.js."""
+"""The History tab: everything that was made, found again. The page is drawn by assets/js/history/."""
 
 from __future__ import annotations
 

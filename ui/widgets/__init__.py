@@ -11,7 +11,7 @@ import gradio as gr
 
 
 def widget(name: str) -> gr.HTML:
-    """A place on the page that assets/js/`name`.js fills."""
+    """A place on the page that the script of the same name in assets/js/ fills."""
     return gr.HTML(
         html_template=f'<div class="pg-{name}" data-widget="{name}"></div>',
         js_on_load=f"window.playground().then(page => page.mount('{name}', element.querySelector('[data-widget]')))",

@@ -1,4 +1,4 @@
-// The page's keys: one table, from which they are obeyed and told. The viewer's own are in viewer-keys.js; they are
+// The page's keys: one table, from which they are obeyed and told. The viewer's own are in viewer/keys.js; they are
 // told here too, since a page has one list of keys.
 
 import { favourite } from "../picture/actions.js";
