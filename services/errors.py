@@ -2,10 +2,10 @@
 
 PlaygroundError
 ├── InvalidRequest          the settings break a rule          .issues (field, message)
-├── MetadataError           a file holds no settings that can be read   .reason  (services/library/metadata)
+├── MetadataError           a file holds no settings that can be read   .reason  (services/metadata)
 ├── NotFound                no such run for this visitor       .what
 ├── OriginalRemoved         the picture's own file is not kept here    .was_here
-├── ArchiveError            an export cannot be made or restored   .reason  (services/library/archive)
+├── ArchiveError            an export cannot be made or restored   .reason  (services/archive)
 ├── BudgetExceeded          a limit on spending is reached     .limit_usd .spent_usd .asked_usd
 ├── ConfirmNeeded           so much that it needs a second yes .count .cost_usd
 ├── TooMuch                 too many pictures at once          .retry_after

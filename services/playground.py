@@ -294,11 +294,11 @@ class Playground:
         return await self._change(await self.run(visitor, run_id), tags=sound_tags(tags))
 
     async def delete(self, visitor: str | None, run_id: str) -> Run:
-        """Hide a picture; `restore` brings it back within UNDO_SECONDS. A running one is cancelled first."""
+        """Hide a picture; `undelete` brings it back within UNDO_SECONDS. A running one is cancelled first."""
         await self.cancel(visitor, run_id)
         return await self._change(await self.run(visitor, run_id), deleted_at=self.clock.now())
 
-    async def restore(self, visitor: str | None, run_id: str) -> Run:
+    async def undelete(self, visitor: str | None, run_id: str) -> Run:
         return await self._change(await self.run(visitor, run_id), deleted_at=None)
 
     async def _change(self, run: Run, **fields: object) -> Run:

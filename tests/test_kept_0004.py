@@ -202,7 +202,7 @@ async def exported(playground: Playground) -> bytes:
 
 
 async def restored(playground: Playground, name: str) -> Any:
-    return await playground.archive.restore(KEPT / name, ANN, playground.scope(ANN), lambda _done: None)
+    return await playground.archive.import_file(KEPT / name, ANN, playground.scope(ANN), lambda _done: None)
 
 
 class TestHistory:
@@ -283,7 +283,7 @@ class TestHistory:
         before = await playground.run(ANN, DELETED)
         assert before.deleted_at is not None
         assert playground.media.read("media", before.picture.name)
-        await playground.restore(ANN, DELETED)
+        await playground.undelete(ANN, DELETED)
         assert len(found(playground)) == 43
 
     async def test_numbers_go_on(self, playground):
@@ -493,7 +493,7 @@ class TestExports:
     async def test_the_lines_alone_are_restored(self, empty, tmp_path):
         with zipfile.ZipFile(KEPT / "export.zip") as archive:
             file = Path(archive.extract("history.jsonl", tmp_path))
-        told = await empty.archive.restore(file, ANN, empty.scope(ANN), lambda _done: None)
+        told = await empty.archive.import_file(file, ANN, empty.scope(ANN), lambda _done: None)
         assert (told.restored, told.originals, told.without) == (42, 0, 28)
 
     async def test_one_grid_is_restored(self, empty):

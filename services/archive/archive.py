@@ -11,10 +11,10 @@ from pathlib import Path
 
 from services.archive.errors import ArchiveError
 from services.archive.export import BLOCK, Download, Exporter, Extra, Kind
-from services.archive.import_ import Restored, Restorer, Tell
+from services.archive.import_ import Imported, Importer, Tell
 from services.archive.ownership import Owner
 from services.archive.safety import Limits
-from services.library.archive_rows import ExportRows, RestoreRows
+from services.library.archive_rows import ExportRows, ImportRows
 from services.library.bulk import Chosen
 from services.library.changes import Changes
 from services.library.history import History
@@ -29,12 +29,12 @@ class Archive:
         """`incoming` is a folder of its own for uploads, exports and what is staged."""
         self._rows, self._changes, self._settings, self._incoming = ExportRows(history), changes, settings, incoming
         self._exporter = Exporter(self._rows, media, incoming)
-        self._restorer = Restorer(RestoreRows(history), media, incoming)
+        self._importer = Importer(ImportRows(history), media, incoming)
         self._one_at_a_time = asyncio.Lock()
 
     def recover(self) -> None:
         """At start: finish or undo what a crash left. Blocks."""
-        self._restorer.recover()
+        self._importer.recover()
 
     # -- out ---------------------------------------------------------------------------------------------------------
 
@@ -95,7 +95,7 @@ class Archive:
                 "Export it in parts.",
             )
 
-    async def restore(self, file: Path, visitor: str | None, scope: Scope, tell: Tell) -> Restored:
+    async def import_file(self, file: Path, visitor: str | None, scope: Scope, tell: Tell) -> Imported:
         """Restore a received file for a visitor. `tell` is called in another thread. Raises ArchiveError."""
         if visitor is None and not scope.everyone:
             raise ArchiveError("nobody", "Open the page first: what is restored needs somebody to belong to.")
@@ -103,7 +103,7 @@ class Archive:
         limits = Limits(self._settings.import_limit_bytes)
         async with self._one_at_a_time:
             try:
-                restored = await asyncio.to_thread(self._restorer.restore, file, owner, limits, tell)
+                restored = await asyncio.to_thread(self._importer.import_file, file, owner, limits, tell)
             except OSError as error:
                 words = error.strerror or type(error).__name__
                 raise ArchiveError("disk", f"The server could not keep the files ({words}).") from error

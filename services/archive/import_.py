@@ -20,7 +20,7 @@ from services.archive.ownership import Owner
 from services.archive.relations import Relations
 from services.archive.safety import Bundle, Limits, opened
 from services.archive.staging import Staging, staging
-from services.library.archive_rows import KnownRun, RestoreRows, RestoreWriting
+from services.library.archive_rows import ImportRows, ImportWriting, KnownRun
 from services.library.media import Media, thumb_of
 from services.library.scope import Scope
 from services.run import Picture, Run, now
@@ -31,7 +31,7 @@ Tell = Callable[[int], None]
 
 
 @dataclass(frozen=True)
-class Restored:
+class Imported:
     restored: int
     """Entries that were not here."""
     here: int
@@ -39,25 +39,25 @@ class Restored:
     originals: int
     """Pictures that were put in place, those of entries that were here without them too."""
     without: int
-    """Restored entries that tell of a picture which is not in the file."""
+    """Of the restored, entries that tell of a picture which is not in the file."""
     grids: tuple[str, ...] = ()
     """The ids of the grids in it, as they are here."""
 
 
-class Restorer:
-    """Methods block, `restore` for about 20 ms a picture."""
+class Importer:
+    """Methods block, `import_file` for about 20 ms a picture."""
 
-    def __init__(self, rows: RestoreRows, media: Media, incoming: Path) -> None:
+    def __init__(self, rows: ImportRows, media: Media, incoming: Path) -> None:
         """Pictures are staged in folders in `incoming`."""
         self._rows, self._media, self._incoming = rows, media, incoming
 
-    def restore(self, file: Path, owner: Owner, limits: Limits, tell: Tell = lambda _done: None) -> Restored:
+    def import_file(self, file: Path, owner: Owner, limits: Limits, tell: Tell = lambda _done: None) -> Imported:
         """Raises ArchiveError; then nothing has changed.
 
         After an OSError entries may stand without their pictures: the next start, or a second try, gives them these.
         """
         with opened(file, limits) as bundle, staging(self._incoming, self._media) as staged:
-            restored = _Restoring(self._rows, self._media, bundle, owner, staged, tell).all()
+            restored = _Import(self._rows, self._media, bundle, owner, staged, tell).all()
             staged.committed = True
             staged.move()
         return restored
@@ -74,11 +74,11 @@ class Restorer:
             shutil.rmtree(left)
 
 
-class _Restoring:
+class _Import:
     """One file on its way in. Dicts have the ids as they stand in the file for keys."""
 
     def __init__(
-        self, rows: RestoreRows, media: Media, bundle: Bundle, owner: Owner, staged: Staging, tell: Tell
+        self, rows: ImportRows, media: Media, bundle: Bundle, owner: Owner, staged: Staging, tell: Tell
     ) -> None:
         self._rows, self._media, self._bundle = rows, media, bundle
         self._owner, self._staged, self._tell = owner, staged, tell
@@ -91,7 +91,7 @@ class _Restoring:
         self._here: dict[str, KnownRun] = {}
         self._placed: dict[str, tuple[str, str]] = {}  # → names of original and thumbnail; "" where there is none
 
-    def all(self) -> Restored:
+    def all(self) -> Imported:
         self._look()
         self._resolve_ids()
         originals, without = self._stage()
@@ -99,7 +99,7 @@ class _Restoring:
             self._write(writing)
         new = len(self._order) - len(self._here)
         grids = tuple(self._relations.grids)
-        return Restored(restored=new, here=len(self._here), originals=originals, without=without, grids=grids)
+        return Imported(restored=new, here=len(self._here), originals=originals, without=without, grids=grids)
 
     # -- looking -----------------------------------------------------------------------------------------------------
 
@@ -162,24 +162,24 @@ class _Restoring:
 
     # -- the history -------------------------------------------------------------------------------------------------
 
-    def _write(self, writing: RestoreWriting) -> None:
+    def _write(self, writing: ImportWriting) -> None:
         """All of it. It can be done again from the start where its transaction was undone."""
         self._relations.resolve_ids(writing, self._ids)
         self._write_runs(writing)
         self._relations.write(writing, self._bundle.grids())
 
-    def _write_runs(self, writing: RestoreWriting) -> None:
+    def _write_runs(self, writing: ImportWriting) -> None:
         seq = writing.first_seq(self._scope, self._newest, len(self._order) - len(self._here))
         lines = (line for line in self._bundle.runs() if line.id not in self._here)
         while batch := list(islice(lines, BATCH)):
-            writing.put_back([self._settled(line) for line in batch], seq)
+            writing.put_back([self._run_of(line) for line in batch], seq)
             seq += len(batch)
         writing.show(here.id for here in self._here.values() if here.deleted)
         for line in self._bundle.runs() if self._here else ():
             if line.id in self._here and line.id in self._placed:
                 writing.place(self._ids[line.id], self._picture(line))
 
-    def _settled(self, line: RunLine) -> Run:
+    def _run_of(self, line: RunLine) -> Run:
         lacks = line.picture is not None and line.picture.name not in self._bundle.media
         return line.run(
             **self._owner.changes(line),

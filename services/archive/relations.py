@@ -10,7 +10,7 @@ from typing import Any
 from services.archive.errors import ArchiveError
 from services.archive.lines import GridLine, ProjectLine, RunLine
 from services.archive.ownership import Owner
-from services.library.archive_rows import BallotRow, ProjectRow, RestoreWriting, WholeGrid
+from services.library.archive_rows import BallotRow, ImportWriting, ProjectRow, WholeGrid
 from services.library.rows import stamp
 from services.library.scope import Scope
 
@@ -39,7 +39,7 @@ class Relations:
         if len(self._projects) > PROJECTS_MAX or len(self._grids) > GRIDS_MAX:
             raise ArchiveError("too_many", "There are too many projects or grids in it.")
 
-    def resolve_ids(self, writing: RestoreWriting, run_ids: Mapping[str, str]) -> None:
+    def resolve_ids(self, writing: ImportWriting, run_ids: Mapping[str, str]) -> None:
         """`run_ids`: id in the file → id here. New projects are written."""
         self._run_ids = run_ids
         self._grid_ids = self._own_ids(self._grids, writing.grid_visitors)
@@ -67,13 +67,13 @@ class Relations:
             "repeat_of": self._run_ids.get(run.repeat_of, run.repeat_of) if run.repeat_of else None,
         }
 
-    def write(self, writing: RestoreWriting, lines: Iterable[GridLine]) -> None:
+    def write(self, writing: ImportWriting, lines: Iterable[GridLine]) -> None:
         """The grids, and what is not yet here of those that are."""
         for line in lines:
             self._written.append(line.id)
             writing.add_grid(self._owner.visitor, self._grid(line, writing))
 
-    def _grid(self, line: GridLine, writing: RestoreWriting) -> WholeGrid:
+    def _grid(self, line: GridLine, writing: ImportWriting) -> WholeGrid:
         """A cell whose run is neither restored nor here is left out."""
         return WholeGrid(
             id=self._grid_ids[line.id],
@@ -86,16 +86,16 @@ class Relations:
             ballots=self._ballots(line, writing),
         )
 
-    def _ballots(self, line: GridLine, writing: RestoreWriting) -> list[BallotRow]:
+    def _ballots(self, line: GridLine, writing: ImportWriting) -> list[BallotRow]:
         """Each id once. One that another grid's ballot has is replaced by one of this visitor's own."""
-        told = {ballot.id: ballot for ballot in line.ballots}
-        judged = writing.ballot_grids(told)
+        ballots_of_line = {ballot.id: ballot for ballot in line.ballots}
+        judged = writing.ballot_grids(ballots_of_line)
         others = {old for old, grid_id in judged.items() if grid_id != self._grid_ids[line.id]}
         return [
             BallotRow(
                 self._owner.own_id(old) if old in others else old, self._opaque(ballot.ballot), stamp(ballot.created_at)
             )
-            for old, ballot in told.items()
+            for old, ballot in ballots_of_line.items()
         ]
 
     def _own_ids(

@@ -27,19 +27,19 @@ class Staging:
         self.committed = False
         """Whether the history names these pictures: then they are kept until they are put to the others."""
 
-    def original(self, bundle: Bundle, told: Picture, name: str) -> None:
+    def original(self, bundle: Bundle, entry: Picture, name: str) -> None:
         """Check an original against what its entry tells, and stage it as `name` with its thumbnail, made again."""
-        part = f"media/{told.name}"
+        part = f"media/{entry.name}"
         data = bundle.picture(part)
         image, ending = _decoded(data, part)
-        if (len(data), *image.size, ending) != (told.bytes, told.width, told.height, told.name.partition(".")[2]):
+        if (len(data), *image.size, ending) != (entry.bytes, entry.width, entry.height, entry.name.partition(".")[2]):
             raise ArchiveError("no_picture", f"{part} is not the picture that its entry tells of.")
         self._staged.put("media", name, data)
         self._staged.put("thumbs", thumb_of(name), thumbnail(image), sync=False)
 
-    def thumbnail(self, bundle: Bundle, told: Picture, name: str) -> None:
+    def thumbnail(self, bundle: Bundle, entry: Picture, name: str) -> None:
         """The same for a thumbnail whose original is gone."""
-        part = f"thumbs/{told.thumb}"
+        part = f"thumbs/{entry.thumb}"
         data = bundle.picture(part)
         if _decoded(data, part)[1] != "webp":
             raise ArchiveError("no_picture", f"{part} is no WebP picture.")

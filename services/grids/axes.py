@@ -32,7 +32,7 @@ AXIS_LABELS = {name: parameter.label for name, parameter in PARAMETERS.items()} 
 """What can be an axis, by name, and what it is called."""
 MAX_CHARACTERS = 50_000
 """Of a text of values; whole prompts may be long."""
-FAULTS_TOLD = 3
+ISSUES_SHOWN = 3
 RANDOM = ("-1", "?")
 SWITCH_WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
@@ -245,17 +245,17 @@ def check_found(axis: Axis, prompts: Sequence[str]) -> None:
 
 def _checked(parameter: Parameter, values: list[Any]) -> list[Any]:
     """The values, each as the model takes it. Raises InvalidRequest with the first few that it does not take."""
-    found, faults = [], []
+    found, issues = [], []
     for value in values:
         try:
             found.append(parse_value(parameter.name, value))
         except InvalidRequest as error:
             said = str(error)
-            faults.append(said if said.startswith(parameter.label) else f"{parameter.label}: {said}")
-    if faults:
-        told = list(dict.fromkeys(faults))
-        more = f" And {len(told) - FAULTS_TOLD} more." if len(told) > FAULTS_TOLD else ""
-        raise _invalid(parameter.name, " ".join(told[:FAULTS_TOLD]) + more)
+            issues.append(said if said.startswith(parameter.label) else f"{parameter.label}: {said}")
+    if issues:
+        different = list(dict.fromkeys(issues))
+        more = f" And {len(different) - ISSUES_SHOWN} more." if len(different) > ISSUES_SHOWN else ""
+        raise _invalid(parameter.name, " ".join(different[:ISSUES_SHOWN]) + more)
     return found
 
 

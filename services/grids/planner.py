@@ -90,7 +90,7 @@ class Planner:
     ) -> Preview:
         """What would be made; with `grid`, of what it does not hold yet.
 
-        Never raises for what was typed: faults are told, each with its axis.
+        Never raises for what was typed: an axis that cannot be read carries its error.
         """
         read = [one.axis for one in axes if one.axis]
         if not read or len(read) < len(axes):

@@ -109,7 +109,7 @@ class ExportRows:
             )
 
 
-class RestoreRows:
+class ImportRows:
     """Reads for a restore, and the one transaction that writes it. Methods block."""
 
     def __init__(self, history: History) -> None:
@@ -134,13 +134,13 @@ class RestoreRows:
         return bool(self._history.values(select(runs.c.seq).where(rule).limit(1)))
 
     @contextmanager
-    def writing(self) -> Iterator[RestoreWriting]:
+    def writing(self) -> Iterator[ImportWriting]:
         """All that is written in the block is committed at its end; nothing of it where the block raises."""
         with self._history.writing() as connection:
-            yield RestoreWriting(connection)
+            yield ImportWriting(connection)
 
 
-class RestoreWriting:
+class ImportWriting:
     """A restore's transaction: what it reads includes what it wrote."""
 
     def __init__(self, connection: Connection) -> None:

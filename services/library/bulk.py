@@ -62,7 +62,7 @@ class Bulk:
         return await self._change(visitor, rule, favourite=on)
 
     async def delete(self, visitor: str | None, scope: Scope, chosen: Chosen) -> list[str]:
-        """Hide them; `restore` brings them back while they are kept. Running ones are cancelled first."""
+        """Hide them; `undelete` brings them back while they are kept. Running ones are cancelled first."""
         rule = and_(chosen.rule(scope), runs.c.deleted_at.is_(None))
         live = select(runs.c.id).where(rule, runs.c.state.in_(LIVE))
         for run_id in await asyncio.to_thread(self._history.values, live):
@@ -72,7 +72,7 @@ class Bulk:
                 continue
         return await self._change(visitor, rule, deleted_at=now())
 
-    async def restore(self, visitor: str | None, scope: Scope, chosen: Named) -> list[str]:
+    async def undelete(self, visitor: str | None, scope: Scope, chosen: Named) -> list[str]:
         return await self._change(visitor, and_(chosen.rule(scope), runs.c.deleted_at.is_not(None)), deleted_at=None)
 
     async def move(

@@ -38,7 +38,7 @@ def comfyui(texts: dict[str, str]) -> Reading | None:
         return None
     chosen = next((node for node in reversed(samplers) if _starts_empty(graph, node)), samplers[-1])
     inputs = graph[chosen]
-    positive, told = _prompts(graph, inputs)
+    positive, joined = _prompts(graph, inputs)
     values = {
         "prompt": positive or None,
         "image_size": _size(graph, inputs),
@@ -50,7 +50,7 @@ def comfyui(texts: dict[str, str]) -> Reading | None:
     negative = _words(graph, inputs, "negative") if inputs.get("negative") != inputs.get("positive") else []
     if any(negative):
         others["negative prompt"] = ", ".join(negative)
-    notes = [*told, *notes_on(positive)]
+    notes = [*joined, *notes_on(positive)]
     if len(samplers) > 1:
         notes.append(f"The workflow samples {len(samplers)} times; the settings are those of its first pass.")
     denoise = inputs.get("denoise")
@@ -139,8 +139,8 @@ def _guidance(graph: dict[str, Inputs], inputs: Inputs) -> int | float | None:
 
 def _prompts(graph: dict[str, Inputs], inputs: Inputs) -> tuple[str, list[str]]:
     words = _words(graph, inputs, "positive" if "positive" in inputs else "guider")
-    told = [f"The workflow has {len(words)} prompts; they are joined in one."] if len(words) > 1 else []
-    return ", ".join(words), told
+    notes = [f"The workflow has {len(words)} prompts; they are joined in one."] if len(words) > 1 else []
+    return ", ".join(words), notes
 
 
 def _words(graph: dict[str, Inputs], inputs: Inputs, name: str) -> list[str]:

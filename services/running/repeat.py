@@ -12,7 +12,7 @@ from services.run import Picture
 OPENING = "Run again: "
 
 
-def told(history: History, media: Media, repeat_of: str, picture: Picture) -> str:
+def note_of(history: History, media: Media, repeat_of: str, picture: Picture) -> str:
     """Whether `picture`, which has just come, is that of the run it repeats.
 
     Blocks for about 30 ms at one megapixel.

@@ -232,7 +232,7 @@ class Runner:
         if run.cancel_asked:
             note = "It was finished before the cancel reached fal, so it was kept."
         elif run.repeat_of:
-            note = await asyncio.to_thread(repeat.told, self._history, self._media, run.repeat_of, picture)
+            note = await asyncio.to_thread(repeat.note_of, self._history, self._media, run.repeat_of, picture)
         cost = {} if result.billed_units is None else {"cost_usd": self._cost(run, result.billed_units)}
         return await self._journal.save(
             run,

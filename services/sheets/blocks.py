@@ -56,10 +56,10 @@ class Composer:
         return [replace(blocks[0], items=mark.items + blocks[0].items), *blocks[1:], Block(self._look.gap / 2)]
 
     def foot(self, notes: Sequence[str], width: float) -> list[Block]:
-        told = [*self._words.foot, *notes]
+        sentences = [*self._words.foot, *notes]
         if self._setter.missing:
-            told.append("□ stands for a letter that no font of this machine has.")
-        return [Block(self._look.gap), *self.lines(" ".join(told), self._look.small, width)] if told else []
+            sentences.append("□ stands for a letter that no font of this machine has.")
+        return [Block(self._look.gap), *self.lines(" ".join(sentences), self._look.small, width)] if sentences else []
 
     # -- tables ------------------------------------------------------------------------------------------------------
 
@@ -103,14 +103,14 @@ class Composer:
     def _table_heading(self, z: int, columns: range, width: float) -> tuple[Block, ...]:
         """`Seed: 42`, and which columns, where they do not all fit a page."""
         axis, count = self._words.z, self._layout.counts[0]
-        told = [f"{axis.title}: {axis.values[z]}"] if axis else []
+        sentences = [f"{axis.title}: {axis.values[z]}"] if axis else []
         if len(columns) < count and not self._shape.single_row:
-            told.append(f"Columns {columns.start + 1} to {columns.stop} of {count}")
-        if not told:
+            sentences.append(f"Columns {columns.start + 1} to {columns.stop} of {count}")
+        if not sentences:
             return ()
         look = self._look
         rule = Block(look.gap * 2, (Panel(0, look.gap / 2, width, max(0.5, look.gap / 10), LINE),))
-        return (rule, *self.lines(" · ".join(told), look.heading, width), Block(look.gap))
+        return (rule, *self.lines(" · ".join(sentences), look.heading, width), Block(look.gap))
 
     def _head(self, axes: Axes, columns: range, lefts: list[float], side: float, right: float) -> Block:
         look, x, y = self._look, axes.x, axes.y

@@ -131,5 +131,5 @@ def _in_place(cell: SheetCell, technical: bool) -> str:
     """A client is not told what was charged."""
     if technical:
         return cell.words or NOTHING_SAID
-    told = [part for part in cell.words.split(" · ") if "charged" not in part and "$" not in part]
-    return " · ".join(told) or NOTHING_SAID
+    parts = [part for part in cell.words.split(" · ") if "charged" not in part and "$" not in part]
+    return " · ".join(parts) or NOTHING_SAID

@@ -323,7 +323,7 @@ class TestBudgets:
 
 
 class TestWhoSeesWhat:
-    ACTIONS = ("run", "cancel", "retry", "delete", "restore", "new_seeds")
+    ACTIONS = ("run", "cancel", "retry", "delete", "undelete", "new_seeds")
 
     async def test_visitors_do_not_see_each_other(self, playground):
         (anns,) = await playground.generate(ANN, REQUEST)
@@ -373,13 +373,13 @@ class TestButtons:
         assert (await playground.run(ANN, run.id)).favourite
         assert not (await playground.favourite(ANN, run.id, False)).favourite
 
-    async def test_delete_hides_and_restore_brings_back(self, playground, tmp_path):
+    async def test_delete_hides_and_undelete_brings_back(self, playground, tmp_path):
         (run,) = await playground.generate(ANN, REQUEST)
         finish(playground, run)
         await playground.delete(ANN, run.id)
         assert newest(playground.history, playground.scope(ANN)) == []
         assert len(files(tmp_path)) == 2
-        await playground.restore(ANN, run.id)
+        await playground.undelete(ANN, run.id)
         assert [entry.run.id for entry in newest(playground.history, playground.scope(ANN))] == [run.id]
 
     async def test_delete_cancels_what_was_not_sent(self, playground):
@@ -399,10 +399,10 @@ class TestButtons:
         await again.start()
         assert len(files(tmp_path)) == (2 if stays else 0)
         if stays:
-            assert (await again.restore(ANN, run.id)).deleted_at is None
+            assert (await again.undelete(ANN, run.id)).deleted_at is None
         else:
             with pytest.raises(NotFound):
-                await again.restore(ANN, run.id)
+                await again.undelete(ANN, run.id)
 
     async def test_what_was_paid_for_today_still_counts_after_it_was_deleted(self, open_, tmp_path):
         playground = open_()
@@ -421,7 +421,7 @@ class TestButtons:
             playground.changes.listen(playground.scope(BOB)) as bobs,
             playground.changes.listen(playground.scope(None)) as nobodys,
         ):
-            for change in ("generate", "favourite", "delete", "restore"):
+            for change in ("generate", "favourite", "delete", "undelete"):
                 if change == "generate":
                     (run,) = await playground.generate(ANN, REQUEST)
                 elif change == "favourite":

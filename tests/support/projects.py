@@ -14,10 +14,10 @@ from PIL import Image
 from sqlalchemy import Table, insert, select
 
 from services.archive.export import Exporter, Extra, Kind
-from services.archive.import_ import Restored, Restorer
+from services.archive.import_ import Imported, Importer
 from services.archive.ownership import Owner
 from services.archive.safety import Limits
-from services.library.archive_rows import ExportRows, RestoreRows
+from services.library.archive_rows import ExportRows, ImportRows
 from services.library.bulk import Chosen
 from services.library.history import History
 from services.library.media import Media
@@ -38,7 +38,7 @@ class Shelf:
         self.folder = folder
         self.history, self.media = History(folder), Media(store or FolderStore(folder))
         self.exporter = Exporter(ExportRows(self.history), self.media, folder / "incoming")
-        self.restorer = Restorer(RestoreRows(self.history), self.media, folder / "incoming")
+        self.importer = Importer(ImportRows(self.history), self.media, folder / "incoming")
 
     def close(self) -> None:
         self.history.close()
@@ -93,10 +93,10 @@ class Shelf:
         assert len(data) == download.size
         return data
 
-    def restore(self, data: bytes, owner: Owner = GROUP, limits: Limits = LIMITS) -> Restored:
+    def restore(self, data: bytes, owner: Owner = GROUP, limits: Limits = LIMITS) -> Imported:
         file = self.folder / "dropped"
         file.write_bytes(data)
-        return self.restorer.restore(file, owner, limits)
+        return self.importer.import_file(file, owner, limits)
 
 
 def a_picture(text: str = "a fox", encoding: str = "JPEG", size: tuple[int, int] = (48, 32)) -> bytes:

@@ -81,14 +81,14 @@ class CreateHandlers:
         words, what wildcards in the prompt come to."""
         prompts = combinations(str(prompt or "")[:PROMPT_MAX])
         pictures = int(images) * prompts
-        told = words.wildcards(prompts, int(images))
+        note = words.wildcards(prompts, int(images))
         values = {"prompt": "any", "image_size": size, "width": _snapped(width), "height": _snapped(height)}
         try:
             wanted = request_from(values)
         except InvalidRequest:
-            return f"Generate {pictures}", "", "", told
+            return f"Generate {pictures}", "", "", note
         estimate = self._playground.estimate(visitor_of(request), wanted, pictures)
-        return words.generate(estimate), words.hint(estimate), words.size(*wanted.pixels), told
+        return words.generate(estimate), words.hint(estimate), words.size(*wanted.pixels), note
 
     async def sum_up(self, *values: Any) -> Any:
         """Inputs: what stands under Advanced. Outputs: its heading, which tells them while it is closed."""
@@ -114,8 +114,8 @@ class CreateHandlers:
             for name, side in sides.items()
             if _snapped(side) != side
         ]
-        told = self._say(checked=["width", "height", "image_size"], issues=issues, size_notes=notes)
-        return _changed(width), _changed(height), told
+        message = self._say(checked=["width", "height", "image_size"], issues=issues, size_notes=notes)
+        return _changed(width), _changed(height), message
 
     async def reuse(self, request: gr.Request, event: gr.EventData, **before: Any) -> list[Any]:
         """Reuse all. Inputs: the picture's id. Outputs: every control, set as it was for that picture."""
@@ -167,8 +167,8 @@ class CreateHandlers:
 
     def _with_undo(self, before: dict[str, Any], filled: list[Any]) -> list[Any]:
         """The same updates; where they change a control, the message carries what to put back."""
-        told = zip(CONTROLS, filled[:-1], strict=True)
-        changed = any(value != gr.skip() and value != before[name] for name, value in told)
+        values = zip(CONTROLS, filled[:-1], strict=True)
+        changed = any(value != gr.skip() and value != before[name] for name, value in values)
         if changed:
             filled[-1]["undo"] = before
         return filled
@@ -198,13 +198,13 @@ class CreateHandlers:
             faulty = {"image_size" if issue.field in ("width", "height") else issue.field for issue in issues}
             asked = {name: value for name, value in asked.items() if name not in faulty}
             wanted = parse_request({"prompt": "none", **asked})
-        faults = [f"{source}'s {issue.message[0].lower()}{issue.message[1:]}" for issue in issues]
+        problems = [f"{source}'s {issue.message[0].lower()}{issue.message[1:]}" for issue in issues]
         filled = self._fill(wanted, said)
         for place, name in enumerate(PARAMETERS):
             if name not in asked:
                 filled[place] = gr.skip()
-        if faults:
-            filled[-1] = self._say(error=" ".join(filter(None, [said, *faults])))
+        if problems:
+            filled[-1] = self._say(error=" ".join(filter(None, [said, *problems])))
         return filled
 
     def _fill(self, wanted: GenerationRequest, said: str) -> list[Any]:

@@ -28,9 +28,9 @@ class CreatePanel:
     swap: gr.Button
     random_seed: gr.Checkbox
     images: gr.Radio
-    prompt_told: gr.HTML
+    prompt_note: gr.HTML
     """What wildcards in the prompt come to."""
-    size_told: gr.HTML
+    size_note: gr.HTML
     advanced: gr.Accordion
     generate: gr.Button
     hint: gr.HTML
@@ -78,9 +78,9 @@ def _build_controls(locked: Collection[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     with gr.Column(elem_id="controls-scroll", min_width=0):
         found["prompt"] = fields.field("prompt")
-        prompt_told = gr.HTML("", elem_id="prompt-told")
+        prompt_note = gr.HTML("", elem_id="prompt-told")
         widget("prompts")
-        size_told = gr.HTML(words.size(*PRESET_PIXELS[PARAMETERS["image_size"].default]), elem_id="size-told")
+        size_note = gr.HTML(words.size(*PRESET_PIXELS[PARAMETERS["image_size"].default]), elem_id="size-told")
         found["image_size"] = fields.field("image_size")
         with gr.Row(elem_id="custom-size", equal_height=False):
             width = fields.side("width")
@@ -110,8 +110,8 @@ def _build_controls(locked: Collection[str]) -> dict[str, Any]:
         "swap": swap,
         "random_seed": random_seed,
         "images": images,
-        "prompt_told": prompt_told,
-        "size_told": size_told,
+        "prompt_note": prompt_note,
+        "size_note": size_note,
         "advanced": advanced,
         "generate": generate,
         "hint": hint,
@@ -134,7 +134,7 @@ def wire_create(panel: CreatePanel, playground: Playground, page: gr.Blocks) -> 
         trigger_mode="multiple",
         **quick,
     )
-    estimated = [panel.generate, panel.hint, panel.size_told, panel.prompt_told]
+    estimated = [panel.generate, panel.hint, panel.size_note, panel.prompt_note]
     estimating: dict[str, Any] = {"inputs": panel.estimate_inputs, "outputs": estimated, "preprocess": False}
     # One event for all its sources, the page's start too: of two that were on their way at once, the older answer might
     # come last.

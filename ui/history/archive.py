@@ -89,11 +89,11 @@ def archive_routes(playground: Playground) -> APIRouter:
         return sent(await archive.export(ticket.scope, ticket.chosen, ticket.kind))
 
     @router.post("/imports")
-    async def restore(request: Request) -> StreamingResponse:
+    async def import_file(request: Request) -> StreamingResponse:
         """The body is a ZIP or a history.jsonl. Answers lines of JSON: `{"pictures": 12}` while it goes on, at last the
-        sums of services.archive.import_.Restored, or `{"message": …}` where nothing was restored."""
-        told = request.headers.get("content-length", "")
-        file = await archive.receive(request.stream(), int(told) if told.isdecimal() and len(told) < 16 else None)
+        sums of services.archive.import_.Imported, or `{"message": …}` where nothing was restored."""
+        length = request.headers.get("content-length", "")
+        file = await archive.receive(request.stream(), int(length) if length.isdecimal() and len(length) < 16 else None)
         visitor, lines = visitor_of(request), asyncio.Queue[dict[str, Any] | None]()
         # A task of its own: a page that is closed meanwhile stops nothing.
         task = asyncio.create_task(_restore(playground, file, visitor, lines))
@@ -134,7 +134,7 @@ async def _restore(
             loop.call_soon_threadsafe(lines.put_nowait, {"pictures": pictures})
 
     try:
-        restored = await playground.archive.restore(file, visitor, playground.scope(visitor), tell)
+        restored = await playground.archive.import_file(file, visitor, playground.scope(visitor), tell)
         lines.put_nowait(asdict(restored))
     except PlaygroundError as error:
         lines.put_nowait({"message": str(error)})

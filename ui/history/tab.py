@@ -169,9 +169,9 @@ def _add_bulk_actions(router: APIRouter, playground: Playground) -> None:
         return {"ids": await bulk.delete(visitor, playground.scope(visitor), body.chosen())}
 
     @router.post("/restore")
-    async def restore(request: Request, body: ChosenRuns) -> dict[str, Any]:
+    async def undelete(request: Request, body: ChosenRuns) -> dict[str, Any]:
         visitor = visitor_of(request)
-        return {"ids": await bulk.restore(visitor, playground.scope(visitor), Named(body.ids or ()))}
+        return {"ids": await bulk.undelete(visitor, playground.scope(visitor), Named(body.ids or ()))}
 
     @router.post("/move")
     async def move(request: Request, body: MovedRuns) -> dict[str, Any]:

@@ -25,8 +25,8 @@ def event_routes(playground: Playground) -> APIRouter:
     @router.get("/events")
     async def events(request: Request, after: Number = None) -> EventSourceResponse:
         """Changes of this visitor's runs as they are committed. Goes on after `Last-Event-ID`, or after `after`."""
-        told = request.headers.get("last-event-id", "")
-        start = int(told) if re.fullmatch(r"[0-9]{1,18}", told) else after
+        last_id = request.headers.get("last-event-id", "")
+        start = int(last_id) if re.fullmatch(r"[0-9]{1,18}", last_id) else after
         if start is None:
             start = await asyncio.to_thread(playground.history.revision)
         stream = _changes(playground, playground.scope(visitor_of(request)), start)

@@ -88,7 +88,7 @@ def run_routes(playground: Playground) -> APIRouter:
     action("cancel", lambda visitor, run_id, body: playground.cancel(visitor, run_id))
     action("retry", lambda visitor, run_id, body: playground.retry(visitor, run_id))
     action("delete", lambda visitor, run_id, body: playground.delete(visitor, run_id))
-    action("restore", lambda visitor, run_id, body: playground.restore(visitor, run_id))
+    action("restore", lambda visitor, run_id, body: playground.undelete(visitor, run_id))
     action("new-seeds", lambda visitor, run_id, body: playground.new_seeds(visitor, run_id))
     action("nearby", lambda visitor, run_id, body: playground.nearby(visitor, run_id, str(body.get("field"))))
     action("repeat", lambda visitor, run_id, body: playground.repeat(visitor, run_id))

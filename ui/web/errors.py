@@ -51,8 +51,8 @@ async def _say_database(request: Request, error: Exception) -> JSONResponse:
 
 async def _say_unreadable(_request: Request, error: Exception) -> JSONResponse:
     """What a route cannot read, in words. What was sent is not repeated."""
-    faults = error.errors() if isinstance(error, RequestValidationError) else []
-    said = "; ".join(f"{' '.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults)
+    issues = error.errors() if isinstance(error, RequestValidationError) else []
+    said = "; ".join(f"{' '.join(map(str, issue['loc']))}: {issue['msg']}" for issue in issues)
     message = f"The request cannot be read ({said}).".encode("utf-8", "replace").decode()
     return JSONResponse({"message": message, "issues": []}, 422)
 

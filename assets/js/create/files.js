@@ -3,7 +3,7 @@
 
 import { el } from "../lib/dom.js";
 import { gridDesk } from "../state/desk-of-grids.js";
-import { isExport, restoreExport } from "./restore.js";
+import { isExport, importExport } from "./import.js";
 import { attempt, toast } from "../lib/toast.js";
 
 const LARGEST_BYTES = 64 * 2 ** 20;
@@ -34,7 +34,7 @@ export function chooseFile(use) {
 
 async function read(file, use) {
   if (!file) return;
-  if (isExport(file)) return restoreExport(file);
+  if (isExport(file)) return importExport(file);
   if (file.size > LARGEST_BYTES) return toast("This file is larger than 64 MB. Choose a picture.");
   const found = await attempt(async () => {
     const response = await fetch("/settings-of-file", { method: "POST", body: file });
@@ -43,7 +43,7 @@ async function read(file, use) {
     return answer;
   });
   if (!found) return;
-  if (found.grid) return gridDesk.restore(found.grid);
+  if (found.grid) return gridDesk.adopt(found.grid);
   const left = found.unused.length ? ` Not used: ${found.unused.join(" ")}` : "";
   use({ values: found.values, said: [`Settings from ${found.source}.`, ...found.notes].join(" ") + left });
 }

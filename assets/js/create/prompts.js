@@ -12,15 +12,15 @@ export async function mountPrompts(element, { trigger }) {
   const response = await fetch(new URL("../../examples.json", import.meta.url));
   const themes = response.ok ? await response.json() : [];
   const use = (prompt, typed = false) => trigger("use_prompt", { prompt, typed });
-  const restore = (found) => trigger("from_file", found);
-  acceptDrops(restore);
+  const useSettings = (found) => trigger("from_file", found);
+  acceptDrops(useSettings);
   const chips = themes.map(({ theme, prompts }) =>
     chip(theme, () => prompts.map((prompt) => ({ name: prompt, run: () => use(prompt) }))),
   );
   const recent = chip("Recent", () => {
     const typed = replaced();
     const prompts = [...new Set([...typed, ...store.newest.filter((run) => !run.prompt_cut).map((run) => run.prompt)])].slice(0, RECENT);
-    const fromFile = { name: "Settings from a picture’s file…", run: () => chooseFile(restore) };
+    const fromFile = { name: "Settings from a picture’s file…", run: () => chooseFile(useSettings) };
     return [...prompts.map((prompt) => ({ name: prompt, run: () => use(prompt, typed.includes(prompt)) })), fromFile];
   });
   element.append(el("div", { class: "pg-prompt-chips", role: "group", "aria-label": "Examples" }, ...chips, recent));

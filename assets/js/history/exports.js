@@ -4,7 +4,7 @@ import { post } from "../lib/api.js";
 import { el } from "../lib/dom.js";
 import { zone } from "../lib/zone.js";
 import { openMenu } from "../lib/menu.js";
-import { chooseExport } from "../create/restore.js";
+import { chooseExport } from "../create/import.js";
 import { attempt, toast } from "../lib/toast.js";
 import { openUsage } from "../header/usage.js";
 

@@ -4,7 +4,7 @@ import { get } from "../lib/api.js";
 import { comparison } from "../state/comparison.js";
 import { button, el, redraw } from "../lib/dom.js";
 import { mountBar } from "./bar.js";
-import { chooseExport } from "../create/restore.js";
+import { chooseExport } from "../create/import.js";
 import { columnsOf, drawCard, drawRow, drawStackCard, drawStackRow } from "./card.js";
 import { drawDetails } from "./details.js";
 import { linesOf } from "./lines.js";

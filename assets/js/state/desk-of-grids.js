@@ -75,7 +75,7 @@ class GridDesk extends EventTarget {
   }
 
   /** A plan out of a file: the grid as it was planned, to be looked at and run. Pictures that are here are used. */
-  restore({ request, axes, title }) {
+  adopt({ request, axes, title }) {
     this.#begin({ request, from: "file" });
     this.axes = emptyAxes().map((axis, at) => axes[at] ?? axis);
     this.#show();

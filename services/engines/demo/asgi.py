@@ -98,14 +98,14 @@ class _Routes:
     async def _events(self, request: Request, snapshot: Snapshot | None) -> AsyncIterator[str]:
         """An event for each change. Each carries only the log lines that are new: fal's JavaScript client adds up the
         `logs` of the events of a stream."""
-        told, last = 0, None
+        sent, last = 0, None
         while snapshot:
             state = (snapshot.record.outcome, snapshot.position, len(snapshot.logs))
             if state != last:
                 body = _status_body(request, snapshot)
                 if body["logs"] is not None:
-                    body["logs"] = body["logs"][told:]
-                told, last = len(snapshot.logs), state
+                    body["logs"] = body["logs"][sent:]
+                sent, last = len(snapshot.logs), state
                 yield f"data: {json.dumps(body)}\n\n"
             if snapshot.record.ended:
                 return

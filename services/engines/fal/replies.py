@@ -79,8 +79,7 @@ def _validation(items: list[dict[str, Any]], said: str) -> Failure:
 def _temporary(status: int, said: str, error_type: str | None, headers: Mapping[str, str]) -> Failure:
     what = TEMPORARY.get(status, f"fal answered with an error (HTTP {status})")
     reason = f" ({said})" if said and "<" not in said else ""
-    told = headers.get("x-fal-retryable", "").lower()
-    retryable = told != "false"
+    retryable = headers.get("x-fal-retryable", "").lower() != "false"
     advice = "Press Retry." if retryable else "fal says that trying again does not help: change the settings."
     return Failure(
         code=error_type or f"http_{status}",

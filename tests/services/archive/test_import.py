@@ -13,7 +13,7 @@ from support.projects import GROUP, LIMITS, Shelf, a_picture, lines_of, packed, 
 
 from services.archive import import_ as restoring
 from services.archive.errors import ArchiveError
-from services.archive.import_ import Restored
+from services.archive.import_ import Imported
 from services.archive.ownership import Owner
 from services.errors import Failure
 from services.grids.blind.blind import Ballot, Judging, Side
@@ -69,7 +69,7 @@ class TestEverythingComesBack:
     def test_export_wipe_restore_is_the_same(self, shelf, other):
         data = filled(shelf).export()
         (grid,) = (row["id"] for row in shelf.rows(grids))
-        assert other.restore(data) == Restored(restored=5, here=0, originals=2, without=1, grids=(grid,))
+        assert other.restore(data) == Imported(restored=5, here=0, originals=2, without=1, grids=(grid,))
         assert other.all() == shelf.all()
         assert other.kin() == shelf.kin()
         assert other.files() == shelf.files()
@@ -80,7 +80,7 @@ class TestEverythingComesBack:
         data = filled(shelf).export()
         other.restore(data)
         before = other.state()
-        assert replace(other.restore(data), grids=()) == Restored(restored=0, here=5, originals=0, without=0)
+        assert replace(other.restore(data), grids=()) == Imported(restored=0, here=5, originals=0, without=0)
         assert other.state() == before
 
     def test_beside_what_is_here_the_older_stand_below_and_the_newer_above(self, shelf, other):
@@ -147,7 +147,7 @@ class TestEverythingComesBack:
 class TestWithoutPictures:
     def test_lines_alone_restore_entries_that_say_that_they_lack_theirs(self, shelf, other):
         run = shelf.add("a fox")
-        assert other.restore(shelf.export("jsonl")) == Restored(restored=1, here=0, originals=0, without=1)
+        assert other.restore(shelf.export("jsonl")) == Imported(restored=1, here=0, originals=0, without=1)
         (found,) = other.all()
         assert found.original_removed_at is not None
         assert found.picture == run.picture.model_copy(update={"thumb": ""})
@@ -179,12 +179,12 @@ class TestOfOtherVisitors:
         run = shelf.add("a fox", visitor="ann", notes="secret")
         data = shelf.export()
         before = shelf.history.get(run.id, Scope("ann")), shelf.files()[run.picture.name]
-        assert shelf.restore(data, BOB) == Restored(restored=1, here=0, originals=1, without=0)
+        assert shelf.restore(data, BOB) == Imported(restored=1, here=0, originals=1, without=0)
         (mine,) = newest(shelf.history, Scope("bob"), limit=9)
         assert mine.run.id != run.id
         assert mine.run.picture.name != run.picture.name
         assert (shelf.history.get(run.id, Scope("ann")), shelf.files()[run.picture.name]) == before
-        assert shelf.restore(data, BOB) == Restored(restored=0, here=1, originals=0, without=0)
+        assert shelf.restore(data, BOB) == Imported(restored=0, here=1, originals=0, without=0)
 
     def test_an_entry_never_names_another_s_file(self, shelf, other):
         """Lines alone: a name in them must not open what is called so here."""
@@ -268,7 +268,7 @@ class TestACrash:
             with pytest.raises(KeyboardInterrupt):
                 other.restore(data)
         assert list((other.folder / "incoming").glob("restore-*/media/*"))
-        other.restorer.recover()
+        other.importer.recover()
         assert not list((other.folder / "incoming").iterdir())
         assert run.picture is not None
 
@@ -303,7 +303,7 @@ class TestACrash:
             with pytest.raises(OSError, match="No space"):
                 other.restore(data)
         assert len(other.files()) + len(other.thumbs()) == kept
-        other.restorer.recover()
+        other.importer.recover()
         assert other.all() == shelf.all()
         assert (other.files(), other.thumbs()) == (shelf.files(), shelf.thumbs())
         assert not list((other.folder / "incoming").iterdir())
@@ -321,14 +321,14 @@ class TestACrash:
                 other.restore(data)
         assert other.restore(data).originals == 1
         assert other.files() == shelf.files()
-        other.restorer.recover()
+        other.importer.recover()
         assert other.files() == shelf.files()
 
     def test_an_upload_that_was_left_goes(self, other):
         left = other.folder / "incoming" / "upload-x"
         left.parent.mkdir()
         left.write_bytes(b"x")
-        other.restorer.recover()
+        other.importer.recover()
         assert not left.exists()
 
 
@@ -338,7 +338,7 @@ def test_progress_is_told(shelf, other):
     told: list[int] = []
     file = other.folder / "dropped"
     file.write_bytes(shelf.export())
-    other.restorer.restore(file, GROUP, LIMITS, told.append)
+    other.importer.import_file(file, GROUP, LIMITS, told.append)
     assert told == [1, 2, 3]
 
 

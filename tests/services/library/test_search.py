@@ -344,7 +344,7 @@ class TestBulk:
         assert await bulk.delete("ann", ANN, Named((mine.id, other.id, "nothing"))) == [mine.id]
         assert await bulk.delete("ann", ANN, Named((mine.id,))) == []
         assert search.count(EVERYONE, parse("")) == 1
-        assert await bulk.restore("ann", ANN, Named((mine.id, other.id))) == [mine.id]
+        assert await bulk.undelete("ann", ANN, Named((mine.id, other.id))) == [mine.id]
         assert search.count(EVERYONE, parse("")) == 2
 
     async def test_all_that_is_found_but_for_some_and_not_what_came_later(self, history, search, bulk):

@@ -10,12 +10,12 @@ const NAMES = /\.(zip|jsonl)$/i;
 export const isExport = (file) => NAMES.test(file.name);
 
 export function chooseExport() {
-  const input = el("input", { type: "file", accept: ".zip,.jsonl", onchange: () => input.files[0] && restoreExport(input.files[0]) });
+  const input = el("input", { type: "file", accept: ".zip,.jsonl", onchange: () => input.files[0] && importExport(input.files[0]) });
   input.click();
 }
 
 /** Send the file and follow the server through it. Several may be on their way. */
-export async function restoreExport(file) {
+export async function importExport(file) {
   const words = el("span", {}, `Restoring ${file.name}…`);
   const shown = notice();
   shown.append(words);
