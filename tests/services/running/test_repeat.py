@@ -1,4 +1,4 @@
-"""What is said of a picture that was run again; that the page shows it stands in browser/test_shelf.py."""
+"""What is said of a picture that was run again; that the page shows it stands in browser/test_projects.py."""
 
 from __future__ import annotations
 
@@ -44,24 +44,24 @@ def a_run(**fields: Any) -> Run:
     return Run(id=new_id(), request=REQUEST, **values)
 
 
-def told(history: History, media: Media, first: Run, second: Picture) -> str:
+def note_of(history: History, media: Media, first: Run, second: Picture) -> str:
     history.add([first])
-    return repeat.told(history, media, first.id, second)
+    return repeat.note_of(history, media, first.id, second)
 
 
 def test_equal_to_the_byte_to_the_pixel_or_how_far_apart(history, media):
     first = keep(media)
-    assert told(history, media, a_run(picture=first), keep(media)) == "Run again: equal to the byte."
-    packed = told(history, media, a_run(picture=keep(media, "red")), keep(media, compress_level=0))
+    assert note_of(history, media, a_run(picture=first), keep(media)) == "Run again: equal to the byte."
+    packed = note_of(history, media, a_run(picture=keep(media, "red")), keep(media, compress_level=0))
     assert packed == "Run again: equal to the pixel, though not to the byte."
-    other = told(history, media, a_run(picture=keep(media, "black")), keep(media, "white"))
+    other = note_of(history, media, a_run(picture=keep(media, "black")), keep(media, "white"))
     assert other == "Run again: different: mean error 255.00 of 255."
 
 
 def test_a_first_picture_that_is_gone(history, media):
     picture = keep(media)
-    assert "is gone" in repeat.told(history, media, new_id(), picture)
-    assert "left no picture" in told(history, media, a_run(), picture)
+    assert "is gone" in repeat.note_of(history, media, new_id(), picture)
+    assert "left no picture" in note_of(history, media, a_run(), picture)
     lost = keep(media)
     media.remove(lost)
-    assert "file is gone" in told(history, media, a_run(picture=lost), picture)
+    assert "file is gone" in note_of(history, media, a_run(picture=lost), picture)
