@@ -10,7 +10,7 @@ from support.stores import STORES
 
 from services.library.media_store import Store
 
-# A busy machine is no bug: an example may take its time.
+# No deadline for an example: on a busy machine it may be slow.
 settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
 
@@ -25,16 +25,17 @@ def anyio_backend() -> str:
 
 @pytest.fixture(params=list(STORES))
 def new_store(request: pytest.FixtureRequest) -> Callable[[Path], Store]:
-    """Makes what keeps pictures. Whoever asks for it runs twice: with files in that folder, and in memory."""
+    """Makes a store for pictures. A test that uses it runs twice: with files in that folder, and in memory."""
     return STORES[request.param]
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """A process for each core where all tests run; none beside pytest's own for a few of them, or for measurements."""
+    """A process for each core, MOST_PROCESSES at most, where all tests run; 0, pytest's own process, for a selection of
+    them and for benchmarks."""
     whole = not config.option.keyword and config.args == config.getini("testpaths")
     return min(MOST_PROCESSES, os.cpu_count() or 1) if whole and "benchmark" not in _asked(config) else 0
 
 
 def _asked(config: pytest.Config) -> str:
-    """What `-m` says; pytest.ini's own leaves the benchmarks out."""
+    """The command line's `-m` expression; empty for that of pytest.ini, which leaves the benchmarks out."""
     return "" if config.option.markexpr == "not benchmark" else config.option.markexpr

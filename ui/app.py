@@ -15,7 +15,7 @@ from ui.history.tab import build_history
 from ui.widgets import widget
 
 KEEP_COPIES = (3600, 3600)
-"""Gradio looks this often, in seconds, for copies of pictures that it handed out, and deletes those of this age."""
+"""Seconds between Gradio's clean-ups of its cache of served pictures, and the age from which it deletes a copy."""
 
 
 def build_app(playground: Playground) -> gr.Blocks:

@@ -18,10 +18,10 @@ NO_PICTURE = (
     "stroke='%238d8d9b' d='M30 18h36v28H30zM30 40l10-9 8 7 6-5 12 10M66 14 30 50'/%3E%3C/svg%3E"
 )
 PROMPT_CUT = 280
-"""Characters of a prompt that travel with a card; the details fetch the rest."""
+"""Characters of a prompt that a card holds; the details have the whole prompt."""
 
 NOTES_CUT = 280
-"""The same of the notes."""
+"""Characters of the notes that a card holds; the details have all of them."""
 
 
 def card(entry: Entry) -> dict[str, Any]:
@@ -73,12 +73,13 @@ def stack_card(stack: Stack) -> dict[str, Any]:
 
 
 def loose_card(run: Run) -> dict[str, Any]:
-    """A card whose place in the history's order is not told."""
+    """A card without `seq`, for a run whose place in the history's order is not needed."""
     return {name: value for name, value in card(Entry(0, run)).items() if name != "seq"}
 
 
 def _files(run: Run) -> dict[str, Any]:
-    """Where the picture is. Without its original the small copy stands for it; without that, a drawing of nothing."""
+    """Addresses of the picture and its thumbnail. The thumbnail replaces a removed original, NO_PICTURE a missing
+    thumbnail."""
     if run.picture is None:
         return {"media": None, "thumb": None, "gone": None}
     thumb = f"/thumbs/{run.picture.thumb}" if run.picture.thumb else NO_PICTURE
@@ -118,7 +119,7 @@ def _failure(run: Run) -> dict[str, Any] | None:
 
 
 def details(run: Run) -> dict[str, Any]:
-    """The whole request and what fal said of it, for the details panel and Copy link."""
+    """The whole request, fal's request id and the notes, for the details panel and Copy link."""
     return {
         "id": run.id,
         "request": run.request.vary(seed=run.seed).model_dump(mode="json"),

@@ -1,7 +1,7 @@
 """The look as one Gradio theme: the tokens of the product mapped onto Gradio's variables, light and dark.
 
-What a theme cannot say stands in assets/css/style.css, which uses the same tokens. Fonts are the system's own: no page
-request leaves for another host.
+What a theme cannot express is in assets/css/style.css, which uses the same tokens. Only system fonts are used, so that
+the page requests nothing from another host.
 """
 
 from __future__ import annotations

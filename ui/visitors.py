@@ -35,7 +35,7 @@ def visitor_of(request: HasHeaders | None) -> str | None:
 
 
 def token_of(headers: Mapping[str, str]) -> str | None:
-    """The secret itself: of the header, else of the cookie."""
+    """The secret token from the header, else from the cookie; None where neither holds a well-formed one."""
     for candidate in (headers.get(HEADER), _cookie(headers.get("cookie"))):
         if candidate and TOKEN.fullmatch(candidate):
             return candidate
@@ -56,7 +56,7 @@ def has_cookie(headers: Mapping[str, str]) -> bool:
 
 
 class VisitorCookie:
-    """ASGI middleware: gives a browser that opens the page without a token a new one."""
+    """ASGI middleware: sets the cookie with a new token where a browser opens the page without one."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -80,11 +80,12 @@ def _new_cookie(https: bool) -> str:
 
 
 def expired_cookie(https: bool) -> str:
-    """Makes a browser forget its token."""
+    """A Set-Cookie header that makes a browser delete its token."""
     return _set_cookie("", 0, https)
 
 
 def _set_cookie(token: str, seconds: int, https: bool) -> str:
-    """Behind HTTPS the page may stand in another site's iframe (Spaces), which only a partitioned cookie survives."""
+    """A Set-Cookie header. Over HTTPS the page may be in another site's iframe (Spaces), where browsers keep only
+    partitioned cookies."""
     reach = "SameSite=None; Secure; Partitioned" if https else "SameSite=Lax"
     return f"{COOKIE}={token}; Path=/; Max-Age={seconds}; HttpOnly; {reach}"

@@ -1,4 +1,4 @@
-// The exported page's only script: a cell opens large, with all its settings. Text goes in as text.
+// The exported page's only script: opens a cell large, with all its settings. Data is set as text, never as HTML.
 "use strict";
 
 const { labels, varies } = JSON.parse(document.getElementById("labels").textContent);

@@ -16,7 +16,7 @@ import { store } from "./state/store.js";
 import { toast } from "./lib/toast.js";
 import { watchRemoved } from "./header/removed.js";
 
-// What other tabs hold is fetched once this one can be used, or when they are opened.
+// The other tabs' scripts are loaded when their tab is opened, or else soon after the first tab can be used.
 const history = () => import("./history/history.js");
 const viewer = () => import("./viewer/viewer.js");
 const grid = () => import("./grid/grid.js");
@@ -43,7 +43,7 @@ export async function mount(name, element) {
   }
 }
 
-/** The bridge is there: events can reach the handlers. */
+/** Called once the bridge is there: from now on events reach the handlers. */
 export function connect(trigger, settings) {
   send = trigger;
   startDraft(trigger, settings);
@@ -58,10 +58,11 @@ prepareCreate();
 startAnnouncing();
 listenToPageKeys((...event) => send(...event));
 watchForGonePictures();
-comparison.start(); // opens ?compare=… links: the script of a tab that was never opened has not run
+comparison.start(); // handles ?compare=… links here, since the Compare tab's scripts have not run yet
 gridDesk.start();
 watchRemoved();
 store
   .start()
   .catch((error) => toast(error.message))
-  .finally(() => setTimeout(() => Promise.all([history(), viewer(), grid()]).catch(() => {}), QUIET_MS)); // a tab that is opened asks again
+  // Errors are ignored here: opening a tab loads its script again.
+  .finally(() => setTimeout(() => Promise.all([history(), viewer(), grid()]).catch(() => {}), QUIET_MS));

@@ -1,16 +1,16 @@
-// Who this browser is where its cookie was refused: in another site's frame, or by a browser that keeps none.
+// Identifies the visitor where the browser refused our cookie: in another site's frame, or with cookies switched off.
 //
 // A classic script, which runs before all others: Gradio's requests and the page's own then carry a token in a header.
-// Cookies in a frame are refused all or none, so one of the same kind that a script may read tells what became of the
-// server's. A token that was given once is kept: its pictures are under it.
+// Scripts cannot read the server's cookie. But a browser refuses either all cookies of its kind or none, so setting and
+// reading a probe of that kind shows whether it was refused. A stored token stays in use: its pictures belong to it.
 
 (() => {
   const HEADER = "X-Playground-Visitor";
   const STORED = "playground-visitor";
   const PROBE = "playground_probe";
 
-  /** A browser that keeps nothing for this page throws where its storage is only looked at, at once or some time later:
-   *  then the page remembers for as long as it is open. */
+  /** Make a storage fall back to memory. A browser that denies this page its storage throws at any access, at once or
+   *  later; values then last as long as the page is open. */
   function standInFor(storage) {
     const real = Object.getOwnPropertyDescriptor(window, storage).get;
     const kept = new Map();

@@ -13,12 +13,12 @@ from support.chromium import launch_options
 
 HERE = Path(__file__).parent
 ONLY_LOOPBACK = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
-"""Other hosts fail at once: no page waits for the network in one run and not in the next."""
+"""Requests to other hosts fail at once, so that no measurement includes a wait for the network."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the tests of this folder, and leave them out where `-m` speaks of other marks only."""
+    """Mark the tests of this folder, and leave them out where `-m` does not name their mark."""
     ours = [item for item in items if item.path.is_relative_to(HERE)]
     for item in ours:
         item.add_marker(pytest.mark.benchmark)

@@ -57,7 +57,7 @@ def slow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]
 
 @pytest.fixture
 def profile(browser: Browser) -> Iterator[BrowserContext]:
-    """A browser profile of the test's own: nothing of another test's tabs, caches and connections is in it."""
+    """A browser profile of the test's own, which shares no tabs, caches or connections with other tests."""
     with browser.new_context(viewport=DESKTOP) as context:
         yield context
 
@@ -82,7 +82,8 @@ def new_visitor(browser: Browser) -> Iterator[NewVisitor]:
 
 @pytest.fixture
 def visit(profile: BrowserContext) -> Iterator[Visit]:
-    """`visit(server)`: the page as a fresh visitor sees it; again in one test, another tab. Faults fail the test."""
+    """`visit(server)`: the page as a fresh visitor sees it; a second call in a test opens another tab of that visitor.
+    Faults fail the test."""
     pages: list[PlaygroundPage] = []
 
     def open_page(server: AppServer) -> PlaygroundPage:

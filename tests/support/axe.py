@@ -1,4 +1,4 @@
-"""axe-core on the page: barriers that it is sure of, the serious and the critical ones."""
+"""Runs axe-core on the page: its definite violations of serious or critical impact."""
 
 from __future__ import annotations
 
@@ -30,10 +30,11 @@ def _source() -> str:
 
 
 def barriers(page: Page) -> list[str]:
-    """Ours, in light, and what differs in dark: the colours. One line for each element."""
+    """The violations that are not Gradio's, one line for each element: all rules in light mode, then the rule on colour
+    contrast in dark mode."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(_source())
-    page.emulate_media(reduced_motion="reduce")  # no colour is half-way to another
+    page.emulate_media(reduced_motion="reduce")  # so that no colour is read during a transition
     page.evaluate(DARK, False)
     found = [("light", one) for one in page.evaluate(RUN, {"type": "tag", "values": list(STANDARDS)})]
     page.evaluate(DARK, True)

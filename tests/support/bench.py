@@ -41,7 +41,7 @@ class Sample:
 
 
 def by_turns(rounds: int, *measures: Callable[[], float]) -> list[Sample]:
-    """Each measure once a round, the first of a round changing, so that a noisy machine is noisy for all of them."""
+    """Each measure once a round, in alternating order, so that the machine's noise affects all of them alike."""
     found: list[list[float]] = [[] for _ in measures]
     for number in range(rounds):
         order = range(len(measures)) if number % 2 == 0 else reversed(range(len(measures)))
@@ -67,7 +67,7 @@ def show(title: str, heads: Sequence[str], rows: Sequence[Sequence[object]]) -> 
 
 
 def clean_environment(**changes: str) -> dict[str, str]:
-    """This environment without what steers the app, Gradio or fal's client, and with `changes`."""
+    """This environment without the variables that configure the app, Gradio or fal's client, and with `changes`."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(NOT_INHERITED)}
     return {**inherited, "NO_PROXY": "*", "no_proxy": "*", "GRADIO_ANALYTICS_ENABLED": "False", **changes}
 

@@ -1,4 +1,4 @@
-"""A grid for the blind pick, with pictures that the demo engine painted: a store in memory that remembers."""
+"""A BlindStore in memory with one grid, whose pictures the demo engine paints, and a server for it."""
 
 from __future__ import annotations
 
@@ -97,7 +97,8 @@ class GridInMemory:
         return self.kept[ballot_id]
 
     def picture(self, run_id: str) -> bytes | None:
-        """Painted when it is first asked for: PNG or JPEG, small or large by turns, so that these could tell."""
+        """Painted at the first request: by turns PNG or JPEG, small or large, so that type or size, if a page got them,
+        would give the value away."""
         if run_id in self.gone:
             return None
         x, y = self.place(run_id)
@@ -111,7 +112,7 @@ class GridInMemory:
         return file.read_bytes()
 
     def app(self) -> FastAPI:
-        """The blind pick's routes on this grid, with the app's own way to tell errors."""
+        """The blind pick's routes on this grid, with the app's own error responses."""
         app = FastAPI(openapi_url=None)
         app.include_router(blind_routes(self))
         app.add_exception_handler(PlaygroundError, say)

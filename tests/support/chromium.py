@@ -1,4 +1,4 @@
-"""The Chromium that the browser tests drive: the system's, else one that is installed now. Never a skipped test."""
+"""The Chromium that the browser tests drive: the system's, else one that is installed now, so that none is skipped."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ INSTALLING = Path(tempfile.gettempdir()) / "playground-tests-chromium.lock"
 def launch_options(*, whole: bool = False) -> dict[str, Any]:
     """What to give Playwright's `launch`. Raises RuntimeError when there is no Chromium and none can be installed.
 
-    `whole`: with windows and settings, as users have it. Else its headless shell will do: it opens a page in two thirds
-    of the time.
+    `whole`: the whole browser with windows and settings, as users have it. Else its headless shell is enough, which
+    opens a page in two thirds of the time.
     """
     names = BROWSERS if whole else (SHELL, *BROWSERS)
     packages = BROWSERS[:1] if whole else (SHELL, BROWSERS[0])
@@ -44,7 +44,7 @@ def launch_options(*, whole: bool = False) -> dict[str, Any]:
 
 
 def _install(packages: Sequence[str], names: Sequence[str]) -> Path | None:
-    """The executable; None where Playwright has brought it."""
+    """Install Chromium. The executable; None where Playwright installed its own. Raises RuntimeError where all fail."""
     tried = []
     for package in packages:
         complaint = _install_with_apt(package)
@@ -66,7 +66,7 @@ def _on_path(names: Sequence[str]) -> Path | None:
 
 
 def _install_with_apt(package: str) -> str | None:
-    """None when it worked, else what to tell."""
+    """None when it worked, else the error message."""
     if not shutil.which("apt-get"):
         return "apt-get: there is none here."
     if os.geteuid() != 0:

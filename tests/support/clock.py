@@ -1,4 +1,4 @@
-"""A clock that the test sets: pauses cost a millisecond, and what is waited for comes when the test says so."""
+"""A clock that the test controls: a sleep takes a real millisecond, and a time limit expires when the test says so."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class FakeClock:
         self.passed = 0.0
         self.sleeps: list[float] = []
         self.asleep = asyncio.Event()
-        """Someone has begun to sleep."""
+        """Set once a sleep has begun."""
         self.wakes = asyncio.Event()
-        """Cleared, no sleep ends."""
+        """While it is cleared, no sleep ends."""
         self.wakes.set()
         self._began = now()
         self._limits: dict[anyio.CancelScope, float] = {}
@@ -44,7 +44,7 @@ class FakeClock:
 
     @contextmanager
     def limit(self, seconds: float) -> Iterator[None]:
-        """Only `advance` brings its end: the others' pauses are not its time."""
+        """Raises TimeoutError once `seconds` have passed. Only `advance` makes it expire, not another task's sleep."""
         with anyio.CancelScope() as scope:
             self._limits[scope] = self.passed + seconds
             try:
@@ -62,17 +62,17 @@ class FakeClock:
                 scope.cancel()
 
     def set_back(self, by: timedelta) -> None:
-        """The machine's clock is set; no time passes."""
+        """Set the wall clock back; the monotonic clock goes on."""
         self._began -= by
 
     def drive_fal_client(self, monkeypatch: pytest.MonkeyPatch) -> FakeClock:
-        """fal's own client takes no clock."""
+        """Make fal's client sleep by this clock: it has no parameter for one."""
         monkeypatch.setattr(fal_client.client, "asyncio", _Led(asyncio, sleep=self.sleep))
         return self
 
 
 class _Led:
-    """A module with some names led elsewhere."""
+    """A module with some of its names replaced."""
 
     def __init__(self, module: Any, **led: Any) -> None:
         self.__dict__.update(led)

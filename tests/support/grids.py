@@ -1,4 +1,4 @@
-"""Grids for the tests of exports: every cell a picture of one colour of its own, so that it is known again."""
+"""Grids for the tests of exports. Each cell's picture has a colour of its own, by which tests recognise it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from services.sheets.layout import AxisLabels, GridLayout, Place, SheetCell
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 OURS = Fonts([])
-"""Our own typeface alone, whatever the machine has."""
+"""Our own typeface only, whatever fonts the machine has."""
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=60)
-"""Half characters, controls and letters of every script among it."""
+"""Includes lone surrogates, control characters and letters of every script."""
 NOT_MADE = SheetCell(None, None, None, "not made")
 
 
@@ -36,7 +36,7 @@ def picture_file(folder: Path, place: Place, size: tuple[int, int] = (256, 192),
 
 
 def made(file: Path, *, size: tuple[int, int] = (256, 192), **changes: Any) -> SheetCell:
-    """A cell whose run ended well; `changes` are settings, but for `took`, `cost` and `engine`."""
+    """A cell whose run succeeded; `changes` are settings, except for `took`, `cost` and `engine`."""
     took, cost, engine = changes.pop("took", 4.0), changes.pop("cost", 0.05), changes.pop("engine", "fal")
     settings = {"prompt": "A red fox", "seed": 42, "image_size": {"width": size[0], "height": size[1]}, **changes}
     run = Run(
@@ -80,7 +80,7 @@ def grid(
     plan: dict[str, Any] | None = None,
     **settings: Any,
 ) -> GridLayout:
-    """Steps on X where nothing else is said; `instead` replaces cells; `settings` are those of every cell."""
+    """A grid with Steps on X by default; `instead` replaces cells; `settings` are those of every other cell."""
     x = x or axis("Steps", [10, 20, 30])
     base = parse_request({"prompt": "A red fox", "seed": 42, "image_size": {"width": size[0], "height": size[1]}})
     base = base.vary(**{name: value for name, value in settings.items() if name in base.model_fields_set | {"prompt"}})

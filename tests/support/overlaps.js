@@ -1,4 +1,4 @@
-// What a glance at the page would see: words over a control, and controls too small for their words. A line for each.
+// Layout faults that a user would see: text over a control, and controls too small for their text. One line for each.
 
 (onPurpose) => {
   const floats = (node) => ["fixed", "sticky"].includes(getComputedStyle(node).position);
@@ -38,7 +38,7 @@
     }
     for (const [node, box, its] of boxes) {
       if (node.contains(holder) || holder.contains(node) || holder.closest("label")?.contains(node)) continue;
-      // What scrolls under a bar is covered by it, unless it is drawn over it all the same.
+      // Text that scrolls under a bar is covered by it, and a fault only where it is drawn above the bar.
       const isSeen = (line) => layer(holder) === its || (!layer(holder) && holder.contains(topmost(line, box)));
       if (lines.some((line) => area(line, box) > 6 && isSeen(line))) {
         found.push(`“${text.data.trim().slice(0, 40)}” over ${name(node)}`);

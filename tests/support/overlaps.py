@@ -1,4 +1,4 @@
-"""Words that are drawn over a control, or that their control is too small for: what a glance at a picture would see."""
+"""Finds text that is drawn over a control, and controls that are too small for their text."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ AT_REST = """
 )
 """
 ON_PURPOSE = ".pg-card-open, .pg-h-input"
-"""A picture with controls on it, and a box with its own help inside."""
+"""Controls that are not checked: a picture with controls on it, and a box with its own help inside."""
 
 
 def overlaps(page: Page) -> list[str]:
-    """One line for each fault of what is shown, once it stands still: a turning arrow reaches out of its button."""
+    """One line for each visible fault. Waits for animations to end: a turning arrow reaches out of its button."""
     page.wait_for_function(AT_REST)
     found: list[str] = page.evaluate(SCRIPT, ON_PURPOSE)
     return found

@@ -1,4 +1,4 @@
-"""The playground's page as a test speaks of it: by the names that a user reads. Markup stands here and nowhere else."""
+"""The playground's page as tests use it: elements by the names that a user reads. Only this module knows the markup."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from support.patience import PATIENCE_SECONDS
 from support.server import AppServer
 
 PATIENCE_MS = 1000 * PATIENCE_SECONDS
-"""For every wait: a busy machine is no bug."""
+"""The timeout of every wait; long, because the machine may be busy."""
 LIVE = ("pending", "submitting", "submitted", "queued", "running")
 
 expect.set_options(timeout=PATIENCE_MS)
 
 
 class PlaygroundPage:
-    """A tab. What went wrong in it is collected and must have been `allow`ed for `assert_sound` to pass."""
+    """A browser tab. It collects console errors, uncaught exceptions, requests to other hosts and dialogs;
+    `assert_sound` fails on each that was not `allow`ed."""
 
     def __init__(self, context: BrowserContext, url: str) -> None:
         self.url = url
@@ -73,7 +74,7 @@ class PlaygroundPage:
         return self.wait_until_ready()
 
     def wait_until_ready(self) -> PlaygroundPage:
-        """The header has heard from the server, and the button carries its estimate."""
+        """Wait until the header shows the server's answer, and the button its estimate."""
         expect(self.badge).to_be_visible()
         expect(self.generate).to_have_text(re.compile(r"Generate \d · "))
         return self
@@ -153,7 +154,7 @@ class PlaygroundPage:
         return self.group(group).get_by_role("radio", checked=True)
 
     def set_number(self, control: Locator, value: float | str) -> None:
-        """As a hand does it: type, and leave the control."""
+        """Type into the control and leave it, as a user does."""
         control.fill(str(value))
         control.press("Tab")
 
@@ -211,7 +212,7 @@ class PlaygroundPage:
         return found
 
     def drop(self, name: str, data: bytes) -> None:
-        """A file dropped on the page, as a hand does it."""
+        """Drop a file on the page, as a user does."""
         transfer = self.page.evaluate_handle(
             """async ([name, address]) => {
                 const transfer = new DataTransfer();
@@ -241,7 +242,7 @@ class PlaygroundPage:
             expect(row).to_have_text(str(value))
 
     def get_json(self, path: str) -> Any:
-        """What our own route answers to this tab's visitor."""
+        """The JSON that our own route answers to this tab's visitor."""
         answer = self.page.request.get(self.url + path)
         assert answer.ok, f"{path}: {answer.status} {answer.text()}"
         return answer.json()
@@ -251,7 +252,7 @@ class PlaygroundPage:
 
 
 Visit = Callable[[AppServer], PlaygroundPage]
-"""`visit(server)`: the page as a fresh visitor sees it; again in one test, another tab of the same visitor."""
+"""`visit(server)`: the page as a fresh visitor sees it; a second call in a test opens another tab of that visitor."""
 NewVisitor = Callable[..., PlaygroundPage]
 """`new_visitor(server, **options)`: the page in a browser profile of its own."""
 

@@ -1,4 +1,6 @@
-"""How long a test waits for what must come: a busy machine is no bug. Who expects that nothing comes waits shorter."""
+"""How long a test waits for something that must happen, in seconds: long, because the machine may be busy. A test that
+expects nothing to happen waits less.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A data folder with a history, its pictures, and what exports and restores them."""
+"""A data folder with a history, its pictures, and their exporter and importer."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Shelf:
             connection.execute(insert(table).values(**values))
 
     def all(self) -> list[Run]:
-        """Every run in the order of asking, without what means something on this server only."""
+        """Every run in the order of seq, without the fields that have a meaning on this server only."""
         entries = self.history.rows(select(runs).order_by(runs.c.seq))
         return [entry.run.model_copy(update={"revision": 0, "visitor": None}) for entry in entries]
 
@@ -73,7 +73,7 @@ class Shelf:
         return self._kept("media")
 
     def state(self) -> Any:
-        """All that a refused restore must leave alone."""
+        """Everything that a refused import must leave unchanged."""
         left = sorted(file.name for file in (self.folder / "incoming").glob("*"))
         return self.all(), self.kin(), self.files(), sorted(self.thumbs()), left
 

@@ -26,12 +26,12 @@ ROOT = Path(__file__).parents[2]
 START_SECONDS = 180.0
 STOP_SECONDS = 15.0
 NOT_INHERITED = ("FAL_", "PLAYGROUND_", "GRADIO_", "SPACE_", "SYSTEM", "HF_", "SSL_CERT_", "PYTEST_")
-"""Beginnings of variables that steer the app: a test starts from none of them, whatever the machine has set."""
+"""Prefixes of environment variables that configure the app: the app in a test does not get the machine's."""
 DEFAULTS = {
     "GRADIO_SERVER_NAME": "127.0.0.1",
     "PLAYGROUND_DEMO_STEP_SECONDS": "0",
     "PLAYGROUND_HISTORY": "visitor",
-    # A proxy of the machine's must not stand between the app and the loopback.
+    # The machine's proxy, if any, must not be used for the loopback.
     "NO_PROXY": "*",
     "no_proxy": "*",
 }
@@ -62,7 +62,7 @@ class AppServer:
 
     @property
     def pid(self) -> int:
-        """Of the running app."""
+        """The process id of the running app."""
         assert self._process
         return self._process.pid
 
@@ -124,8 +124,8 @@ def serve_app(folder: Path, **environment: str) -> Iterator[AppServer]:
 
 
 def free_port() -> int:
-    """A port that nothing listens on, from below those that systems give to outgoing connections: until a server takes
-    it, no connection and hardly another test process does."""
+    """A port that nothing listens on, below the range that systems use for outgoing connections: until a server takes
+    it, no connection can, and another test process hardly will."""
     while True:
         port = random.SystemRandom().randrange(20_000, 32_000)
         with socket.socket() as probe, contextlib.suppress(OSError):

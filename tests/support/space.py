@@ -1,6 +1,6 @@
 """The app as Hugging Face shows it: a Space's environment, behind a proxy with TLS, in a frame of another site's page.
 
-Both sites have their real names, which the browser is told to find here:
+Both sites have their real names, which the browser's arguments map to this machine:
 
     with serve_space(tmp_path) as space:
         browser = playwright.chromium.launch(args=[*ARGUMENTS, *space.browser_arguments])
@@ -28,12 +28,12 @@ ENVIRONMENT = {
     "SPACE_ID": "someone/playground",
     "SPACE_HOST": SPACE_HOST,
     "SYSTEM": "spaces",
-    # What other tests set, and Hugging Face does not.
+    # Unset what other tests set and Hugging Face does not.
     "GRADIO_SERVER_NAME": "",
     "PLAYGROUND_HISTORY": "",
 }
 SANDBOX = "allow-downloads allow-forms allow-modals allow-popups allow-same-origin allow-scripts"
-"""What the frame may do, as Hugging Face writes it."""
+"""The frame's sandbox attribute, as Hugging Face writes it."""
 HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "content-encoding", "host"})
 
 
@@ -41,7 +41,7 @@ HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "conten
 class Space:
     server: AppServer
     port: int
-    """Of the proxy with TLS."""
+    """The port of the proxy with TLS."""
 
     @property
     def url(self) -> str:
@@ -60,7 +60,7 @@ class Space:
 
 @contextmanager
 def serve_space(folder: Path, **environment: str) -> Iterator[Space]:
-    """The app ends before the proxy: its event streams end with it, and no connection is left open."""
+    """The app is stopped before the proxy, so that its event streams end and no connection is left open."""
     server = AppServer(folder, {**ENVIRONMENT, **environment})
     with serve_tls(_front(server.url), folder, SPACE_HOST, HUB_HOST) as tls:
         server.start()

@@ -6,8 +6,8 @@ In-process, with fal's own client in the path:
     fal.script("submit", Unsent(httpx.ConnectError("no route")), Reply(429, headers={"retry-after": "2"}))
     gateway = FalGateway("key:secret", transport=fal.transport())
 
-or over TLS: `serve_tls(StandIn(media_host=None), folder)`. Without a script it accepts every submit, tells one look in
-the queue and one at work, and hands out a picture of the size that was asked for.
+or over TLS: `serve_tls(StandIn(media_host=None), folder)`. Without a script it accepts every submit, answers the first
+status call with IN_QUEUE and the second with IN_PROGRESS, and serves a picture of the requested size.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class Silent:
 
 
 Step = Reply | Unsent | Lost | Silent | Callable[[Seen], Reply | Awaitable[Reply | None] | None]
-"""What a call meets. A function may look at the request; what it returns is the answer, None the usual one."""
+"""How a call is answered. A function gets the request and returns the answer; None stands for the usual one."""
 
 
 @dataclass
@@ -128,7 +128,7 @@ class StandIn:
         self.seen: list[Seen] = []
         self.taken: dict[str, Taken] = {}
         self.stages: list[dict[str, Any]] = [WAITING, WORKING]
-        """What each look at a request tells in turn, before it is completed."""
+        """The answers to a request's status calls, in turn, before it is completed."""
         self.finish = threading.Event()
         """While it is not set, requests stay at the last stage."""
         self.finish.set()
@@ -141,7 +141,7 @@ class StandIn:
         self._scripts: defaultdict[Kind, deque[Step]] = defaultdict(deque)
 
     def script(self, kind: Kind, *steps: Step) -> None:
-        """What the next calls of this kind meet, one step a call; after the last, the usual answers come again."""
+        """How the next calls of this kind are answered, one step a call; after that, the usual answers come again."""
         self._scripts[kind].extend(steps)
 
     def transport(self) -> httpx.AsyncBaseTransport:
@@ -151,7 +151,7 @@ class StandIn:
 
     @property
     def accepted(self) -> int:
-        """How many submissions were taken: each one a picture to pay for."""
+        """How many submissions were accepted: each is a picture to pay for."""
         return len(self.taken)
 
     def calls(self, kind: Kind) -> list[Seen]:
@@ -201,7 +201,7 @@ class StandIn:
         return usual.response()
 
     def usual(self, seen: Seen) -> Reply:
-        """What it answers where no script says otherwise; a submit is taken by this."""
+        """The answer where no script says otherwise. For a submit, this also records it in `taken`."""
         usual = {
             "submit": self._submit,
             "status": self._status,
@@ -259,7 +259,7 @@ class StandIn:
         return Reply(200, self.picture(taken), {"content-type": "image/jpeg"})
 
     def _list(self, seen: Seen) -> Reply:
-        """fal's list of requests, all that were taken: newest first, as the platform's own API answers."""
+        """All accepted requests, newest first, in the format of fal's platform API."""
         sent_at = "2026-01-01T00:00:00Z"
         items = [{"request_id": taken.id, "endpoint_id": ENDPOINT[1:], "sent_at": sent_at, "json_input": taken.body}
                  for taken in reversed(self.taken.values())]  # fmt: skip

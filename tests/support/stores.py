@@ -12,7 +12,7 @@ from services.library.media_store import KINDS, MediaKind, Store
 
 
 class MemoryStore:
-    """A Store without any file: whoever relies on a path, a rename or a pattern fails with it."""
+    """A Store without any file: code that relies on a path, a rename or a file name pattern fails with it."""
 
     def __init__(self) -> None:
         self._kept: dict[MediaKind, dict[str, bytes]] = {kind: {} for kind in KINDS}
@@ -47,5 +47,5 @@ def contents(store: Store) -> dict[MediaKind, dict[str, int]]:
 
 
 def opener(file: Path) -> Callable[[], BinaryIO]:
-    """Of a picture that a test has as a file."""
+    """An Opener for a picture that a test has as a file."""
     return lambda: file.open("rb")

@@ -4,8 +4,8 @@
         subprocess.run([...], env={**os.environ, **fal.environ()})
         assert fal.requests["POST", "submit"] == 1
 
-The certificate is good for localhost, 127.0.0.1 and fal's own host names, so that clients that cannot be told another
-host may be led here by other means (curl's `--connect-to`, node's `support/node/preload.mjs`).
+The certificate is valid for localhost, 127.0.0.1 and fal's own host names, so that clients without a setting for the
+host can be redirected here by other means (curl's `--connect-to`, node's `support/node/preload.mjs`).
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class TlsServer:
             "SSL_CERT_FILE": str(self.ca_file),
             "NODE_EXTRA_CA_CERTS": str(self.ca_file),
             "CURL_CA_BUNDLE": str(self.ca_file),
-            # A proxy of the machine's must not stand between a test and the loopback.
+            # The machine's proxy, if any, must not be used for the loopback.
             "NO_PROXY": "*",
             "no_proxy": "*",
         }
@@ -70,8 +70,8 @@ class TlsServer:
 
 @contextmanager
 def serve_tls(app: ASGIApp, folder: Path, *names: str) -> Iterator[TlsServer]:
-    """Serve `app` from a thread with an event loop of its own. Certificates are written to `folder`; `names` are host
-    names for which they are good beside those above."""
+    """Serve `app` from a thread with an event loop of its own. Certificates are written to `folder`; `names` are
+    further host names for which they are valid."""
     authority = trustme.CA()
     certificate = authority.issue_cert("localhost", "127.0.0.1", "queue.fal.run", "fal.run", *names)
     ca_file, certificate_file = folder / "ca.pem", folder / "server.pem"

@@ -3,7 +3,7 @@
     async with whole_app(tmp_path, playground_history="visitor") as app:
         await app.get("/healthz")
 
-Whole bodies only: a stream that stays open is read by `tests/ui/runs/test_routes.py`'s own means.
+It returns whole bodies only; `tests/ui/runs/test_routes.py` has its own way to read a stream that stays open.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class WholeApp:
     app: FastAPI
     playground: Playground
     client: httpx.AsyncClient
-    """A browser without a cookie, or a script: nothing is sent that a test does not name."""
+    """Like a script, or a browser without a cookie: it sends no cookie or header that a test does not name."""
 
 
 @asynccontextmanager

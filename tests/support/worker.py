@@ -1,9 +1,9 @@
-"""A server without its page, as a process to be killed: `python worker.py [pictures to ask for] [grid]`.
+"""The playground without its page, as a process that tests kill: `python worker.py [number of pictures] [grid]`.
 
-With `grid` they are the cells of one.
+With `grid`, the pictures are the cells of a grid.
 
-Settings come from the environment. It goes on with what the history holds, asks for new pictures, and ends when
-nothing is under way any more.
+Settings come from the environment. The process resumes the history's unfinished runs, starts the new ones, and ends
+when no run is unfinished.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What "Use it from code" asks: examples for the settings in the controls, and the visitor's own token on request."""
+"""The route of "Use it from code": examples for the controls' settings, and the visitor's own token on request."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Wanted(BaseModel):
 
     request: dict[str, Any]
     address: str
-    """Where this browser reaches the app: behind a proxy only the browser knows."""
+    """The app's address as this browser sees it: behind a proxy the server does not know it."""
     with_token: bool = False
 
 
@@ -28,7 +28,7 @@ def code_routes(playground: Playground) -> APIRouter:
 
     @router.post("/code")
     async def code(request: Request, response: Response, body: Wanted) -> dict[str, Any]:
-        """`own_history` says whether a token makes a difference: in a shared history there is none to give."""
+        """`own_history`: whether visitors have histories of their own. With a shared one, no token is given."""
         response.headers["Cache-Control"] = "no-store"
         own = playground.settings.history_mode == "visitor"
         token = token_of(request.headers) if own and body.with_token else None

@@ -53,7 +53,7 @@ def outcome(run: Run, playground: Playground) -> dict[str, Any]:
     """A finished run as API callers get it."""
     image = None
     if run.picture:
-        # Gradio hands out only what lies in its own cache, and nothing of the data folder: a copy goes there.
+        # Gradio serves files from its own cache only, not from the data folder: copy the picture into the cache.
         data = playground.media.read("media", run.picture.name)
         if data is None:
             raise gr.Error("The picture's file is gone.", print_exception=False)
@@ -122,7 +122,7 @@ def _with_signature(
         settings = dict(bound.arguments)
         return await function(settings.pop("request"), **settings)
 
-    # Gradio fills an argument annotated gr.Request itself; it comes last so that callers' positions are the settings'.
+    # Gradio fills an argument annotated gr.Request itself. It is last, so that positional arguments match the settings.
     request = inspect.Parameter("request", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=gr.Request)
     signature = inspect.Signature([*accepts, request], return_annotation=dict[str, Any])
     api.__signature__ = signature  # type: ignore[attr-defined]

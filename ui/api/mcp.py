@@ -1,4 +1,4 @@
-"""Where Gradio's MCP server finds the app that it stands in."""
+"""The address at which Gradio's MCP server calls the app that it is part of."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ MCP = "/gradio_api/mcp"
 class CallsItself:
     """ASGI middleware: Gradio's MCP server calls its tools at the address of our own socket.
 
-    It calls them over HTTP, by one client that is made for the first call and kept. Left alone, that client's address
-    is the Host header of that call: who came first would have the prompts and tokens of all later callers sent to a
-    machine of their choice. Behind a proxy or in a container that address may not be reachable from here at all.
+    It calls them over HTTP, with one client that it makes at the first call and keeps. By default that client's address
+    is the Host header of the first call, so its caller could have the prompts and tokens of all later callers sent to a
+    machine of their choice. Behind a proxy or in a container, that address may also be unreachable from here.
     """
 
     def __init__(self, app: ASGIApp, *, page: gr.Blocks) -> None:

@@ -1,5 +1,5 @@
-"""The blind pick's routes. Until the result is asked for, nothing that a page gets tells which value made a picture:
-rounds and sides are numbers, pictures come without a name, a type or a date.
+"""The blind pick's routes. Until the page requests the result, no response reveals which value made a picture: rounds
+and sides are numbers, pictures come without a name, a type or a date.
 """
 
 from __future__ import annotations
@@ -21,14 +21,13 @@ from ui.visitors import visitor_of
 AXES = 3
 MODES: tuple[Mode, ...] = get_args(Mode)
 PRIVATE = {"Cache-Control": "no-store"}
-"""An address says nothing about its picture, and no copy of the picture stays behind to say more."""
+"""Pictures are not cached: their addresses reveal nothing about them, but cached copies could."""
 
 
 class BlindStore(Protocol):
-    """Where grids and what was judged about them are kept. Its methods may block: they run in threads.
+    """Storage of grids and of their judgings. Its methods may block: they run in threads.
 
-    Those that take a visitor raise NotFound for a grid that is not this visitor's to see, and for a ballot that is not
-    this grid's.
+    Those that take a visitor raise NotFound for a grid that the visitor may not see, and for a ballot of another grid.
     """
 
     def cells(self, visitor: str | None, grid_id: str) -> Iterable[JudgedCell]:
@@ -37,21 +36,21 @@ class BlindStore(Protocol):
     def axis(self, visitor: str | None, grid_id: str, axis: int) -> tuple[str, Sequence[str]]:
         """An axis's name and its values in words, by index: `("Steps", ["10 steps", "28 steps"])`.
 
-        Asked only for an axis with two values or more.
+        Called only for an axis with two values or more.
         """
 
     def judgings(self, visitor: str | None, grid_id: str) -> Sequence[Judging]:
-        """All that were kept with the grid, newest first."""
+        """All judgings of the grid, newest first."""
 
     def add(self, visitor: str | None, grid_id: str, judging: Judging) -> None:
-        """Keep a new one, under the id of its ballot."""
+        """Store a new judging under the id of its ballot."""
 
     def load(self, visitor: str | None, grid_id: str, ballot_id: str) -> Judging: ...
 
     def change(
         self, visitor: str | None, grid_id: str, ballot_id: str, change: Callable[[Judging], Judging]
     ) -> Judging:
-        """Replace a judging by what `change` makes of it, in one transaction, and return it."""
+        """Replace a judging by `change(judging)`, in one transaction, and return the new one."""
 
     def picture(self, run_id: str) -> bytes | None:
         """The picture's bytes; None where it was deleted."""
@@ -92,7 +91,7 @@ def blind_routes(store: BlindStore) -> APIRouter:
 
     @router.get("/{ballot_id}")
     def state(request: Request, grid_id: str, ballot_id: str) -> dict[str, Any]:
-        """Where to go on."""
+        """The round to go on with."""
         return _state(store.load(visitor_of(request), grid_id, ballot_id))
 
     @router.post("/{ballot_id}/verdict")
@@ -108,7 +107,7 @@ def blind_routes(store: BlindStore) -> APIRouter:
 
     @router.get("/{ballot_id}/result")
     def result(request: Request, grid_id: str, ballot_id: str) -> dict[str, Any]:
-        """What the verdicts so far say, with the values by name: asking for it ends the blindness."""
+        """The ranking by the verdicts so far, with the values' names: after it the pick is no longer blind."""
         judging = store.load(visitor_of(request), grid_id, ballot_id)
         return {**_kept(judging), **asdict(judging.ranking())}
 
@@ -158,7 +157,7 @@ def _state(judging: Judging) -> dict[str, Any]:
 
 
 def _kept(judging: Judging) -> dict[str, Any]:
-    """What may be told of a judging before its result."""
+    """The facts of a judging that reveal nothing about its result."""
     ballot = judging.ballot
     return {
         "ballot": ballot.id,

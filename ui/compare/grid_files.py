@@ -1,6 +1,6 @@
 """A grid as a file: contact sheets, and one page that opens offline.
 
-What writes them is imported with the first file: fonts and PDF are nothing that a start should wait for.
+The modules that write files are imported with the first file, so that a start does not wait for fonts and PDF.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def grid_file_routes(playground: Playground) -> APIRouter:
 
     @router.get("/archive.zip")
     async def archive_zip(request: Request, grid_id: str) -> StreamingResponse:
-        """The originals and all that restores the grid; its page and its sheet lie beside them."""
+        """The grid's originals, all that an import needs to restore the grid, and its page and sheet."""
         visitor = visitor_of(request)
         view = await playground.grids.view(visitor, grid_id)
         extras = await asyncio.to_thread(_extras, view, playground)
@@ -91,7 +91,7 @@ def _extras(view: GridView, playground: Playground) -> list[Extra]:
 
 
 def _written(view: GridView, playground: Playground, ending: str, write: Write) -> Path:
-    """A temporary file; whoever sent it removes it."""
+    """Write to a temporary file. The caller removes it after sending it."""
     with tempfile.NamedTemporaryFile(prefix="grid-", suffix=f".{ending}", delete=False) as handle:
         file = Path(handle.name)
     try:

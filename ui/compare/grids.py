@@ -1,4 +1,4 @@
-"""What the grid's page asks the server: look at a plan, run it, and everything that can be done to a grid."""
+"""The routes of the grid's page: preview a plan, run it, and act on a grid."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Text = Annotated[str, Field(max_length=100_000)]
 
 
 class AskedAxis(BaseModel):
-    """One axis as the page has it: a text in the axis syntax, or the list that a preview answered with."""
+    """One axis as the page has it: a text in the axis syntax, or the list of values from a preview's answer."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -37,19 +37,20 @@ class AskedAxis(BaseModel):
 
 
 class AskedGrid(BaseModel):
-    """A grid that is looked at or run. The base: a run of this visitor, or settings by fal's names."""
+    """A grid to preview or to run. Its base: that of an existing grid, a run of this visitor, or settings by fal's
+    names."""
 
     model_config = ConfigDict(extra="forbid")
 
     run_id: Annotated[str, Field(max_length=40)] | None = None
     request: dict[str, Any] | None = None
     changes: dict[str, Any] = {}
-    """Settings that are set on the base: prompt expansion, switched off."""
+    """Settings that replace the base's, such as prompt expansion switched off."""
     axes: list[AskedAxis] = Field(default=[], max_length=len(SLOTS))
     reuse: bool = True
     confirm: bool = False
     grid_id: Annotated[str, Field(max_length=40)] | None = None
-    """The grid that is given other axes."""
+    """The existing grid that gets these axes."""
 
     @property
     def typed(self) -> list[tuple[str, Any]]:
@@ -83,7 +84,7 @@ def _add_plans(router: APIRouter, playground: Playground) -> None:
 
     @router.post("/preview")
     async def preview(request: Request, asked: AskedGrid) -> dict[str, Any]:
-        """What a plan would make. Faults of what is typed are told, axis by axis."""
+        """What a plan would make. Faults in the typed values are reported for each axis."""
         visitor = visitor_of(request)
         base = await _base(playground, visitor, asked)
         axes = await asyncio.to_thread(preview_axes, asked.typed, base)
@@ -126,7 +127,7 @@ def _add_actions(router: APIRouter, playground: Playground) -> None:
 
 
 def _ordered() -> list[str]:
-    """Axes as people look for them: what is swept most stands first."""
+    """The names of all axes, those swept most often first."""
     first = ["num_inference_steps", "guidance_scale", "seed", SEARCH_REPLACE, "prompt", "image_size"]
     return [*first, *(name for name in AXIS_LABELS if name not in first)]
 
@@ -176,7 +177,7 @@ def _told_axis(axis: Axis) -> dict[str, Any]:
 
 
 async def _shown(playground: Playground, view: GridView) -> dict[str, Any]:
-    """In a thread: a thousand cards take a while, and everyone else is answered meanwhile."""
+    """`_grid_card`, in a thread so that other requests are answered meanwhile: a thousand cards take a while."""
     return await asyncio.to_thread(_grid_card, playground, view)
 
 
@@ -204,7 +205,7 @@ def _grid_card(playground: Playground, view: GridView) -> dict[str, Any]:
 
 
 def _cell_words(plan: GridPlan) -> list[str]:
-    """What each cell is, for those who listen: `steps 10, guidance 2`."""
+    """Each cell's values in words, for screen readers: `steps 10, guidance 2`."""
     return [
         ", ".join(
             f"{axis.short} {axis.value_label(place)}".strip()
@@ -215,7 +216,7 @@ def _cell_words(plan: GridPlan) -> list[str]:
 
 
 def _repeated(playground: Playground, view: GridView) -> dict[str, Any] | None:
-    """The repeat check in words; it goes on until both pictures are there."""
+    """The state of the repeat check in words, or None without one. It runs until both pictures are there."""
     if view.grid.repeat is None:
         return None
     first, second = (view.runs.get(run_id) for run_id in view.grid.repeat)

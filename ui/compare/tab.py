@@ -1,4 +1,4 @@
-"""The Compare tab: the viewer for two to eight pictures, and what it asks the server."""
+"""The Compare tab: the viewer for two to eight pictures, and its route."""
 
 from __future__ import annotations
 

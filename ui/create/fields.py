@@ -43,8 +43,8 @@ def field(name: str, *, locked: bool = False) -> gr.components.Component:
 
 def help_for(*names: str) -> gr.HTML:
     """The help of these fields. Gradio's `info=` would become part of a control's accessible name, so help is an
-    element of its own, which a script makes the control's description. One element for several fields where it is not
-    read on the page."""
+    element of its own, which a script makes the control's description. Fields whose help is not shown on the page share
+    one element."""
     texts = "".join(f'<p id="help-{name}" class="pg-help">{PARAMETERS[name].help}</p>' for name in names)
     return gr.HTML(texts, elem_classes=["pg-helps"])
 
@@ -88,7 +88,7 @@ def _size(parameter: Parameter, common: dict[str, Any]) -> gr.Radio:
 
 
 def side(name: str) -> gr.Number:
-    """Width or Height in pixels. No limits are set on the element: what passes them is named, not clamped."""
+    """Width or Height in pixels. The element has no limits: a value beyond them is to be reported, not clamped."""
     width, height = PRESET_PIXELS[PARAMETERS["image_size"].default]
     return gr.Number(
         value={"width": width, "height": height}[name],

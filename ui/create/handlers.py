@@ -28,19 +28,20 @@ from ui.create.fields import CUSTOM
 from ui.visitors import visitor_of
 
 MAIN_FIELDS = ("prompt", "image_size", "num_inference_steps", "guidance_scale", "seed")
-"""Fields with a place of their own; every other one stands under Advanced."""
+"""Fields with a place of their own; all others are under Advanced."""
 CONTROLS = (*PARAMETERS, "width", "height", "random_seed")
-"""What a request fills, in the order of the handlers' outputs."""
+"""The controls that a request sets, in the order of the handlers' outputs."""
 SETTINGS = (*CONTROLS, "images")
-"""What a press of Generate sends."""
+"""The controls whose values a press of Generate sends."""
 EXAMPLE_PROMPT = "A red bicycle against a white wall"
-"""In code for settings without a prompt."""
+"""The prompt of code examples for settings without one."""
 
 
 class CreateHandlers:
     """One handler for each trigger: values → request → one call of the playground → updates.
 
-    None blocks, so all are coroutines: functions go to threads, where the later of two answers may come first.
+    None blocks, so all are coroutines: Gradio would run functions in threads, where a later event's answer may come
+    before an earlier one's.
     """
 
     def __init__(self, playground: Playground) -> None:
@@ -49,7 +50,7 @@ class CreateHandlers:
 
     async def press_generate(self, request: gr.Request, **values: Any) -> tuple[Any, Any]:
         """Inputs: every control. Outputs: a message for the page, the seed used."""
-        sides = {name: _snapped(values[name]) for name in ("width", "height")}  # controls show it when they are left
+        sides = {name: _snapped(values[name]) for name in ("width", "height")}  # the controls show it only on blur
         try:
             wanted = request_from({**values, **sides})
             runs = await self._playground.generate(visitor_of(request), wanted, int(values["images"]), expand=True)
@@ -67,7 +68,8 @@ class CreateHandlers:
             return self._say(error=str(error), issues=[issue.model_dump() for issue in error.issues])
 
     async def code_base(self, **values: Any) -> dict[str, Any]:
-        """The controls for code. Inputs: every control; an empty prompt is no fault. Outputs: as above."""
+        """The controls for code examples. Inputs: every control; the prompt may be empty. Outputs: the settings, or
+        what is wrong."""
         try:
             wanted = request_from({**values, "prompt": (values["prompt"] or "").strip() or EXAMPLE_PROMPT})
         except InvalidRequest as error:
@@ -78,7 +80,7 @@ class CreateHandlers:
         self, prompt: str, size: Any, width: Any, height: Any, images: Any, request: gr.Request
     ) -> tuple[Any, Any, Any, Any]:
         """Inputs: prompt, size, width, height, images. Outputs: the button's words, the hint above it, the size in
-        words, what wildcards in the prompt come to."""
+        words, how many prompts the wildcards stand for."""
         prompts = combinations(str(prompt or "")[:PROMPT_MAX])
         pictures = int(images) * prompts
         note = words.wildcards(prompts, int(images))
@@ -91,14 +93,14 @@ class CreateHandlers:
         return words.generate(estimate), words.hint(estimate), words.size(*wanted.pixels), note
 
     async def sum_up(self, *values: Any) -> Any:
-        """Inputs: what stands under Advanced. Outputs: its heading, which tells them while it is closed."""
+        """Inputs: the controls under Advanced. Outputs: its heading, which lists those not at their defaults."""
         names = [name for name in PARAMETERS if name not in MAIN_FIELDS]
         return gr.update(label=words.advanced(dict(zip(names, values, strict=True))))
 
     async def snap(self, width: Any, height: Any) -> tuple[Any, Any, Any]:
-        """Inputs: width, height. Outputs: both on the model's grid; what was changed or cannot be.
+        """Inputs: width, height. Outputs: both as multiples of 16; a message on what was changed or is out of range.
 
-        A side that is on it already stays as it is: it may be edited while the answer is on its way.
+        A side that is a multiple already gets no update: the user may be editing it before the answer arrives.
         """
         sides = {"width": width, "height": height}
         issues: list[dict[str, Any]] = []
@@ -145,14 +147,15 @@ class CreateHandlers:
         return self._with_undo(before, await self._from_run(request, event, with_fault))
 
     async def _from_run(self, request: gr.Request, event: gr.EventData, fill: Callable[[Run], list[Any]]) -> list[Any]:
-        """The updates that `fill` makes of the event's run, or the sentence that tells why there is none."""
+        """The updates that `fill` makes from the event's run, or an error message where there is no such run."""
         try:
             return fill(await self._playground.run(visitor_of(request), str(event._data["id"])))
         except PlaygroundError as error:
             return self._some(message=self._say(error=str(error)))
 
     async def use_prompt(self, event: gr.EventData, **before: Any) -> list[Any]:
-        """Another prompt. Inputs: its text, and whether it was typed: then its wildcards are meant. Outputs: Prompt."""
+        """Replace the prompt. Inputs: the text, and whether a user typed it; if not, its wildcards are escaped.
+        Outputs: Prompt."""
         said = "The prompt is replaced." if str(before["prompt"]).strip() else ""
         text = str(event._data["prompt"])
         prompt = text if event._data.get("typed") else literal(text)
@@ -166,7 +169,7 @@ class CreateHandlers:
         return [images, *self._some(**values, message=self._say(issues=[]))]
 
     def _with_undo(self, before: dict[str, Any], filled: list[Any]) -> list[Any]:
-        """The same updates; where they change a control, the message carries what to put back."""
+        """The updates `filled`. Where they change a control, their message also holds all values `before`, for Undo."""
         values = zip(CONTROLS, filled[:-1], strict=True)
         changed = any(value != gr.skip() and value != before[name] for name, value in values)
         if changed:
@@ -174,8 +177,8 @@ class CreateHandlers:
         return filled
 
     async def open_link(self, event: gr.EventData) -> list[Any]:
-        """Settings in the address. Inputs: what stands in it, by name. Outputs: the controls; what cannot be used is
-        named."""
+        """Settings in the page's address. Inputs: its values by name. Outputs: the controls, and a message that names
+        the values that cannot be used."""
         found = dict(event._data["values"])
         asked = {name: value for name, value in found.items() if name in PARAMETERS and value != ""}
         if "image_size" in asked:
@@ -188,7 +191,8 @@ class CreateHandlers:
         return self._with_undo(before, self._fill_what_can_be(values, "The picture", str(event._data["said"])))
 
     def _fill_what_can_be(self, asked: dict[str, Any], source: str, said: str = "") -> list[Any]:
-        """Updates for settings from outside: those that can be used are set, the others are named, the rest stays."""
+        """Updates for settings from a link or a file: valid ones are set, the message names invalid ones, all other
+        controls stay."""
         known = {"prompt": "none", **asked}
         issues: tuple[FieldIssue, ...] = ()
         try:
@@ -224,12 +228,12 @@ class CreateHandlers:
         )
 
     def _some(self, *, message: Any, **values: Any) -> list[Any]:
-        """Updates in the order of CONTROLS and the bridge; what is not named stays."""
+        """Updates in the order of CONTROLS, then the bridge's; controls not in `values`, and locked ones, stay."""
         values |= {name: gr.skip() for name in self._playground.limits.locked}
         return [*(values.get(name, gr.skip()) for name in CONTROLS), message]
 
     def _say(self, **message: Any) -> dict[str, Any]:
-        """A message for the page's scripts; the number makes two equal ones two."""
+        """A message for the page's scripts. Its number makes the page notice the second of two equal messages."""
         return {"number": next(self._message), **message}
 
 
@@ -256,14 +260,14 @@ def _single(request: GenerationRequest) -> GenerationRequest:
 
 
 def _snapped(value: Any) -> Any:
-    """A side on the model's grid where it is within the limits; else as it was, for the message to name it."""
+    """A side as a multiple of 16 where it is within the limits; else unchanged, so that the error message names it."""
     if isinstance(value, int | float) and not isinstance(value, bool) and SIDE_MIN <= value <= SIDE_MAX:
         return snap_side(value)
     return value
 
 
 def _changed(value: Any) -> Any:
-    """The update of a side: its snapped value, or none where it is on the grid."""
+    """The update of a side: its snapped value, or none where it is a multiple of 16 already."""
     return gr.skip() if _snapped(value) == value else _snapped(value)
 
 

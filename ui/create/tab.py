@@ -29,7 +29,7 @@ class CreatePanel:
     random_seed: gr.Checkbox
     images: gr.Radio
     prompt_note: gr.HTML
-    """What wildcards in the prompt come to."""
+    """How many prompts and pictures the wildcards in the prompt stand for."""
     size_note: gr.HTML
     advanced: gr.Accordion
     generate: gr.Button
@@ -43,7 +43,7 @@ class CreatePanel:
 
     @property
     def estimate_inputs(self) -> list[Any]:
-        """What decides how many pictures a press makes, and what they cost."""
+        """The controls that decide how many pictures a press of Generate makes, and what they cost."""
         return [self.fields["prompt"], *self.size_inputs]
 
     @property
@@ -52,7 +52,7 @@ class CreatePanel:
 
     @property
     def settings_inputs(self) -> dict[str, Any]:
-        """What a press of Generate sends, by name."""
+        """The controls whose values a press of Generate sends, by name."""
         return self._named(SETTINGS)
 
     @property
@@ -121,8 +121,8 @@ def _build_controls(locked: Collection[str]) -> dict[str, Any]:
 def wire_create(panel: CreatePanel, playground: Playground, page: gr.Blocks) -> None:
     """Triggers → handlers. None of them waits for a picture, so none goes through Gradio's queue.
 
-    What happens often has few outputs, each a plain value: Gradio makes a component anew for every update, `gr.skip()`
-    too, and keeps it for as long as the session.
+    Frequent events have few outputs, each a plain value: Gradio makes a new component for every update, even for
+    `gr.skip()`, and keeps it for as long as the session.
     """
     quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     handlers = CreateHandlers(playground)
@@ -136,8 +136,8 @@ def wire_create(panel: CreatePanel, playground: Playground, page: gr.Blocks) -> 
     )
     estimated = [panel.generate, panel.hint, panel.size_note, panel.prompt_note]
     estimating: dict[str, Any] = {"inputs": panel.estimate_inputs, "outputs": estimated, "preprocess": False}
-    # One event for all its sources, the page's start too: of two that were on their way at once, the older answer might
-    # come last.
+    # One event for all its sources, page load included: of two events under way at once, the older answer might arrive
+    # last.
     changed = [page.load, *(source.change for source in panel.estimate_inputs)]
     gr.on(changed, handlers.estimate, **estimating, trigger_mode="always_last", **quick)
     advanced = [source.change for source in panel.advanced_inputs]

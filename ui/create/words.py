@@ -1,4 +1,4 @@
-"""What the Create tab says of its settings, in a few words. All of it is plain: no text of a user's is in it."""
+"""The Create tab's short texts about its settings. None contains a user's text: some are shown as HTML."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def size(width: int, height: int) -> str:
 
 
 def advanced(values: dict[str, Any]) -> str:
-    """`Advanced`, and in short words what is not at its default."""
+    """The heading `Advanced`, followed by the settings that are not at their defaults."""
     changed = [format_value(name, value) for name, value in values.items() if value != PARAMETERS[name].default]
     return " · ".join(["Advanced", *changed])
 
@@ -27,7 +27,7 @@ def generate(estimate: Estimate) -> str:
 
 
 def hint(estimate: Estimate) -> str:
-    """That a slightly smaller size would be cheaper, where it would."""
+    """A hint that a slightly smaller size would be cheaper; empty where it would not."""
     if estimate.cheaper is None:
         return ""
     size = f"{estimate.cheaper.width} × {estimate.cheaper.height}"
@@ -35,7 +35,7 @@ def hint(estimate: Estimate) -> str:
 
 
 def wildcards(prompts: int, images: int) -> str:
-    """What `{red|blue}` in the prompt comes to; nothing where it stands for one prompt."""
+    """How many prompts and pictures wildcards such as `{red|blue}` stand for; empty for a single prompt."""
     if prompts == 1:
         return ""
     pictures = prompts * images

@@ -1,4 +1,4 @@
-"""Exports out of the page, and exports dropped on it."""
+"""Routes that export runs, and that import exports dropped on the page."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class _Ticket:
 
 
 class _Tickets:
-    """Downloads that were asked for: the browser fetches them by an address that nobody can guess, for a while."""
+    """Ordered downloads. The browser fetches each from an unguessable address that is valid for TICKET_SECONDS."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -73,7 +73,7 @@ def archive_routes(playground: Playground) -> APIRouter:
 
     @router.post("/exports")
     async def order(request: Request, body: Order) -> dict[str, Any]:
-        """Where the download is fetched, for ten minutes, and how many runs it holds."""
+        """`url`, where the download can be fetched for ten minutes, and `runs`, how many runs it holds."""
         scope = playground.scope(visitor_of(request))
         chosen = None if body.everything else body.chosen()
         runs = await archive.count(scope, chosen)
@@ -90,12 +90,12 @@ def archive_routes(playground: Playground) -> APIRouter:
 
     @router.post("/imports")
     async def import_file(request: Request) -> StreamingResponse:
-        """The body is a ZIP or a history.jsonl. Answers lines of JSON: `{"pictures": 12}` while it goes on, at last the
-        sums of services.archive.import_.Imported, or `{"message": …}` where nothing was restored."""
+        """The body is a ZIP or a history.jsonl. Answers JSON lines: `{"pictures": 12}` as progress, at the end the
+        fields of services.archive.import_.Imported, or `{"message": …}` where nothing was restored."""
         length = request.headers.get("content-length", "")
         file = await archive.receive(request.stream(), int(length) if length.isdecimal() and len(length) < 16 else None)
         visitor, lines = visitor_of(request), asyncio.Queue[dict[str, Any] | None]()
-        # A task of its own: a page that is closed meanwhile stops nothing.
+        # The import runs in a task of its own, so that closing the page does not stop it.
         task = asyncio.create_task(_restore(playground, file, visitor, lines))
         restoring.add(task)
         task.add_done_callback(restoring.discard)
@@ -105,7 +105,7 @@ def archive_routes(playground: Playground) -> APIRouter:
 
 
 def sent(download: Download) -> StreamingResponse:
-    """A download on its way out; its files are let go afterwards."""
+    """A response that streams a download and closes its files at the end."""
 
     async def blocks() -> AsyncIterator[bytes]:
         try:

@@ -16,7 +16,8 @@ from ui.cards import card, stack_card
 async def page_of_cards(
     playground: Playground, scope: Scope, query: Query, sort: Sort = "newest", *, limit: int, after: int | None = None
 ) -> dict[str, Any]:
-    """`runs`: cards, of a grid's runs only the first; `stacks`: grid id → what that one stands for; `more`."""
+    """`runs`: cards, for a stacked grid only that of its first run; `stacks`: grid id → the stack's card; `more`:
+    whether further runs follow."""
     search = Search(playground.history)
     found = await asyncio.to_thread(search.page, scope, query, sort, limit=limit + 1, after=after, stacked=True)
     entries = found[:limit]

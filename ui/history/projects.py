@@ -1,4 +1,4 @@
-"""Projects: the header's menu asks these routes."""
+"""The routes behind the header's project menu."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Named(BaseModel):
 
     name: str
     choose: bool = True
-    """Whether a new project is worked in from now on."""
+    """Whether a new project becomes the visitor's chosen one."""
 
 
 class ChosenProject(BaseModel):
@@ -30,7 +30,7 @@ class ChosenProject(BaseModel):
 
 
 async def projects_of(playground: Playground, visitor: str | None) -> dict[str, Any]:
-    """`projects`, by name, and `project`: what this visitor works in."""
+    """`projects`, sorted by name, and `project`, the visitor's choice: an id, `inbox` or `all`."""
     scope = playground.scope(visitor)
     projects = await asyncio.to_thread(playground.projects.of, scope)
     chosen = await asyncio.to_thread(playground.projects.chosen, visitor, scope)
@@ -46,7 +46,7 @@ def project_routes(playground: Playground) -> APIRouter:
 
     @router.post("")
     async def make(request: Request, body: Named) -> dict[str, Any]:
-        """A new project."""
+        """Make a project; `made` is the new one, beside the answer of `projects_of`."""
         visitor = _known(request)
         scope = playground.scope(visitor)
         made = await asyncio.to_thread(playground.projects.make, visitor, scope, body.name)

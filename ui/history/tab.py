@@ -1,4 +1,4 @@
-"""The History tab: everything that was made, found again. The page is drawn by assets/js/history/."""
+"""The History tab: search of all runs, and bulk actions. The scripts in assets/js/history/ draw it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def build_history() -> HistoryPanel:
 
 
 class ChosenRuns(BaseModel):
-    """Which runs a bulk action means: `ids`, or all that `query` finds up to `newest` but for `but_for`."""
+    """The runs of a bulk action: `ids`, or all that `query` finds up to the seq `newest`, except `but_for`."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -52,7 +52,7 @@ class ChosenRuns(BaseModel):
     newest: int = Field(default=-(2**62), ge=-(2**62), lt=2**63)
     but_for: tuple[str, ...] = ()
     on: bool = True
-    """For favourite: whether they become favourites or cease to be."""
+    """Only for favourite: whether to mark the runs as favourites or to unmark them."""
 
     def chosen(self) -> Chosen:
         if self.ids is not None:
@@ -66,7 +66,7 @@ class MovedRuns(ChosenRuns):
 
 
 class TaggedRuns(ChosenRuns):
-    """Tags that are given to each run and taken from it; or `tags`, which are to be all of its tags."""
+    """Tags to `add` to each run and to `remove` from it; or `tags`, which replace all of its tags."""
 
     add: tuple[str, ...] = ()
     remove: tuple[str, ...] = ()
@@ -80,7 +80,7 @@ class TaggedRuns(ChosenRuns):
 
 
 Seq = Annotated[int, Field(gt=-(2**62), lt=2**63)]
-"""Below zero for runs that were restored under what was there."""
+"""May be negative: imported runs that are older than the existing ones get seqs below theirs."""
 
 
 def history_routes(playground: Playground) -> APIRouter:
@@ -113,7 +113,7 @@ def history_routes(playground: Playground) -> APIRouter:
         request: Request, query: str = "", sort: Sort = "newest", limit: int = MAX_IDS, zone: str = "",
         project: str = ALL,
     ) -> dict[str, Any]:  # fmt: skip
-        """Only the ids of all that match, each run of a grid by itself."""
+        """The ids of all matching runs, every run of a grid included."""
         scope, found = asked(request, query, zone, project)
         limit = max(1, min(limit, MAX_IDS))
         return {"ids": await asyncio.to_thread(search.ids, scope, found, sort, limit=limit)}
@@ -129,7 +129,7 @@ def history_routes(playground: Playground) -> APIRouter:
     async def count(
         request: Request, query: str = "", newer_than: Seq = 0, zone: str = "", project: str = ALL
     ) -> dict[str, int]:  # fmt: skip
-        """How many match, of how many; with `newer_than`, only those asked for after the run of that seq count."""
+        """`count`: matching runs, with `newer_than` only those of a greater seq; `total`: all runs of the project."""
         scope, found = asked(request, query, zone, project)
         matching = await asyncio.to_thread(search.count, scope, found, newer_than=newer_than)
         if not found.terms and not newer_than:
@@ -175,7 +175,7 @@ def _add_bulk_actions(router: APIRouter, playground: Playground) -> None:
 
     @router.post("/move")
     async def move(request: Request, body: MovedRuns) -> dict[str, Any]:
-        """`before`: the ids by the project they were in, for undoing it."""
+        """`before`: the moved ids grouped by their previous project, for Undo."""
         visitor = visitor_of(request)
         scope = playground.scope(visitor)
         to = await asyncio.to_thread(playground.projects.check, scope, body.to)
@@ -186,7 +186,7 @@ def _add_bulk_actions(router: APIRouter, playground: Playground) -> None:
 
     @router.post("/tags")
     async def tags(request: Request, body: TaggedRuns) -> dict[str, Any]:
-        """`before`: the ids by the tags that they had, for undoing it."""
+        """`before`: the changed ids grouped by their previous tags, for Undo."""
         visitor = visitor_of(request)
         before = await bulk.tag(visitor, playground.scope(visitor), body.chosen(), body.changed)
         return {"before": [{"tags": tags, "ids": ids} for tags, ids in before.items()]}

@@ -1,4 +1,4 @@
-"""What was spent, and how much room the pictures take: the routes behind the panel that the header opens."""
+"""The routes behind the panel that the header opens: what was spent, and the storage that the pictures take."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def usage_routes(playground: Playground) -> APIRouter:
 
     @router.get("")
     async def usage(request: Request, zone: str = "") -> dict[str, Any]:
-        """Sums of services.library.spending.Spending, and `storage`: services.library.storage.Usage."""
+        """The fields of services.library.spending.Spending; `storage` has those of services.library.storage.Usage."""
         scope = playground.scope(visitor_of(request))
         spent = await asyncio.to_thread(spending, playground.history, scope, now(), zone_of(zone))
         room = await asyncio.to_thread(playground.storage.usage, scope)
@@ -30,7 +30,7 @@ def usage_routes(playground: Playground) -> APIRouter:
 
     @router.get("/removed")
     async def removed(request: Request, since: Annotated[AwareDatetime, Query()]) -> dict[str, Any]:
-        """The originals that were removed to save space since then; `newest` is what to ask with the next time."""
+        """The originals removed to save space after `since`; `newest` is the `since` of the next request."""
         scope = playground.scope(visitor_of(request))
         found = await asyncio.to_thread(playground.storage.removed, scope, since)
         limit = playground.settings.media_limit_bytes

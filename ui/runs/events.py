@@ -24,7 +24,8 @@ def event_routes(playground: Playground) -> APIRouter:
 
     @router.get("/events")
     async def events(request: Request, after: Number = None) -> EventSourceResponse:
-        """Changes of this visitor's runs as they are committed. Goes on after `Last-Event-ID`, or after `after`."""
+        """Changes of this visitor's runs as they are committed, after the revision in `Last-Event-ID`, else in `after`,
+        else after the newest."""
         last_id = request.headers.get("last-event-id", "")
         start = int(last_id) if re.fullmatch(r"[0-9]{1,18}", last_id) else after
         if start is None:
@@ -36,7 +37,7 @@ def event_routes(playground: Playground) -> APIRouter:
 
 
 async def _changes(playground: Playground, scope: Scope, cursor: int) -> AsyncIterator[ServerSentEvent]:
-    """Each change as the fields that differ from what this stream sent of the run before."""
+    """Each change as an event with the fields that differ from what this stream last sent of that run."""
     sent: dict[str, dict[str, Any]] = {}
     with playground.changes.listen(scope) as wake:
         while not playground.changes.closed:
@@ -48,7 +49,7 @@ async def _changes(playground: Playground, scope: Scope, cursor: int) -> AsyncIt
                 delta = {name: value for name, value in fresh.items() if name not in before or before[name] != value}
                 sent[entry.run.id] = fresh
                 if entry.run.state.is_final:
-                    del sent[entry.run.id]  # it seldom changes again: then it is sent whole
+                    del sent[entry.run.id]  # a final run seldom changes again; if it does, it is sent whole
                 yield ServerSentEvent(
                     data=json.dumps({**delta, "id": entry.run.id, "seq": entry.seq}), id=str(cursor), event="run"
                 )

@@ -1,4 +1,4 @@
-"""A visitor's own key, and the end of everything that is kept of a visitor."""
+"""Routes for a visitor's own fal key, and for deleting everything that is kept of a visitor."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def key_routes(playground: Playground) -> APIRouter:
 
     @router.post("/key")
     async def enter(request: Request) -> dict[str, Any]:
-        """Body: `{"key": "…"}`. Read by hand, so that no message ever repeats what was sent."""
+        """Body: `{"key": "…"}`. Not parsed by FastAPI, so that no error message repeats what was sent."""
         visitor = visitor_of(request)
         if visitor is None:
             raise HTTPException(401, "Open the page first: a key is kept for its visitor.")
@@ -36,7 +36,7 @@ def key_routes(playground: Playground) -> APIRouter:
 
     @router.delete("/my-data")
     async def delete_everything(request: Request, response: Response) -> dict[str, int]:
-        """All that is kept of this visitor, for good. The browser's cookie goes too: it begins anew."""
+        """Delete all that is kept of this visitor, for good, and the browser's cookie: it becomes a new visitor."""
         count = await playground.delete_everything(visitor_of(request))
         response.headers["set-cookie"] = expired_cookie(request.url.scheme == "https")
         return {"pictures": count}

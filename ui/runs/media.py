@@ -1,4 +1,4 @@
-"""The pictures themselves: their addresses are capabilities that nobody can guess."""
+"""Serves pictures and thumbnails. Access is not checked: whoever knows an unguessable address may read the file."""
 
 from __future__ import annotations
 

@@ -19,13 +19,13 @@ from ui.web.errors import add_error_answers
 
 ASSETS = Path(__file__).parents[2] / "assets"
 STYLES = ("style", "compare", "grid", "blind", "history", "usage", "projects", "keys", "touch")
-"""Of assets/css/, in the order in which they are laid over each other."""
+"""Style sheets in assets/css/, in the order of the cascade."""
 STYLESHEET = "page.css"
-"""Served as all of them in one: the page waits for one file, not for nine."""
+"""The name under which all STYLES are served as one file: the page waits for one file, not for nine."""
 
 
 def add_routes(app: FastAPI, playground: Playground, assets_path: str) -> None:
-    """`assets_path` is where assets/ is served: it carries their version, so that they can be cached for good."""
+    """`assets_path`: where assets/ is served. It contains their version, so that browsers may cache them for good."""
     for router in (
         _health(playground),
         run_routes(playground),

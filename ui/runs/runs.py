@@ -23,7 +23,7 @@ from ui.visitors import visitor_of
 
 PAGE_SIZE = 48
 Number = Annotated[int | None, Query(gt=-(2**62), lt=2**62)]
-"""Below zero are the seqs of runs that were restored under what was there."""
+"""A seq or revision. Imported runs that are older than the existing ones may have negative seqs."""
 JsonBody = Annotated[dict[str, Any] | None, Body()]
 
 
@@ -34,8 +34,9 @@ def run_routes(playground: Playground) -> APIRouter:
     async def page(
         request: Request, limit: int = PAGE_SIZE, before: Number = None, visit: float | None = None
     ) -> dict[str, Any]:
-        """Cards of the visitor's project, newest first; of a grid's runs the newest, and `stacks` says what it stands
-        for. `cursor` is where `/events` goes on; `visit` is the time (ms) this visit began."""
+        """Cards of the visitor's project, newest first; for a stacked grid only its newest run's, and `stacks` has the
+        stack. `cursor` is the revision after which `/events` goes on; the parameter `visit` is when this visit began,
+        in ms since 1970."""
         visitor = visitor_of(request)
         cursor = await asyncio.to_thread(playground.history.revision)
         projects = await projects_of(playground, visitor)
@@ -67,7 +68,7 @@ def run_routes(playground: Playground) -> APIRouter:
 
     @router.get("/{run_id}/download")
     async def download(request: Request, run_id: str) -> Response:
-        """A copy of the original that carries its settings, under a name that tells what it is."""
+        """A copy of the original that carries its settings, under a name of model, time and seed."""
         run = await playground.run(visitor_of(request), run_id)
         data = await asyncio.to_thread(_with_settings, playground, run)
         if data is None and run.picture and run.original_removed_at:
@@ -103,7 +104,7 @@ def _listed(value: Any) -> list[str]:
 
 
 def _notice(playground: Playground) -> str | None:
-    """What everyone should hear while this server runs."""
+    """A notice for all visitors while this server runs; None where there is none."""
     aside = playground.history.set_aside
     if aside is None:
         return None
@@ -114,7 +115,7 @@ def _notice(playground: Playground) -> str | None:
 
 
 async def _visit(playground: Playground, visitor: str | None, since_ms: float | None) -> dict[str, Any]:
-    """Pictures and cost since this visit began; a day at most, whatever a browser's clock says."""
+    """Pictures and cost since this visit began, but of the last day at most: the browser's clock may be wrong."""
     earliest = datetime.now(timezone.utc) - timedelta(days=1)
     try:
         since = max(earliest, datetime.fromtimestamp((since_ms or 0) / 1000, timezone.utc))
@@ -125,7 +126,8 @@ async def _visit(playground: Playground, visitor: str | None, since_ms: float | 
 
 
 def _with_settings(playground: Playground, run: Run) -> bytes | None:
-    """What was paid for is handed out even where nothing can be put into it. None where the picture is gone."""
+    """The original with its settings inside, or unchanged where they cannot be embedded: it was paid for. None where
+    its file is gone."""
     data = playground.media.read("media", run.picture.name) if run.picture else None
     if data is None:
         return None

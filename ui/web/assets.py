@@ -1,7 +1,7 @@
-"""Files of the page from memory: read and compressed when they are first asked for, not at each request.
+"""Serves the page's files from memory: a file is read and compressed at its first request and after a change.
 
-Gradio's own route reads and compresses each of its hundred scripts anew for every visitor, which is most of the time in
-which a page opens.
+Gradio's own route reads and compresses each of its hundred scripts again for every visitor, which is most of the time
+that a page takes to open.
 """
 
 from __future__ import annotations
@@ -22,25 +22,26 @@ HASHED = re.compile(r"-[\w-]{8}\.\w+")
 """The end of a name that changes with the file's content, as Vite writes them."""
 COMPRESSED = (".css", ".js", ".json", ".svg")
 QUALITY = 5
-"""Brotli's, 0 to 11: the first visitor waits for it."""
+"""Brotli's quality, 0 to 11; not the highest, because the first visitor waits for the compression."""
 
 
 _Stamp = tuple[tuple[int, int], ...]
-"""Of each file, when it was changed, in ns, and its size."""
+"""(modification time in ns, size in bytes) of each file."""
 
 
 @dataclass(frozen=True)
 class _Kept:
     stamp: _Stamp
-    """What is edited is read again."""
+    """Compared at each request, so that an edited file is read again."""
     body: bytes
     packed: bool
     """Whether the body is compressed."""
 
 
 class Assets:
-    """ASGI app for the files under `folder`. `forever`: their address carries their version; else their names tell.
-    `joined` are names under which several files are served as one, in this order."""
+    """ASGI app for the files under `folder`. `forever`: browsers may cache all of them for good, because the address
+    contains a version; else only those whose name matches HASHED. `joined`: name → files, in order, that are served as
+    one file under that name."""
 
     def __init__(
         self, folder: Path, *, forever: bool = False, joined: Mapping[str, Sequence[str]] | None = None
@@ -72,7 +73,7 @@ class Assets:
         return Response(body, headers=headers, media_type=_media_type(name))
 
     def _file(self, name: str) -> _Kept | None:
-        """What is served under that name, as it is now; None where the folder held none when the server started."""
+        """The current file of that name; None where there is none, or there was none when the server started."""
         paths = self._files.get(name)
         if paths is None:
             return None
@@ -87,7 +88,8 @@ class Assets:
 
 
 def _media_type(name: str) -> str | None:
-    """Of a script as RFC 9239 names it: the table of `mimetypes` depends on the system, and Gradio changes it."""
+    """The file's media type. For scripts it is that of RFC 9239: the table of `mimetypes` depends on the system, and
+    Gradio changes it."""
     return "text/javascript" if name.endswith(".js") else mimetypes.guess_type(name)[0]
 
 

@@ -1,4 +1,4 @@
-"""Errors as answers: each as its sentence, with the status that fits."""
+"""Error responses: the error's message, with an HTTP status for its class."""
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ STATUS = {
 
 
 async def say(_request: Request, error: Exception) -> JSONResponse:
-    """Every error as its sentence; `field` names the control at fault."""
+    """The error as `message` and `issues`; an issue's `field` names the control at fault."""
     issues = [issue.model_dump() for issue in error.issues] if isinstance(error, InvalidRequest) else []
     headers = {"Retry-After": str(error.retry_after)} if isinstance(error, TooMuch) else None
     return JSONResponse({"message": str(error), "issues": issues}, STATUS.get(type(error), 400), headers)
 
 
 async def _say_database(request: Request, error: Exception) -> JSONResponse:
-    """A full disk or a lock, met by a button: said, and logged in one line."""
+    """For a full disk or a locked database: answer like `say`, and log one line."""
     log.error("%s: the history cannot be read or written (%s)", request.url.path, getattr(error, "reason", error))
     return await say(request, error)
 
 
 async def _say_unreadable(_request: Request, error: Exception) -> JSONResponse:
-    """What a route cannot read, in words. What was sent is not repeated."""
+    """For a request that fails validation: say where and why, without repeating what was sent."""
     issues = error.errors() if isinstance(error, RequestValidationError) else []
     said = "; ".join(f"{' '.join(map(str, issue['loc']))}: {issue['msg']}" for issue in issues)
     message = f"The request cannot be read ({said}).".encode("utf-8", "replace").decode()

@@ -1,4 +1,4 @@
-"""What every answer and every request has to pass: security headers, pages of other sites, Gradio's spare routes.
+"""Checks of every request and response: security headers, requests of other sites' pages, Gradio routes not needed.
 
 Two ASGI middlewares, outermost first: `KnownProxies` decides whose `X-Forwarded-…` headers are believed, and `Guard`
 stands before our own routes and Gradio's alike.
@@ -19,21 +19,22 @@ from ui.visitors import has_cookie
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 SPACES = ("https://huggingface.co", "https://*.hf.space")
-"""Whose pages may show this one in a frame on Spaces."""
+"""Origins whose pages may show this one in a frame on Spaces."""
 HUB = "https://huggingface.co"
-"""Gradio's page asks it on Spaces whether the Space is awake, and shows nothing before it knows."""
+"""On Spaces, Gradio's page asks this host whether the Space is awake, and shows nothing before the answer."""
 GRADIO = "/gradio_api/"
 GRADIO_OPEN = ("app_id", "call/", "cancel", "file=", "heartbeat/", "info", "mcp", "openapi.json", "queue/", "reset",
                "run/", "startup-events", "theme.css")  # fmt: skip
-"""What the page, gradio_client and MCP ask of Gradio. The rest is closed: uploads, deep links, proxying, recordings,
-stored runs, and whatever a later version adds."""
+"""Paths below GRADIO that the page, gradio_client and MCP need. All others are closed: uploads, deep links, proxying,
+recordings, stored runs, and whatever a later version adds."""
 CLOSED = ("/login", "/logout", "/monitoring", "/svelte/")
-"""The same outside `/gradio_api`."""
+"""Gradio's closed routes outside `/gradio_api`."""
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def content_security_policy(*, on_spaces: bool) -> str:
-    """All from our own host. Gradio 6 writes scripts and styles into its page, and compiles its templates."""
+    """Allows our own host only. 'unsafe-inline' and 'unsafe-eval' are needed because Gradio 6 writes scripts and styles
+    into its page and compiles its templates."""
     framed_by = " ".join(["'self'", *(SPACES if on_spaces else ())])
     asked = " ".join(["'self'", "data:", "blob:", *([HUB] if on_spaces else ())])
     return "; ".join(
@@ -56,7 +57,7 @@ def content_security_policy(*, on_spaces: bool) -> str:
 
 class Guard:
     def __init__(self, app: ASGIApp, *, on_spaces: bool, hosts: Set[str] | None = None) -> None:
-        """`hosts`: the names that it answers to, besides localhost and every address; None is any."""
+        """`hosts`: host names to answer to, besides localhost and all IP addresses; None: any name."""
         self._app, self._hosts = app, hosts
         self._headers = {
             "Content-Security-Policy": content_security_policy(on_spaces=on_spaces),
@@ -72,7 +73,7 @@ class Guard:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(self._headers)
-                # Gradio lets any site's page send our cookie along and read the answer. Nothing here needs that.
+                # Gradio's CORS headers let any site's page send our cookie and read the answer. Nothing needs that.
                 del headers["access-control-allow-credentials"]
             await send(message)
 
@@ -110,8 +111,8 @@ def _name(host: str) -> str:
 
 
 def _is_own(name: str) -> bool:
-    """What no one else can be behind. Another site's page that has its name point at this machine (DNS rebinding) comes
-    with that name; an address is no name, and scripts of old send none."""
+    """Whether a Host name rules out DNS rebinding, in which another site's page makes its own host name resolve to this
+    machine. True for localhost, for IP addresses, and for no Host at all (old scripts)."""
     try:
         return name in ("", "localhost") or bool(ip_address(name))
     except ValueError:
@@ -119,14 +120,15 @@ def _is_own(name: str) -> bool:
 
 
 def _is_forged(headers: Headers) -> bool:
-    """Whether another site's page sends this in the name of our visitor. Scripts send neither Origin nor our cookie.
+    """Whether another site's page sends this request on behalf of our visitor. Scripts send neither Origin nor our
+    cookie.
 
-    Without the cookie a public server answers any page, as it answers any script. One on the reader's own machine does
-    not: only the reader's browser reaches it, and whoever can use it spends the reader's key.
+    Without the cookie, a public server answers other sites' pages as it answers scripts. A server opened on a loopback
+    address refuses them: only its user's browser can reach it, and each of their requests would spend the user's key.
     """
     own_host = headers.get("x-forwarded-host", headers.get("host", "")).split(",")[0].strip()
     site = headers.get("sec-fetch-site")
-    if site is not None:  # browsers alone set it, and no script of a page can
+    if site is not None:  # set by browsers only: a page's script cannot change it
         foreign = site not in ("same-origin", "none")
         on_this_machine = _name(own_host) in LOOPBACK
         return foreign and (on_this_machine or has_cookie(headers))
@@ -136,13 +138,13 @@ def _is_forged(headers: Headers) -> bool:
 
 
 class KnownProxies:
-    """Believes `X-Forwarded-…` headers of proxies that the operator knows, and drops those of all others.
+    """Applies `X-Forwarded-…` headers of trusted proxies, and removes those of all other clients.
 
-    uvicorn leaves them in place for the app, where Gradio and its MCP server would take them at their word.
+    uvicorn only ignores the latter and passes them on to the app, where Gradio and its MCP server would believe them.
     """
 
     def __init__(self, app: ASGIApp, *, trusted: str) -> None:
-        """`trusted`: addresses and networks separated by commas; `*` is everyone."""
+        """`trusted`: IP addresses and networks separated by commas; `*` trusts every client."""
         self._app = app
         self._believing = ProxyHeadersMiddleware(app, trusted)  # type: ignore[arg-type]
 

@@ -1,4 +1,4 @@
-"""Answers in JSON go over the wire compressed: a page of the history takes an eighth of its size.
+"""Compresses JSON responses with Brotli: a page of the history takes an eighth of its size.
 
 Gradio compresses its own answers, assets are kept compressed, and pictures, archives and event streams gain nothing.
 """
@@ -12,11 +12,11 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 QUALITY = 4
-"""Brotli's, 0 to 11: about a millisecond for a page of the history."""
+"""Brotli's quality, 0 to 11: about a millisecond for a page of the history."""
 SMALLEST = 1000
-"""Bytes; less fits into one packet anyway."""
+"""Bytes; a smaller body is not compressed, since it fits into one packet anyway."""
 LARGE = 100_000
-"""Bytes; more is compressed in a thread, while others are answered."""
+"""Bytes; a larger body is compressed in a thread, so that other requests are answered meanwhile."""
 
 
 class PackedJson:
@@ -33,7 +33,7 @@ class PackedJson:
         async def send_packed(message: Message) -> None:
             nonlocal start
             if message["type"] == "http.response.start" and _is_plain_json(MutableHeaders(scope=message)):
-                start = message  # its length is not known yet
+                start = message  # held back until the body's length is known
                 return
             if start is not None:
                 begun, start = start, None

@@ -33,10 +33,10 @@ log = logging.getLogger(__name__)
 
 MAX_UPLOAD = "32mb"
 KEPT_SESSIONS = 200
-"""Gradio keeps 70 kB for each page that was opened, and more with each press; of 10,000 pages, if it is left alone.
-Nothing here is read from what it keeps: a page that was dropped is begun anew, in 5 ms."""
+"""Sessions of opened pages that Gradio keeps; its default is 10,000. Each takes 70 kB, and more with each press of a
+button. Nothing here reads them: for a page whose session was dropped, Gradio makes a new one in 5 ms."""
 GRADIO_ASSETS = Path(gr.__file__).parent / "templates" / "frontend" / "assets"
-"""What Gradio serves at /assets."""
+"""The files that Gradio's page loads from /assets."""
 
 
 def build_server(playground: Playground) -> FastAPI:
@@ -89,9 +89,9 @@ def build_server(playground: Playground) -> FastAPI:
 
 
 def _calm_queue(page: gr.Blocks) -> None:
-    """Gradio's queue looks for work a thousand times a second, which costs 5 % of a core with nobody there.
+    """Make Gradio's queue poll less often: its default, a thousand times a second, costs an idle server 5 % of a core.
 
-    Only API calls go through it here, and they wait for pictures: a look every 20 ms is soon enough. The attributes are
+    Only API calls go through it here, and they wait for pictures: polling every 20 ms is enough. The attributes are
     private: where a later version has none of them, nothing is changed.
     """
     for name, pause in {"sleep_when_free": 0.02, "progress_update_sleep_when_free": 0.1}.items():
@@ -100,8 +100,8 @@ def _calm_queue(page: gr.Blocks) -> None:
 
 
 def _head(assets_path: str) -> str:
-    """The stylesheet and the scripts, from our own host. `window.playground()` promises the page's scripts: they are
-    loaded when the first widget asks for them, for until then the browser is busy with Gradio's controls."""
+    """Tags for the stylesheet and the scripts. `window.playground()` returns a promise of the page's scripts. They are
+    loaded at the first widget's call, because until then the browser is busy with Gradio's controls."""
     return f"""
         <link rel="stylesheet" href="{assets_path}/{STYLESHEET}">
         <script src="{assets_path}/js/visitor.js"></script>

@@ -1,6 +1,6 @@
-"""A server that is told to stop: who waits for something hears of it, and open streams end as streams do.
+"""Graceful shutdown of the server: waiting callers are given an error, and open streams are ended properly.
 
-Left alone, uvicorn waits for them in vain and then cuts them off in the middle, each with a traceback in the log.
+By default uvicorn waits for open streams in vain and then cuts them off, each with a traceback in the log.
 """
 
 from __future__ import annotations
@@ -16,17 +16,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services.playground import Playground
 
 LAST_WORDS_SECONDS = 0.5
-"""For the errors that waiting callers are given; then streams end."""
+"""Time in which waiting callers are sent their errors, before streams are ended."""
 
 
 class Server(uvicorn.Server):
-    """uvicorn's, that begins with a clean slate and ends what waits before it closes connections."""
+    """uvicorn's server. It exempts the objects of the start from garbage collection, and at shutdown ends waiting calls
+    and streams before it closes connections."""
 
     def __init__(self, config: uvicorn.Config, playground: Playground, streams: Streams) -> None:
         super().__init__(config)
         self._playground, self._streams = playground, streams
         self._settling: asyncio.Task[None] | None = None
-        # Left to itself, sse-starlette cuts its streams off at the signal, at times before they have been ended here.
+        # By default sse-starlette cuts its streams off at the signal, sometimes before they have been ended here.
         AppStatus.disable_automatic_graceful_drain()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -46,14 +47,14 @@ class Server(uvicorn.Server):
 
 
 def _set_aside() -> None:
-    """What was made by now stays: looking through it again and again for garbage would stall every page."""
+    """Exempt all present objects from garbage collection: they stay, and scanning them repeatedly would stall pages."""
     gc.collect()
     gc.freeze()
 
 
 class Streams:
-    """ASGI middleware, the outermost: `end` tells each request that was read to its end that its caller has gone. Then
-    an answer that was begun is ended properly."""
+    """ASGI middleware, the outermost. After `end`, the app receives `http.disconnect` for each request whose body it
+    has read; a response that it then leaves unfinished is completed here."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,5 +1,5 @@
-"""gr.HTML widgets. Their templates are constants and hold no text: Gradio evaluates templates, so whatever a user wrote
-is put in place by the scripts in assets/js, as text.
+"""gr.HTML widgets. Their templates are constants without users' text, because Gradio evaluates templates: the scripts
+in assets/js insert users' text, as text.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ def widget(name: str) -> gr.HTML:
 
 
 def bridge(events: Iterable[str], settings: Iterable[str]) -> gr.HTML:
-    """Between handlers and scripts: a handler's message is its value; scripts trigger `events` with data. `settings`
-    are the names of the controls' values that may stand in the page's address."""
+    """A hidden element that connects handlers and scripts: its value is a handler's message, and scripts trigger its
+    `events` with data. `settings` are the names of the settings that the page's address may contain."""
     return gr.HTML(
         value=None,
         html_template="<span></span>",

@@ -45,7 +45,7 @@ class Blind {
     this.#try(() => this.#setup());
   }
 
-  // -- what is seen --------------------------------------------------------------------------------------------------
+  // -- views ---------------------------------------------------------------------------------------------------------
 
   async #setup() {
     const offer = await get(this.#base);
@@ -105,13 +105,13 @@ class Blind {
     this.#pictures = this.#state = null;
   }
 
-  // -- what is done --------------------------------------------------------------------------------------------------
+  // -- actions -------------------------------------------------------------------------------------------------------
 
   #judge(choice) {
     this.#try(async () => this.#show(await post(`${this.#ballot}/verdict`, { round: this.#state.round, choice })));
   }
 
-  /** One thing at a time, so that no second press judges a round that is not seen yet. What fails is said. */
+  /** Run one action at a time, so that a second press does not judge a round not yet shown. Errors are shown. */
   async #try(work) {
     if (this.#busy) return;
     this.#busy = true;
@@ -131,7 +131,7 @@ class Blind {
     if (repeat ? event.key !== "Tab" : this.round.press(event)) event.preventDefault();
   }
 
-  /** Escape stops: to the results where something is judged, else out. */
+  /** Escape shows the results where a round was judged, else it closes the dialog. */
   #cancel(event) {
     if (!(this.#state?.round > 1)) return;
     event.preventDefault();

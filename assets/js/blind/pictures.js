@@ -1,8 +1,9 @@
-// The pictures of a round as bitmaps: decoded, and without an address, a name, a type or a date that could tell.
+// The pictures of a round as bitmaps: decoded, and without an address, a name, a type or a date that could reveal what
+// made them.
 
 import { getBytes } from "../lib/api.js";
 
-/** The pictures of one ballot. Those of the round to come are fetched while this one is looked at. */
+/** The pictures of one ballot. Those of the next round are fetched while the current one is shown. */
 export class Pictures {
   #base;
   #fetched = new Map(); // round → promise of its bitmaps
@@ -11,7 +12,7 @@ export class Pictures {
     this.#base = base;
   }
 
-  /** All pictures of a round, each ready to be painted at once: none comes before another. */
+  /** All pictures of a round, decoded, so that none appears before another. */
   async of(round, sides) {
     const bitmaps = this.#fetched.get(round) ?? this.#fetch(round, sides);
     for (const other of [...this.#fetched.keys()].filter((known) => known !== round)) this.#forget(other);
@@ -24,7 +25,7 @@ export class Pictures {
   }
 
   ahead(round, sides) {
-    if (!this.#fetched.has(round)) this.#fetch(round, sides).catch(() => {}); // told when the round is shown
+    if (!this.#fetched.has(round)) this.#fetch(round, sides).catch(() => {}); // reported when the round is shown
   }
 
   forgetAll() {
@@ -44,7 +45,7 @@ export class Pictures {
 }
 
 async function bitmapOf(path) {
-  // The server does not say which type it is, and an image looks at the bytes: any image type will do here.
+  // The server hides the type, and the browser detects it from the bytes: any image type will do here.
   const address = URL.createObjectURL(new Blob([await getBytes(path)], { type: "image/png" }));
   try {
     const image = new Image();

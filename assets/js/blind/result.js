@@ -25,7 +25,7 @@ export function newResult(result, act) {
   );
 }
 
-/** The next step is to go on, where there is something left to judge. */
+/** The primary button goes on judging where rounds are left, else it closes. */
 function buttons({ more, undo, again, close }) {
   const primary = { class: "pg-button pg-primary" };
   if (more) return [button("Close", close), button("Judge more", more, primary)];

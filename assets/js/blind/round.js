@@ -1,4 +1,4 @@
-// A round of the blind pick: two to four pictures in equal boxes, and what can be said of them.
+// A round of the blind pick: two to four pictures in equal boxes, and the buttons to judge them.
 
 import { button, el } from "../lib/dom.js";
 
@@ -45,7 +45,7 @@ class Round {
     this.#keepFocus();
   }
 
-  /** The pictures of a round could not be had. */
+  /** The pictures of a round could not be loaded. */
   fail(state, message) {
     this.#tell(state);
     this.clear();
@@ -55,7 +55,7 @@ class Round {
     this.#keepFocus();
   }
 
-  /** Let go of the pictures. */
+  /** Remove the pictures. */
   clear() {
     this.#bitmaps = [];
     this.#sides = [];
@@ -63,7 +63,7 @@ class Round {
     this.stage.replaceChildren();
   }
 
-  /** True where the key was the round's. */
+  /** Handle a key. True where it was one of the round's. */
   press({ key: pressed, target }) {
     const sides = this.#sides.length;
     const side = { ArrowLeft: 0, ArrowRight: 1 }[pressed];
@@ -93,7 +93,7 @@ class Round {
     return { element, canvas };
   }
 
-  /** Equal boxes, as large as the window leaves, and the pictures painted into them. */
+  /** Lay out equal boxes, as large as the window allows, and paint the pictures into them. */
   #lay() {
     const { clientWidth: width, clientHeight: height } = this.stage;
     if (!this.#sides.length || !width || !height) return;
@@ -115,7 +115,7 @@ class Round {
 
 const key = (name) => el("kbd", { "aria-hidden": "true" }, name);
 
-/** How many stand beside each other, and the box of each, so that they are seen as large as they can be. */
+/** The number of columns and the size of each box, in CSS pixels, that show the pictures largest. */
 export function boxes(pictures, width, height) {
   const shapes = pictures.map((picture) => picture.width / picture.height);
   const layouts = pictures.map((_, at) => {

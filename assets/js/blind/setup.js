@@ -1,4 +1,4 @@
-// What is judged and how; and what was judged before.
+// The blind pick's first view: which axis to judge and how, and earlier ballots.
 
 import { button, el } from "../lib/dom.js";
 
@@ -39,7 +39,7 @@ export function newSetup(axes, offer, act) {
   );
 }
 
-/** Without anything to choose: `words` say why. */
+/** A panel with nothing to choose, only `words` and a Close button. */
 export function newPanel(words, act) {
   return el(
     "div",

@@ -1,4 +1,4 @@
-// "Use it from code": what makes a picture with the settings in the controls, from here and without this app.
+// "Use it from code": code that makes a picture with the controls' settings, through this app and without it.
 
 import { copy } from "../picture/actions.js";
 import { post } from "../lib/api.js";
@@ -47,7 +47,7 @@ export async function openCode(request) {
   draw();
 }
 
-/** A row of choices for each of those whom the examples ask. */
+/** A row of buttons for each group of examples. */
 function groups(examples, shown, choose) {
   return [...new Set(examples.map(({ group }) => group))].map((group) => el("div", { class: "pg-code-group" },
     el("span", { class: "pg-muted" }, group),

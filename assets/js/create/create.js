@@ -1,4 +1,4 @@
-// What Gradio's components leave to a script: names of groups, errors at their control, Ctrl/Cmd+Enter.
+// What Gradio's components do not do themselves: names of groups, errors at their control, Ctrl/Cmd+Enter.
 
 import { el } from "../lib/dom.js";
 import { gridDesk } from "../state/desk-of-grids.js";
@@ -21,7 +21,8 @@ export function prepareCreate() {
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.repeat) return;
     if (!event.target.closest("#create")) return;
     event.preventDefault();
-    if (event.target.matches("input")) event.target.dispatchEvent(new FocusEvent("blur")); // as if it were left: it is snapped
+    // Snap the value, as on leaving the control.
+    if (event.target.matches("input")) event.target.dispatchEvent(new FocusEvent("blur"));
     document.getElementById("generate")?.click();
   });
   document.addEventListener("click", (event) => { if (event.target.closest?.("#generate")) pressed = performance.now(); }, true);
@@ -63,7 +64,7 @@ export function showMessage({ issues, checked, of_press: ofPress, error, refused
       if (!checked || checked.includes(field.id.replace("field-", ""))) clearIssue(field);
     }
   }
-  // What was wrong at a press may have been mended while its answer was on the way.
+  // A field that was edited after the press may no longer be at fault.
   const stands = ({ field }) => !ofPress || !(edited.get(fieldOf(field)) > pressed);
   for (const [index, issue] of (issues ?? []).filter(stands).entries()) showIssue(issue, index === 0 && !checked);
   if (!checked) sayRefused(refused);
@@ -80,7 +81,8 @@ export function showMessage({ issues, checked, of_press: ofPress, error, refused
   if (asked) document.dispatchEvent(new CustomEvent("playground-asked", { detail: asked }));
 }
 
-/** Why Generate asked for nothing, where no control is at fault: no key, or a budget. Above the button, until it helps. */
+/** Show above the button why Generate was refused where no control is at fault: no key, or a budget. Without a text,
+ *  remove the previous one. */
 function sayRefused(text) {
   const bar = document.getElementById("generate-bar");
   bar.querySelector(".pg-issue")?.remove();
@@ -105,7 +107,7 @@ function showIssue({ field: name, message }, focus) {
 }
 
 /** Gradio's slider would set a number beyond its range to the nearest allowed one, without a word. Keep what was typed
- *  and name the limit instead; the server says the same when it is pressed all the same. */
+ *  and name the limit instead; if Generate is pressed anyway, the server reports the same. */
 function keepOutOfRange(event) {
   const input = event.target;
   const field = input.closest?.(".pg-field");
@@ -130,7 +132,7 @@ function clearIssue(field) {
   }
 }
 
-/** What was done to a side; it stands until that side is edited. */
+/** A note on how a side was snapped; it stays until that side is edited. */
 function sizeNote({ side, text }) {
   const row = document.getElementById("custom-size");
   row.querySelector(`.pg-size-note[data-side="${side}"]`)?.remove();

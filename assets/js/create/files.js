@@ -1,5 +1,5 @@
 // Settings from a picture's file: dropped anywhere on the page, or chosen. The bytes go to the server as they are.
-// A dropped export is restored.
+// A dropped export is imported.
 
 import { el } from "../lib/dom.js";
 import { gridDesk } from "../state/desk-of-grids.js";

@@ -1,4 +1,4 @@
-// An export that comes back: dropped anywhere on the page, or chosen. What became of it is said in words.
+// Imports an export that is dropped anywhere on the page, or chosen, and shows the outcome.
 
 import { button, el } from "../lib/dom.js";
 import { notice } from "../lib/notices.js";
@@ -14,7 +14,7 @@ export function chooseExport() {
   input.click();
 }
 
-/** Send the file and follow the server through it. Several may be on their way. */
+/** Upload the file and show the import's progress. Several imports may run at once. */
 export async function importExport(file) {
   const words = el("span", {}, `Restoring ${file.name}…`);
   const shown = notice();
@@ -30,7 +30,7 @@ export async function importExport(file) {
   }
 }
 
-/** XMLHttpRequest tells how much of an upload is out, which fetch does not. */
+/** Uses XMLHttpRequest because it reports the progress of an upload, which fetch does not. */
 function send(file, tell) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
@@ -56,7 +56,7 @@ function lastLine(text) {
   try {
     return JSON.parse(lines.at(-1)) ?? {};
   } catch {
-    return {}; // a line that has not come whole yet
+    return {}; // the last line is still incomplete
   }
 }
 

@@ -1,4 +1,4 @@
-// Above the axes: what the grid freezes, where it came from, and how to take another.
+// Above the axes: the grid's base, where it came from, and how to choose another.
 
 import { button, el, redraw } from "../lib/dom.js";
 import { get } from "../lib/api.js";

@@ -65,7 +65,7 @@ export function mountGrid(element, { trigger }) {
     drawPicks(picks);
     drawDetails(panel, beside.open, beside);
     body.classList.toggle("pg-grid-split", Boolean(beside.open));
-    if (linked !== desk.grid?.id) writeLink(element); // to see whether it is seen, the page is laid out
+    if (linked !== desk.grid?.id) writeLink(element); // only then: checking whether the grid is visible forces a layout
     linked = desk.grid?.id;
   }
 

@@ -52,7 +52,7 @@ function priceAndTime({ cost_usd, engine, seconds }) {
 
 const price = (usd, word) => (usd ? `${money(usd)} ${word}` : "");
 
-/** `about 1 min 20 s`; rounded, since it is a guess from what ran lately. */
+/** `about 1 min 20 s`; rounded, since it is estimated from recent runs. */
 export function spell(seconds) {
   if (seconds < 0.5) return "";
   if (seconds < 60) return `about ${Math.max(1, Math.round(seconds))} s`;
@@ -89,7 +89,7 @@ function reuseTick(on) {
   return el("label", { class: "pg-button pg-viewer-check" }, tick, "Reuse pictures made before");
 }
 
-/** So many pictures need a second yes. */
+/** Ask for confirmation before many pictures are made. */
 function confirmRun(preview) {
   const dialog = el("dialog", { class: "pg-dialog", "aria-label": "Run this grid?" });
   const go = button(`Make ${preview.new.toLocaleString()}`, () => { dialog.close(); desk.run(true); }, { class: "pg-button pg-primary" });

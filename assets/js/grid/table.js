@@ -14,9 +14,9 @@ const MOST = 340;
 export function newTable(open) {
   const element = el("div", { class: "pg-grid-tables", onkeydown: moveFocus });
   const cells = []; // nodes in the plan's order
-  const drawn = []; // what each was drawn from: of a thousand cells only those that changed are looked at
+  const drawn = []; // what each was drawn from, so that of a thousand cells only changed ones are redrawn
   let stacked = false;
-  let shown = 0; // the z that is seen while they are tabs
+  let shown = 0; // the index on Z that is shown while Z is tabs
 
   let runs = [];
 

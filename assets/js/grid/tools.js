@@ -1,4 +1,4 @@
-// What can be done with a grid that is there: check that the seed repeats, judge it blind, take it away as a file.
+// What can be done with an existing grid: check that the seed repeats, judge it blind, download it as a file.
 
 import { copy } from "../picture/actions.js";
 import { button, el, redraw } from "../lib/dom.js";

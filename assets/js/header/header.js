@@ -39,7 +39,7 @@ function engineBadge(engine) {
   return el("span", { class: `pg-chip pg-engine pg-engine-${engine}`, title }, demo ? "Demo engine" : "fal");
 }
 
-/** What everyone should hear while this server runs, until it is closed in this tab. */
+/** Show the server's notice for all visitors, until it is closed in this tab. */
 function tellNotice() {
   if (!store.notice || sessionStorage.getItem("playground-notice") === store.notice || document.querySelector(".pg-notice")) return;
   const told = store.notice;
@@ -59,7 +59,7 @@ function openKeys() {
     const key = input.value;
     input.value = "";
     if (await attempt(() => post("/key", { key }))) {
-      close(); // before it is told: who reads it may go on at once
+      close(); // before the toast: whoever reads it may go on at once
       toast("Your key is in use. Pictures now come from fal.");
       await store.refresh();
       document.dispatchEvent(new CustomEvent("playground-engine"));
@@ -90,7 +90,7 @@ function openKeys() {
   dialog.showModal();
 }
 
-/** Everything that is kept of this visitor, deleted after a second press. */
+/** Deletes everything that is kept of this visitor, after a second press. */
 function deletion() {
   const place = el("div", { class: "pg-deletion" });
   const ask = () => {

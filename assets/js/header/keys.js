@@ -1,5 +1,5 @@
-// The page's keys: one table, from which they are obeyed and told. The viewer's own are in viewer/keys.js; they are
-// told here too, since a page has one list of keys.
+// The page's keyboard shortcuts: one table, from which they are handled and listed. The viewer's own are handled in
+// viewer/keys.js but listed here too, since a page has one list of keys.
 
 import { favourite } from "../picture/actions.js";
 import { announceSwitch } from "../picture/announce.js";
@@ -9,7 +9,7 @@ import { selection } from "../state/selection.js";
 import { store } from "../state/store.js";
 import { toast } from "../lib/toast.js";
 
-/** `run` gets the picture where `picture` is set, and answers false where the key was not its own. */
+/** `run` gets the picture's run where `picture` is set, and returns false where it did not handle the key. */
 const KEYS = [
   { key: "/", told: "/", what: "Search the history", run: searchHistory },
   { key: "a", picture: true, told: "A  B", what: "Compare it as A, as B", run: (run) => compare("A", run) },
@@ -54,7 +54,7 @@ export function taken(event) {
 
 /** The run of the card that has the focus, else of the one that is chosen on this tab; null where there is none. */
 function pictureMeant() {
-  if (seen(".pg-viewer-body")) return null; // A and B are its order there, and F its full screen
+  if (seen(".pg-viewer-body")) return null; // there A and B reorder the comparison, and F is full screen
   const focused = document.activeElement?.closest?.("[data-run-id]");
   if (focused) return runOf(focused.dataset.runId);
   if (seen("#widget-stage")) return selection.chosen;
@@ -62,7 +62,7 @@ function pictureMeant() {
   return chosen ? runOf(chosen.dataset.runId) : null;
 }
 
-/** What the page knows of a run. One that only the history's results know is known by its id. */
+/** The store's card of a run; only { id } for a run that only the history's results hold. */
 const runOf = (id) => store.runs.get(id) ?? { id };
 const seen = (selector) => Boolean(document.querySelector(selector)?.getClientRects().length);
 
@@ -75,7 +75,7 @@ function searchHistory() {
   });
 }
 
-/** Dialogs, menus and whatever holds the focus close themselves; this is for when nothing has it. */
+/** Escape while nothing has the focus: dialogs, menus and focused elements handle it themselves. */
 function closeWhatIsOpen() {
   if (document.activeElement !== document.body) return false;
   const place = ["history", "grid"].map((name) => `[data-widget=${name}]`).find(seen);
@@ -89,7 +89,7 @@ function compare(slot, run) {
   toast(letter ? `The picture is ${letter} of the comparison.` : "The picture is no longer compared.");
 }
 
-/** The button beside the picture knows its star, also where this module does not. */
+/** Toggle a favourite. For a run that the store does not hold, press its card's star, which knows the present state. */
 function star(run) {
   if (run.state) return void favourite(run);
   document.querySelector(`[data-run-id="${CSS.escape(run.id)}"] .pg-star`)?.click();

@@ -25,7 +25,7 @@ function items() {
   ].filter(Boolean);
 }
 
-/** Where to: `move(id)` for each project, or for one that is made first. */
+/** Menu items that call `move(id)` for a project, or for a new one that is made first. */
 export function moveItems(move) {
   return [
     { name: "Inbox", run: () => move("inbox") },

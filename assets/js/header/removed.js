@@ -15,7 +15,7 @@ let timer = 0;
 /** What a card says over its picture where that is not the original. */
 export const goneBadge = (run) => run.gone && el("span", { class: "pg-gone", title: run.gone }, run.thumb.startsWith("data:") ? "no picture here" : "original removed");
 
-/** Look when the page opens, and whenever a card says that its original is gone. */
+/** Ask the server when the page opens, and whenever a card says that its original is gone. */
 export function watchRemoved() {
   if (!localStorage.getItem(SEEN)) localStorage.setItem(SEEN, new Date().toISOString());
   look();

@@ -30,7 +30,7 @@ export async function openUsage() {
   dialog.showModal();
 }
 
-/** Exact where fal billed all of it. */
+/** A cost in words, without ≈ where fal billed all of it. */
 const cost = ({ cost_usd, billed_usd }) => (cost_usd > 0 && billed_usd >= cost_usd - 1e-6 ? money(cost_usd).replace("≈ ", "") : cost_usd === 0 ? "$0" : money(cost_usd));
 
 function figure(name, sum) {
@@ -41,7 +41,7 @@ function figure(name, sum) {
     el("span", { class: "pg-muted" }, pictures(sum.pictures), billed && ` · billed $${sum.billed_usd.toFixed(2)} of it`));
 }
 
-/** Bars of the money of each day, or of its pictures where none cost anything; and the same as a table to be read out. */
+/** Bars of each day's cost, or of its number of pictures where none cost anything; and a table for screen readers. */
 function chart(days) {
   const entries = Object.entries(days);
   const paid = entries.some(([, sum]) => sum.cost_usd > 0);

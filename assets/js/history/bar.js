@@ -6,7 +6,7 @@ import { usedTags } from "../picture/labels.js";
 import { store } from "../state/store.js";
 
 const PATIENCE_MS = 220; // between the last key and the search
-const FAULT_PATIENCE_MS = 900; // what is half typed is no fault yet
+const FAULT_PATIENCE_MS = 900; // before a fault is shown: it may be a half-typed term
 const FILTERS = [
   { name: "Favourites", term: "is:favourite" },
   { name: "Grids", term: "grid:any", not: "grid:none" },
@@ -20,7 +20,7 @@ const VIEWS = { cards: "Cards", table: "Table" };
 
 const termsOf = (query) => query.match(/-?\w+:"[^"]*"?|\S+/g) ?? [];
 
-/** `search(query, sort)` is called when what is asked for changes; `look(view)` when cards or table are chosen. */
+/** `search(query, sort)` is called when the query or the order changes; `look(view)` when cards or table are chosen. */
 export function mountBar(element, { search, look, view, results, fields }) {
   const input = el("input", { type: "search", id: "history-search", class: "pg-h-input", "aria-label": "Search history", "aria-describedby": "history-fault", placeholder: "fox “at dusk” steps:>30 is:favourite", autocomplete: "off", autocapitalize: "off", spellcheck: "false", enterkeyhint: "search" });
   const sort = el("select", { class: "pg-h-select", "aria-label": "Sort", onchange: () => go() }, ...Object.entries(SORTS).map(([value, name]) => el("option", { value }, name)));

@@ -83,7 +83,7 @@ const star = (run) => button("Favourite", () => favourite(run), { class: "pg-sta
 
 // -- the table ---------------------------------------------------------------------------------------------------------
 
-/** What its owner wrote about it, in a line. */
+/** The run's tags and notes, in a line. */
 const written = (run) => [run.tags.map((tag) => `#${tag}`).join(" "), run.notes].filter(Boolean).join(" · ");
 
 /** [heading, width, value(run), class] of each column after the picture and the prompt. */

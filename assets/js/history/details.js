@@ -12,10 +12,10 @@ import { openMenu } from "../lib/menu.js";
 import { isLive } from "../state/store.js";
 import { toast } from "../lib/toast.js";
 
-const wholePrompts = new Map(); // id → prompt, for those that a card holds cut
+const wholePrompts = new Map(); // id → the whole prompt, where the card holds a cut one
 const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
-/** The panel's parts are drawn anew one by one, and what is written about a picture stays as it is typed. */
+/** Panel → its parts, each redrawn by itself, so that tags and notes being typed are not lost. */
 const partsOf = new WeakMap();
 
 function makeParts(panel) {
@@ -66,7 +66,7 @@ function pictureOf(run) {
   return el("a", { class: "pg-h-panel-picture", href: run.media, target: "_blank", rel: "noopener", title: "Open the original" }, image);
 }
 
-/** [name, value]: every parameter as the server tells it, then what came of it. */
+/** [name, value] rows: every parameter as the server words it, then the results. */
 function facts(run) {
   const rows = [...run.facts];
   if (run.bytes) rows.push(["file", kilobytes(run.bytes)]);

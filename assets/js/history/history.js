@@ -1,4 +1,4 @@
-// The History tab: everything that was made, found again. Only what is near the window is in the document.
+// The History tab: search of all runs. Only results near the window are in the document.
 
 import { get } from "../lib/api.js";
 import { comparison } from "../state/comparison.js";
@@ -69,7 +69,7 @@ export async function mountHistory(element, { trigger }) {
       const left = desk.open;
       openId = run?.id ?? null;
       place.around((run ?? left)?.id, layOut);
-      // The lines were laid out anew, which takes the focus from a card that moved.
+      // Laying the lines out again takes the focus from a card that moves.
       if (run ?? left) focusRun(run ?? left);
     },
     /** Hand a run over to the Create tab. */

@@ -22,7 +22,8 @@ export function linesOf({ items, sort }, count, height, view) {
     const words = headingOf(item);
     if (words !== heading) {
       heading = words;
-      lines.push({ key: `${view} ${words} ${item.id}`, heading: words, height: HEADING }); // restored days can stand there twice
+      // The key holds an id, because imported runs can make a day appear twice.
+      lines.push({ key: `${view} ${words} ${item.id}`, heading: words, height: HEADING });
       row = null;
     }
     if (!item.cells) {
@@ -37,8 +38,8 @@ export function linesOf({ items, sort }, count, height, view) {
   return lines;
 }
 
-/** What a run stands under: its day, or its month or year where those before hold hardly a picture each; else what it is
- *  sorted by. */
+/** A function from a run to its heading. By time: its day, or its month or year where shorter periods hold too few
+ *  runs; else the value that the list is sorted by. */
 function headings(items, sort) {
   if (sort === "steps") return (run) => `${run.settings.num_inference_steps} steps`;
   if (sort === "guidance") return (run) => `Guidance ${run.settings.guidance_scale}`;

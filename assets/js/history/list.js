@@ -64,7 +64,7 @@ export class VirtualList {
     return index < 0 ? null : { top: this.element.getBoundingClientRect().top + this.#tops[index], height: this.#lines[index].height };
   }
 
-  /** The first line that begins in the window below `edge`. */
+  /** The first line with runs that reaches below `edge`, in pixels of the window. */
   firstBelow(edge) {
     const y = edge - this.element.getBoundingClientRect().top;
     return this.#lines.find((line, index) => line.runs && this.#tops[index] + line.height > y);

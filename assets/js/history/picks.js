@@ -15,8 +15,8 @@ const pictures = (count) => `${count.toLocaleString()} ${count === 1 ? "picture"
 
 export class Picks extends EventTarget {
   ids = new Set();
-  all = null; // { query, newest, but_for, count }: all that a search found, but for some
-  anchor = null; // the last one that was picked by itself: where a range begins
+  all = null; // { query, project, newest, but_for, count }: all that a search found, except the ids in `but_for`
+  anchor = null; // the id of the run picked last by itself: where a range begins
 
   tell() {
     this.dispatchEvent(new Event("change"));
@@ -30,7 +30,7 @@ export class Picks extends EventTarget {
     return this.all ? this.all.count - this.all.but_for.size : this.ids.size;
   }
 
-  /** Select a run, or no longer; with `to`, all between the last one and it. */
+  /** Select or deselect a run; with `toRange`, select all from the anchor to it. */
   toggle(id, runs, toRange) {
     const from = toRange ? runs.findIndex((run) => run.id === this.anchor) : -1;
     const to = runs.findIndex((run) => run.id === id);
@@ -94,13 +94,13 @@ export function mountPicksBar(element, picks, results) {
   draw();
 }
 
-/** In the order in which they stand. */
+/** Compare the selected runs, in the order of the results. */
 async function compareAll(picks, results) {
   const ids = (await results.idsOf()).filter((id) => picks.has(id));
   comparison.open(ids.length ? ids : [...picks.ids]);
 }
 
-/** One thing that was done to many, and one press that undoes it: each group goes back to what it was. */
+/** Post a change of all selected runs. Its toast's Undo sets each group in `before` back to its previous value. */
 async function changeAll(picks, results, path, change, said) {
   const done = await attempt(() => post(path, { ...picks.chosen, ...change }));
   if (!done) return;

@@ -1,12 +1,12 @@
-// Where one is in the list: kept when the tab is left and come back to, and when the lines are laid out anew.
+// Keeps the scroll position when the user leaves the tab and comes back, and when the lines are laid out again.
 
-/** `edge()` is where the sticky part of the page ends, in pixels; `shownAgain()` is called when one comes back to the tab. */
+/** `edge()` is where the page's sticky part ends, in pixels; `shownAgain()` is called on coming back to the tab. */
 export function keepPlace(body, list, edge, shownAgain) {
   let mine = 0; // the History tab's scroll position
   let others = 0; // the one before it was opened
   let shown = Boolean(body.offsetParent);
   addEventListener("scroll", () => {
-    if (Boolean(body.offsetParent) !== shown) return; // the tab has just been changed, and the page is shorter: no one scrolled
+    if (Boolean(body.offsetParent) !== shown) return; // caused by a change of tab, not by the user
     if (shown) mine = scrollY;
     else others = scrollY;
   }, { passive: true });

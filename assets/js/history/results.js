@@ -5,41 +5,41 @@ import { zone } from "../lib/zone.js";
 import { store } from "../state/store.js";
 import { attempt } from "../lib/toast.js";
 
-const FIRST = 30; // fills a usual window, and is there the sooner; the next page follows at once where it does not
+const FIRST = 30; // fills a usual window and loads faster; where it does not fill it, the next page follows at once
 const PAGE = 96;
-const MOST = 200; // that the server sends at once
+const MOST = 200; // the most that the server sends in one page
 const CALM_MS = 400;
-const PATIENCE_MS = 2000; // changes that never calm down are looked at all the same
+const PATIENCE_MS = 2000; // after which catchUp runs even though changes keep coming
 
 export class Results extends EventTarget {
   query = "";
   sort = "newest";
   project = ""; // the one that was searched
-  stacks = new Map(); // grid id → what its runs come to in this search
-  opened = new Map(); // grid id → its runs, for stacks that are open; those too that are gone, for they may come back
+  stacks = new Map(); // grid id → its stack, with the figures of this search
+  opened = new Map(); // grid id → its runs, for open stacks; with deleted and moved ones, which an undo may bring back
   more = false;
   loaded = false;
   count = null; // how many match
-  total = null; // of how many
+  total = null; // how many runs the project has
   news = 0; // matching runs that are newer than what is shown
   fault = ""; // why the search could not be read
   #runs = []; // what the search found
-  #gone = new Set(); // ids of those that were deleted or moved since: each keeps its place for an undo
-  #asked = { query: "", sort: "newest" }; // what the box asks for; what is shown may still be of the search before
+  #gone = new Set(); // ids of runs deleted or moved since: hidden, but kept in their place for an undo
+  #asked = { query: "", sort: "newest" }; // the search box's; the shown results may be of the one before
   #search = 0; // the number of the newest search: answers to older ones are dropped
   #shown = 0; // the number of the search whose results are shown
   #answer = Promise.resolve(); // settles when the newest search is answered
-  #waits = false; // whether a look again waits for that
+  #waits = false; // whether catchUp is waiting for #answer
   #fetching = 0; // the number of the search whose next page is on its way
-  #known = new Map(); // id → the store's card when it was last looked at
+  #known = new Map(); // id → the store's card as last taken over
   #counted = new Map(); // grid id → the store's stack when ours was counted
-  #newest = 0; // the largest seq that is known of
-  #asOf = 0; // the store's cursor when the search that is shown was asked: it holds all changes up to there
-  #counts = 0; // the same of its counts, which are asked anew while the list has to stay as it is
+  #newest = 0; // the largest known seq
+  #asOf = 0; // the store's cursor when the shown search was sent: its results include all changes up to there
+  #counts = 0; // the same for the counts, which are refreshed even while the list must not change
   #timer = 0;
-  #waiting = 0; // since when a look again waits for calm, in ms; 0: none does
+  #waiting = 0; // since when #lookSoon has been waiting for changes to calm down, in ms; 0: it is not waiting
 
-  /** `isShown()`: whether there is anyone to see it; `isAtTop()`: whether what is new may come in above. */
+  /** `isShown()`: whether the results are visible; `isAtTop()`: whether new runs may be inserted above. */
   constructor({ isShown, isAtTop }) {
     super();
     this.isShown = isShown;
@@ -51,12 +51,12 @@ export class Results extends EventTarget {
     this.dispatchEvent(new Event(name));
   }
 
-  /** What was found and is still there; of a grid's runs only the first. */
+  /** The runs found that are still there; of a stack's runs only the first. */
   get runs() {
     return this.#runs.filter((run) => this.#stackOf(run) || !this.#gone.has(run.id));
   }
 
-  /** What stands in the list: runs, and { stack, lead, cells } for a grid; `cells` are there while it is open. */
+  /** The list's items: runs, and { stack, lead, cells } for a grid; `cells` is null while the stack is closed. */
   get items() {
     return this.runs.map((run) => {
       const stack = this.#stackOf(run);
@@ -64,7 +64,7 @@ export class Results extends EventTarget {
     });
   }
 
-  /** The runs that stand there by themselves, in open stacks too. */
+  /** The runs that are shown as cards of their own, those in open stacks included. */
   get single() {
     return this.runs.flatMap((run) => (this.#stackOf(run) ? this.#openedOf(run.grid) ?? [] : [run]));
   }
@@ -78,7 +78,7 @@ export class Results extends EventTarget {
     return stack && stack.count > 1 ? stack : null;
   }
 
-  /** Show the runs of a stack that match, where it stands. */
+  /** Open a stack in its place, with its matching runs. */
   async open(grid) {
     const search = this.#search;
     const cells = await attempt(() => this.#cellsOf(grid));
@@ -107,18 +107,18 @@ export class Results extends EventTarget {
     return found?.ids ?? [];
   }
 
-  /** The grid stands first: the last word of a search may be unfinished. */
+  /** The query within a grid. The grid's term is first, because the query's last word may be unfinished. */
   #within(grid) {
     return `grid:${grid} ${this.query}`;
   }
 
-  /** Search for something else. A fault leaves what was found before. */
+  /** Search for something else. After an error the previous results stay. */
   find(query, sort) {
     this.#asked = { query, sort };
     return this.again();
   }
 
-  /** Search anew for what the box asks for. */
+  /** Send the search box's query again. */
   again() {
     return (this.#answer = this.#ask());
   }
@@ -132,7 +132,7 @@ export class Results extends EventTarget {
     try {
       const page = await get(`/history?${this.#words({ query, sort, limit: FIRST })}`);
       if (search !== this.#search) return;
-      if (store.project !== this.project) return this.find(query, sort); // chosen meanwhile
+      if (store.project !== this.project) return this.find(query, sort); // another project was chosen meanwhile
       Object.assign(this, { query, sort, more: page.more, news: 0, fault: "", loaded: true });
       this.#shown = search;
       this.#asOf = this.#counts = asOf;
@@ -148,7 +148,7 @@ export class Results extends EventTarget {
       const { count, total } = await get(`/history/count?${this.#words({ query })}`);
       if (search !== this.#search) return;
       Object.assign(this, { count, total });
-      if (this.isBehind) this.#lookSoon(); // changes before the first answer had nothing to change
+      if (this.isBehind) this.#lookSoon(); // changes that came before the first answer had no results to update
     } catch (error) {
       if (search !== this.#search) return;
       this.fault = error.message;
@@ -191,7 +191,7 @@ export class Results extends EventTarget {
     }
   }
 
-  /** After the same search: what was open stays open, with what is there now. */
+  /** After the same search was sent again: open stacks stay open, and their runs are fetched again. */
   #openAgain() {
     for (const grid of this.opened.keys()) {
       if (this.stacks.has(grid)) this.open(grid);
@@ -199,7 +199,7 @@ export class Results extends EventTarget {
     }
   }
 
-  /** The newer of an answer's card and the store's: an answer may overtake the events, and be overtaken by them. */
+  /** The newer of an answer's card and the store's: an answer may arrive before or after the events of its changes. */
   #fresh(run) {
     const heard = store.runs.get(run.id);
     if (heard) this.#known.set(run.id, heard);
@@ -227,12 +227,12 @@ export class Results extends EventTarget {
     if (this.#counts < store.cursor) this.#lookSoon();
   }
 
-  /** Whether anything changed since what is shown was asked for: it may be new here, match now, or match no more. */
+  /** Whether any run changed since the shown search was sent: it may be new, match now, or no longer match. */
   get isBehind() {
     return this.loaded && this.#asOf < store.cursor;
   }
 
-  /** Look again once the changes calm down. */
+  /** Call catchUp once changes calm down. */
   #lookSoon() {
     const now = performance.now();
     this.#waiting ||= now;
@@ -240,14 +240,14 @@ export class Results extends EventTarget {
     this.#timer = setTimeout(() => this.catchUp(), Math.max(0, Math.min(CALM_MS, this.#waiting + PATIENCE_MS - now)));
   }
 
-  /** A run that changed may go on standing here while it is there, and in the project that is looked through. */
+  /** Keep showing a changed run as long as it is not deleted and is in the searched project; else hide it. */
   #place(run) {
     const stays = !run.deleted && (this.project === "all" || run.project === this.project || this.query.includes("project:"));
     if (stays) this.#gone.delete(run.id);
     else this.#gone.add(run.id);
   }
 
-  /** The store counts a stack anew when its runs change: then ours has to be counted too. */
+  /** Fetch this search's figures for the stacks that the store has counted again, because their runs changed. */
   async #countStacks() {
     const stale = [...this.stacks.keys()].filter((grid) => store.stacks.has(grid) && store.stacks.get(grid) !== this.#counted.get(grid));
     if (!stale.length) return;
@@ -266,12 +266,12 @@ export class Results extends EventTarget {
     this.tell();
   }
 
-  /** Show what changed since, as far as one is there to see it: anew at the top, else in figures only. */
+  /** Show recent changes while the results are visible: at the list's top search again, else update only the counts. */
   async catchUp() {
     this.#waiting = 0;
     if (this.#waits) return;
     this.#waits = true;
-    await this.#answer; // a search on its way is not overtaken, however often things change
+    await this.#answer; // let a search under way finish: frequent changes must not replace it again and again
     this.#waits = false;
     if (!this.isBehind || !this.isShown()) return;
     if (this.isAtTop()) return this.again();

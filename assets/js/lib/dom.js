@@ -38,8 +38,8 @@ export function button(name, onclick, { label = null, ...attributes } = {}, ...c
   return el("button", { type: "button", class: "pg-button", "aria-label": label ?? (children.length ? name : null), onclick, ...attributes }, ...shown);
 }
 
-/** Replace an element's children only when `key` differs from the last time, so that focus and pictures stay put. What
- *  is drawn anew under the focus hands it to the control of the same name: a star that was pressed can be pressed again. */
+/** Replace an element's children only when `key` differs from the last time, so that focus and pictures stay put. Where
+ *  the focused control is replaced, the new control of the same name gets the focus: a star can be pressed again. */
 export function redraw(element, key, children) {
   const text = JSON.stringify(key);
   if (element.dataset.drawn === text) return;

@@ -1,4 +1,4 @@
-// Files that only their visitor gets, handed to the browser's downloads.
+// Downloads of files that the server gives only to their visitor.
 
 import { ask } from "./api.js";
 import { el } from "./dom.js";
@@ -6,7 +6,8 @@ import { attempt } from "./toast.js";
 
 const FREE_MS = 60000; // a browser has begun to write the file by then
 
-/** A link carries the cookie, but no header: where the cookie was refused, the file is fetched here first. */
+/** A link sends the cookie but no header: where the browser refused the cookie, fetch the file with the header and
+ *  offer the result as a download. */
 export async function fetchFile(path) {
   if (!Object.keys(window.playgroundVisitor).length) return el("a", { href: path, download: "" }).click();
   await attempt(async () => {

@@ -21,7 +21,7 @@ export function toast(text, action = null) {
   setTimeout(() => message.remove(), SHOWN_MS);
 }
 
-/** Run something that may fail, and say so. */
+/** Run `work`. An error is shown as a toast, and null is returned. */
 export async function attempt(work) {
   try {
     return await work();

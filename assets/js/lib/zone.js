@@ -1,3 +1,3 @@
-// The time zone of this browser by its IANA name: days begin where the visitor is.
+// This browser's time zone by its IANA name: days begin at the visitor's midnight.
 
 export const zone = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";

@@ -1,18 +1,18 @@
-// What is told of pictures to someone who looks or listens elsewhere: the title's badge, a live region for screen
-// readers, and, only for those who switched it on, a notification when a long batch is done in the background.
+// Announces finished pictures to users who look elsewhere or use a screen reader: the title's badge, a live region,
+// and, only where it was switched on, a notification when a long batch is done in the background.
 
 import { el } from "../lib/dom.js";
 import { isLive, store } from "../state/store.js";
 import { toast } from "../lib/toast.js";
 
-const TOGETHER_MS = 700; // pictures that end within it are told of in one sentence
+const TOGETHER_MS = 700; // pictures that end within it are announced in one sentence
 const LONG_MS = 30_000;
 const MANY = 8;
 const SWITCH = "playground-notify";
 
 let batch = null; // since work began: { from, done, failed }
 let untold = { done: 0, failed: 0 };
-const states = new Map(); // id → state that was last heard of
+const states = new Map(); // id → the last known state
 
 export function startAnnouncing() {
   const region = document.body.appendChild(el("div", { class: "pg-unseen", id: "pg-finished", role: "status", "aria-live": "polite" }));
@@ -39,7 +39,7 @@ export function startAnnouncing() {
   document.addEventListener("visibilitychange", () => badge(countLive()));
 }
 
-/** Runs that have ended since the last time, of those that were seen under way. */
+/** How many runs have ended since the last call, of those that were seen under way. */
 function endings() {
   const ended = { done: 0, failed: 0 };
   for (const [id, { state }] of store.runs) {
@@ -53,7 +53,7 @@ function endings() {
   return ended;
 }
 
-/** Runs under way. Of a grid only the newest may be known here; its stack has the figure. */
+/** How many runs are under way. Of a grid's runs only the newest may be known here, so its stack's figure counts. */
 function countLive() {
   const grids = new Set();
   let live = 0;
@@ -102,7 +102,7 @@ function notify(text) {
       told.close();
     };
   } catch (error) {
-    // Browsers of phones have the name but no such notification.
+    // Mobile browsers define Notification, but its constructor throws.
     localStorage.removeItem(SWITCH);
     toast(`This browser shows no notifications: ${error.message}`);
   }

@@ -65,7 +65,7 @@ export function mountGallery(element, { trigger }) {
   draw();
 }
 
-/** These nodes and no others, in this order; those that are there already are not touched. */
+/** Make `nodes` the only children, in this order, without touching those that are in place already. */
 function place(parent, nodes) {
   const kept = new Set(nodes);
   for (const node of [...parent.children]) if (!kept.has(node)) node.remove();
@@ -127,7 +127,7 @@ function footWord(run) {
 
 const elapsed = (run) => (run.submitted_at ? `${Math.max(0, Math.round((Date.now() - Date.parse(run.submitted_at)) / 1000))} s` : "");
 
-/** Times of running cards go on between changes. */
+/** Update the times of running cards between changes. */
 function goOn(cards) {
   for (const [id, node] of cards) {
     const run = store.runs.get(id);

@@ -2,7 +2,7 @@
 
 import { el } from "../lib/dom.js";
 
-/** Errors of pictures do not bubble: they are caught on their way down. */
+/** Error events of images do not bubble, so they are caught in the capture phase. */
 export function watchForGonePictures() {
   document.addEventListener("error", ({ target }) => target instanceof HTMLImageElement && check(target), true);
 }

@@ -1,4 +1,4 @@
-// A picture's tags and notes, edited where they stand. The element stays while a picture is shown: nothing typed is lost.
+// A picture's tags and notes, edited in place. The element stays while a picture is shown, so nothing typed is lost.
 
 import { get, post } from "../lib/api.js";
 import { button, el, redraw } from "../lib/dom.js";
@@ -7,13 +7,13 @@ import { attempt } from "../lib/toast.js";
 
 const TAG_MAX = 40;
 const NOTES_MAX = 2000;
-const wholeNotes = new Map(); // id → notes, for those that a card holds cut
+const wholeNotes = new Map(); // id → the whole notes, where the card holds cut ones
 let count = 0;
 
 /** The tags in use in the chosen project, those of most pictures first. */
 export const usedTags = () => get(`/history/tags?${new URLSearchParams({ project: store.project })}`).then(({ tags }) => tags, () => []);
 
-/** Tell who lists the tags in use that they may have changed. */
+/** Notify those parts of the page that list the tags in use that these may have changed. */
 export const tagsChanged = () => document.dispatchEvent(new CustomEvent("playground-tagged"));
 
 export class Labels {

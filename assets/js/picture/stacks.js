@@ -5,7 +5,7 @@ import { isLive, store } from "../state/store.js";
 
 const MOSAIC = 4;
 
-/** What a grid's runs come to, as the server counted them; of a grid that was just begun, as far as this page knows. */
+/** A grid's stack as the server counted it; for a grid just begun, counted from the runs that this page knows. */
 export function stackOf(run, stacks = store.stacks) {
   const counted = stacks.get(run.grid);
   if (counted) return counted;
@@ -27,7 +27,7 @@ const pictures = (count) => `${count.toLocaleString()} ${count === 1 ? "picture"
 /** "15 pictures", or with a search "4 of 15 pictures". */
 export const countWords = ({ hits, count }) => (hits < count ? `${hits.toLocaleString()} of ${pictures(count)}` : pictures(count));
 
-/** What is going on in it. */
+/** How many of its runs are under way or failed, in words. */
 export const stateWords = ({ live, failed }) => [live && `${live} running`, failed && `${failed} failed`].filter(Boolean).join(" · ");
 
 export const titleOf = (stack) => stack.title || "Grid";

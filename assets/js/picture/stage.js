@@ -11,7 +11,7 @@ import { openMenu } from "../lib/menu.js";
 import { selection } from "../state/selection.js";
 import { isLive, store } from "../state/store.js";
 
-const wholePrompts = new Map(); // id → prompt, for those that a card holds cut
+const wholePrompts = new Map(); // id → the whole prompt, where the card holds a cut one
 
 export function mountStage(element, { trigger }) {
   const picture = el("div", { class: "pg-stage-picture" });
@@ -76,7 +76,7 @@ function drawDetails(panel, run, trigger) {
   }
 }
 
-/** Drawn anew one by one; what is written about a picture stays as it is typed. */
+/** The panel's parts, each redrawn by itself, so that tags and notes being typed are not lost. */
 function makeParts(panel) {
   const [facts, words, actions] = ["pg-details-facts", "pg-details-words", "pg-details-actions"].map((name) => el("div", { class: name }));
   const labels = new Labels();
@@ -96,7 +96,7 @@ function folding(facts) {
   return fold;
 }
 
-/** [name, value]: every parameter as the server tells it, then what came of it. */
+/** [name, value] rows: every parameter as the server words it, then the results. */
 function facts(run) {
   const rows = [...run.facts];
   if (run.state !== "done") return rows;

@@ -11,7 +11,7 @@ export function slotButtons(run, classes = "pg-button") {
   );
 }
 
-/** On a picture that was run again: whether the same came out. */
+/** For a picture that was run again: a note on whether the same came out. */
 export function repeatNote(run) {
   return run.repeat_of && run.state === "done" && run.note ? el("p", { class: "pg-card-note" }, run.note.replace(/^Run again:/, "Again:")) : null;
 }

@@ -1,4 +1,4 @@
-// Which pictures are compared, in their order: the first is A. Cards, the viewer and links all speak through this.
+// Which pictures are compared, in their order: the first is A. Cards, the viewer and links share this state.
 
 import { store } from "./store.js";
 import { toast } from "../lib/toast.js";
@@ -24,7 +24,7 @@ class Comparison extends EventTarget {
     return LETTERS[this.#places.indexOf(id)] ?? null;
   }
 
-  /** Put a picture on the place A or B; press again to take it away. A picture that moves changes places. */
+  /** Put a picture on place A or B, or remove it if it is there already. A picture that moves swaps with the other. */
   setSlot(slot, id) {
     const to = LETTERS.indexOf(slot);
     const from = this.#places.indexOf(id);
@@ -68,7 +68,7 @@ class Comparison extends EventTarget {
     this.#set(wanted.slice(0, MOST));
   }
 
-  /** What the address asks for, else what this browser tab remembers from before a reload. */
+  /** Begin with the pictures in the address, else with those kept in this browser tab from before a reload. */
   start() {
     const linked = new URLSearchParams(location.search).get("compare");
     const ids = (linked ?? sessionStorage.getItem(KEPT) ?? "").split(",").map((id) => id.trim().slice(0, 40));
@@ -99,8 +99,8 @@ export function showTab(name) {
   return tab?.getAttribute("aria-selected") === "true";
 }
 
-/** Gradio builds its tabs when it is ready, and may take a click only a little later. Who chooses a tab by hand
- *  meanwhile is not taken from it. */
+/** Call `done` every 100 ms until it returns true: Gradio builds its tabs late, and they accept clicks still later.
+ *  Stops when the user chooses a tab meanwhile. */
 export function whenThere(done, tries = 100) {
   const left = new AbortController();
   const leave = (event) => event.isTrusted && event.target.closest?.("#tabs [role=tab]") && left.abort();

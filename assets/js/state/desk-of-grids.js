@@ -1,4 +1,4 @@
-// What the grid is about: its base, its axes as they are typed, what running them would make, and the grid that is open.
+// The grid view's state: the base, the axes as they are typed, what running them would make, and the grid that is open.
 // One for the page, so that a card anywhere can be swept before the Compare tab was ever opened.
 
 import { get, post } from "../lib/api.js";
@@ -25,7 +25,7 @@ class GridDesk extends EventTarget {
   axes = emptyAxes();
   reuse = true;
   preview = null; // the server's answer to what is typed
-  grid = null; // the open grid, as the server tells it
+  grid = null; // the open grid, as the server sent it
   cards = new Map(); // run id → card, as they were when the grid was read
   busy = false;
   fields = []; // what can be an axis
@@ -33,7 +33,7 @@ class GridDesk extends EventTarget {
   #asked = 0;
   #typing = 0;
   #again = 0;
-  #heard = 0; // what is read of the grid by itself gives way to anything heard meanwhile
+  #heard = 0; // counts reads and actions: a reading of the grid is dropped where another began meanwhile
 
   constructor() {
     super();
@@ -59,14 +59,14 @@ class GridDesk extends EventTarget {
     this.#look(0);
   }
 
-  /** Open a new grid on the controls' settings. The model's own additions to the prompt would blur a comparison. */
+  /** Open a new grid on the controls' settings. Prompt expansion is off: its additions would blur a comparison. */
   fromControls(request) {
     this.#begin({ request: { ...request, enable_prompt_expansion: false }, from: "controls" });
     this.#show();
     this.#look(0);
   }
 
-  /** Another base for the axes as they stand. */
+  /** Take another base, and keep the axes. */
   rebase(run) {
     const axes = this.axes;
     this.#begin({ run_id: run.id, thumb: run.thumb, from: "picture" });
@@ -74,7 +74,7 @@ class GridDesk extends EventTarget {
     this.#look(0);
   }
 
-  /** A plan out of a file: the grid as it was planned, to be looked at and run. Pictures that are here are used. */
+  /** Open a file's plan as a new grid, to be looked at and run. Pictures that exist here are reused. */
   adopt({ request, axes, title }) {
     this.#begin({ request, from: "file" });
     this.axes = emptyAxes().map((axis, at) => axes[at] ?? axis);
@@ -95,7 +95,7 @@ class GridDesk extends EventTarget {
     this.tell();
   }
 
-  /** Another base in this point, and so another grid. */
+  /** Switch prompt expansion. This changes the base, so it begins a new grid. */
   setExpansion(on) {
     this.fresh();
     this.expansion = on;
@@ -148,7 +148,7 @@ class GridDesk extends EventTarget {
     return mine.length !== its.length || mine.some((axis, at) => axis.field !== its[at].field || axis.text.trim() !== its[at].text.trim());
   }
 
-  /** Ask the server what is typed, once it rests. */
+  /** Ask the server for a preview of what is typed, after `wait` ms without another change. */
   #look(wait) {
     clearTimeout(this.#typing);
     this.tell();
@@ -173,12 +173,12 @@ class GridDesk extends EventTarget {
     return JSON.stringify([this.#what(), this.axes]);
   }
 
-  /** Whether something was typed that the preview does not speak of yet. */
+  /** Whether the preview is of something other than what is typed now. */
   get stale() {
     return this.#previewed !== this.#typed();
   }
 
-  /** The preview of what stands there now: a quick hand presses Run before the server has answered. */
+  /** The preview of what is typed now, fetched if needed: Run may be pressed before the server has answered. */
   async settled() {
     if (this.stale) await this.#ask();
     return this.preview;
@@ -192,7 +192,7 @@ class GridDesk extends EventTarget {
 
   // -- running -------------------------------------------------------------------------------------------------------
 
-  /** Run what the preview shows: its very values, so that a random seed is the one that was seen. */
+  /** Run the values of the preview, not the typed text, so that a random seed is the one that was shown. */
   async run(confirm = false) {
     if (!this.preview?.ready || this.busy) return;
     await this.#do(() => post("/grids", { ...this.#what(), confirm, axes: this.preview.axes.map(({ field, values }) => ({ field, values })) }));
@@ -210,10 +210,10 @@ class GridDesk extends EventTarget {
     this.busy = false;
     if (grid) return this.#take(grid);
     this.tell();
-    this.#follow(); // what was read meanwhile was put aside for an answer that did not come
+    this.#follow(); // what was read meanwhile was dropped in favour of this answer, which failed
   }
 
-  /** Open a grid that was made before. The tab is shown at once: who leaves it meanwhile is not taken back. */
+  /** Open an existing grid. The tab is shown before the answer, so that a user who leaves it is not taken back. */
   async open(id) {
     this.look("grid");
     whenThere(() => showTab("Compare"));
@@ -251,7 +251,7 @@ class GridDesk extends EventTarget {
 
   // -- its pictures --------------------------------------------------------------------------------------------------
 
-  /** The card of a run: the store hears of changes as they are committed. */
+  /** The card of a run, null if it is deleted. The store's is preferred: it gets changes as they are committed. */
   card(id) {
     const run = id && (store.runs.get(id) ?? this.cards.get(id));
     return run && !run.deleted ? run : null;
@@ -280,7 +280,7 @@ class GridDesk extends EventTarget {
     };
   }
 
-  /** Cells that were asked for elsewhere, and the end of a repeat check, are read from the server. */
+  /** Read the grid again where cells were requested elsewhere, or a repeat check has ended. */
   #follow() {
     if (!this.grid) return;
     const known = new Set(this.grid.cells);
@@ -306,7 +306,7 @@ class GridDesk extends EventTarget {
     this.tell();
   }
 
-  /** What the address asks for, else what this browser tab had open before a reload. */
+  /** Open the grid in the address, else the one that this browser tab had open before a reload. */
   async start() {
     document.addEventListener("playground-open-grid", ({ detail }) => this.open(detail.grid));
     get("/grids/fields").then(({ axes }) => { this.fields = axes; this.tell(); }, (error) => toast(error.message));
@@ -320,7 +320,7 @@ class GridDesk extends EventTarget {
 
 export const gridDesk = new GridDesk();
 
-/** The settings in this page's address, for a grid; or without one for null. */
+/** This page's address with a grid's id, or without one for null; the rest stays. */
 export function gridAddress(id) {
   const query = new URLSearchParams(location.search);
   query.delete("grid");

@@ -1,4 +1,4 @@
-// What is in the controls outlives a reload, in this browser tab only. A key is never among it: no control holds one.
+// Keeps the controls' values over a reload, in this browser tab only. No control holds a key, so none is kept.
 
 import { rememberPrompt } from "../create/prompts.js";
 

@@ -7,7 +7,7 @@ class Selection extends EventTarget {
 
   constructor() {
     super();
-    // A press of Generate asks to see what comes: the stage goes back to the newest.
+    // After a press of Generate, the stage goes back to the newest picture.
     document.addEventListener("playground-asked", () => this.choose(null));
   }
 
@@ -22,7 +22,7 @@ class Selection extends EventTarget {
     return this.newest;
   }
 
-  /** The newest picture. Of several that were asked for together, the first to arrive stays: nothing jumps. */
+  /** The newest picture. Of several that were requested together, the first to arrive stays, so that nothing jumps. */
   get newest() {
     const runs = store.newest;
     const done = runs.find((run) => run.state === "done");

@@ -3,16 +3,16 @@
 import { get, post, readEvents } from "../lib/api.js";
 
 const PAUSES = [500, 1000, 2000, 5000];
-const STACK_MS = 500; // a stack is counted anew this long after one of its runs changed, however many do
+const STACK_MS = 500; // delay of counting the stacks with changed runs again, so that one request serves many changes
 
 class Store extends EventTarget {
   runs = new Map(); // id → card
   cursor = 0;
   more = false;
-  floor = Infinity; // from this seq on all runs are known; older ones only by chance, because they changed
-  project = "inbox"; // what is worked in: a project's id, "inbox" or "all"
+  floor = Infinity; // all runs from this seq on are known; of older ones only some, because they changed
+  project = "inbox"; // the chosen project: its id, "inbox" or "all"
   projects = []; // { id, name }, by name
-  stacks = new Map(); // grid id → what its runs come to: { count, live, done, thumbs, … }
+  stacks = new Map(); // grid id → its stack: { count, live, done, thumbs, … }
   visit = { pictures: 0, cost_usd: 0 };
   engine = document.documentElement.dataset.engine ?? "";
   ownKey = false;
@@ -20,12 +20,13 @@ class Store extends EventTarget {
   notice = null;
   online = true;
   loaded = false;
-  stale = new Set(); // grids whose stacks are to be counted anew
-  // Answers may overtake one another: each question has a number, and an answer gives way to that of a later question.
+  stale = new Set(); // grids whose stacks are to be counted again
+  // Answers may arrive in another order than their requests were sent: requests are numbered, and an answer is dropped
+  // where that of a later request is shown already.
   questions = 0;
-  refreshed = 0; // the question whose page is shown
-  visited = 0; // the question whose visit is shown
-  counted = new Map(); // grid id → the question whose figures its stack has
+  refreshed = 0; // the number of the request whose page is shown
+  visited = 0; // the number of the request whose visit is shown
+  counted = new Map(); // grid id → the number of the request whose figures its stack has
 
   /** Cards of the project, newest first. */
   get newest() {
@@ -55,7 +56,7 @@ class Store extends EventTarget {
     return { all: "All projects", inbox: "Inbox" }[this.project] ?? this.projects.find(({ id }) => id === this.project)?.name ?? "";
   }
 
-  /** Once for all that changes together: thousands may. */
+  /** Dispatch one event for all runs that change together: there may be thousands. */
   tell(name) {
     if (this.telling) return;
     this.telling = true;
@@ -76,7 +77,7 @@ class Store extends EventTarget {
     const page = await get(`/runs?visit=${visitStart()}`);
     if (question < this.refreshed) return;
     this.refreshed = question;
-    if (page.project !== this.project) this.floor = Infinity; // what is known of another project says nothing here
+    if (page.project !== this.project) this.floor = Infinity; // it was that of another project
     this.project = page.project;
     this.projects = page.projects;
     this.merge(page, question);
@@ -112,7 +113,7 @@ class Store extends EventTarget {
     this.floor = page.more ? Math.min(this.floor, page.runs.at(-1).seq) : -Infinity;
   }
 
-  /** Begin anew: many runs have come that no event told of. */
+  /** Forget all runs and load the first page again, after an import: imported runs come without events. */
   async again() {
     this.runs.clear();
     this.stacks.clear();
@@ -121,7 +122,7 @@ class Store extends EventTarget {
     this.dispatchEvent(new Event("restored"));
   }
 
-  /** What an event has told of a run since it was read for an answer stays. */
+  /** Take over an answer's cards, except where an event has brought a newer revision meanwhile. */
   learn(runs) {
     for (const run of runs) if (!(this.runs.get(run.id)?.revision > run.revision)) this.runs.set(run.id, run);
   }
@@ -187,7 +188,8 @@ class Store extends EventTarget {
     }
   }
 
-  /** One change: the fields that differ. A run that this page never saw whole is fetched with its page. */
+  /** Apply a change: the fields that differ. For a run that has no card here, a change without the whole card is
+   *  dropped: the card will come with its page. */
   apply({ id, data }) {
     if (id <= this.cursor) return;
     this.cursor = id;
@@ -201,7 +203,7 @@ class Store extends EventTarget {
     if (run.grid && run.deleted && !before?.deleted) this.refresh().catch(() => {}); // another of its runs may stand for the stack now
   }
 
-  /** Once for pictures that arrive together, and after they are drawn. */
+  /** Count the visit once for pictures that arrive together, after they are drawn. */
   countSoon() {
     clearTimeout(this.counting);
     this.counting = setTimeout(() => this.countVisit(), 300);
@@ -219,7 +221,7 @@ class Store extends EventTarget {
     this.visit = visit;
   }
 
-  /** One event stream for all tabs of this browser: HTTP/1.1 gives a host six connections. */
+  /** One event stream for all tabs of this browser: over HTTP/1.1 a browser opens only six connections to a host. */
   share() {
     this.channel = new BroadcastChannel("playground-events");
     this.channel.onmessage = ({ data }) => (data.projects ? this.refresh().catch(() => {}) : this.apply(data));
@@ -227,7 +229,7 @@ class Store extends EventTarget {
 
   lead() {
     const stream = () => this.stream();
-    if (navigator.locks) navigator.locks.request("playground-events", stream).catch(stream); // refused where nothing is kept
+    if (navigator.locks) navigator.locks.request("playground-events", stream).catch(stream); // refused without storage
     else stream();
   }
 

@@ -1,4 +1,5 @@
-// What buttons, keys and gestures can do to the view. Each answers whether it changed anything where a caller must know.
+// What buttons, keys and gestures can do to the view. Where a caller needs it, an action returns whether it changed
+// anything.
 
 import { copy } from "../picture/actions.js";
 import { comparison } from "../state/comparison.js";
@@ -11,7 +12,7 @@ import { pickPictures } from "./picker.js";
 
 const STEP = 1.25;
 const MIDDLE = { x: 0, y: 0, of: 0 };
-const NEARLY_FULL = 0.95; // a picture that Fit shows at about 1:1 is doubled by a double click instead
+const NEARLY_FULL = 0.95; // from this scale on Fit is about 1:1: a double click then doubles it instead of going to 1:1
 
 export function actionsOf(viewer) {
   const { stage } = viewer;
@@ -33,7 +34,7 @@ export function actionsOf(viewer) {
   const fit = () => viewer.change({ zoom: null, x: 0.5, y: 0.5 });
   const split = (share) => viewer.change({ split: Math.min(1, Math.max(0, share)) });
 
-  /** A swap by hand takes over from the automatic one. */
+  /** A swap by hand stops the automatic one. */
   function swap(step) {
     if (viewer.view.mode !== "blink") return false;
     viewer.swap(step);
@@ -59,7 +60,7 @@ export function actionsOf(viewer) {
     const reason = obstacle(mode, viewer.view.pictures);
     if (reason) return toast(reason);
     viewer.change({ mode, shown: 0 });
-    if (event?.detail) stage.element.focus({ preventScroll: true }); // pressed with the mouse: the keys are the stage's
+    if (event?.detail) stage.element.focus({ preventScroll: true }); // pressed with the mouse: keys go to the stage
   }
 
   return {

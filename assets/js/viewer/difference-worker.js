@@ -50,7 +50,7 @@ function difference(first, second) {
   return { canvas, mean: sum / (width * height * 3), most };
 }
 
-/** Times 2, 4, 8 …: the picture added to itself, as often as it takes; what passes white stays white. */
+/** Multiply by `gain`, a power of two, by adding the picture to itself; values beyond white stay white. */
 function brighten(canvas, gain) {
   const context = canvas.getContext("2d");
   context.globalCompositeOperation = "lighter";

@@ -33,7 +33,7 @@ export function newDifference() {
 
   return {
     element,
-    /** What is known of the pair: { mean, most }, null while it is computed, { error }. `onReady` is called then. */
+    /** The pair's result: { mean, most } or { error }; null while it is computed, and then `onReady` is called. */
     result(view, onReady) {
       const key = keyOf(view);
       const known = found.get(key);

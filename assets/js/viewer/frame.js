@@ -7,11 +7,11 @@ import { altText } from "../picture/words.js";
 import { gridDesk } from "../state/desk-of-grids.js";
 import { openMenu } from "../lib/menu.js";
 
-const PIXELATED_ABOVE = 2; // screen pixels per image pixel: beyond it the pixels themselves are what is looked at
+const PIXELATED_ABOVE = 2; // screen pixels per image pixel: above it pixels are not smoothed, since they are to be seen
 
 export function newFrame(picture, trigger) {
   const image = el("img", { alt: altText(picture), width: picture.width, height: picture.height, draggable: "false" });
-  image.decoding = "sync"; // it was decoded before it is shown: never a blank moment
+  image.decoding = "sync"; // it is decoded before it is shown, so it is never blank
   const window_ = el("div", { class: "pg-frame-window" }, image);
   const label = el("figcaption", { class: "pg-frame-label" });
   const star = button("Favourite", () => favourite(frame.picture), { class: "pg-frame-button pg-frame-star" }, icon("star"));
@@ -22,7 +22,7 @@ export function newFrame(picture, trigger) {
   return frame;
 }
 
-/** Start loading, and wait until the picture can be painted at once. One that fails says so in its place. */
+/** Load the picture, and wait until it can be painted at once. One that fails is marked so in its place. */
 export async function decoded(frame) {
   if (!frame.image.getAttribute("src")) frame.image.src = frame.picture.media;
   try {

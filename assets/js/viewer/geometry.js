@@ -1,8 +1,8 @@
 // Where pictures lie. Pure functions: boxes in CSS pixels, pictures in image pixels.
 //
-// The view is told of the first picture: `zoom` is image pixels per screen pixel (1 = 100 %; null = fit), `x` and `y` are
-// the point of the picture, 0 to 1, that lies in the middle of its box. The others follow: by fit, the same share of the
-// picture is seen in each; by pixel, all have the same scale and their middles lie together.
+// The view is relative to the first picture: `zoom` is image pixels per screen pixel (1 = 100 %; null = fit), `x` and
+// `y` are the point of the picture, 0 to 1, that lies in the middle of its box. The others follow: by fit, the same
+// share of the picture is seen in each; by pixel, all have the same scale and their middles lie together.
 
 export const ZOOM_MOST = 8;
 export const GAP = 8;
@@ -78,8 +78,8 @@ export function panned(pictures, box, view, ratio, dx, dy, of = 0) {
   return { x: view.x - dx / (pictures[own].width * scale), y: view.y - dy / (pictures[own].height * scale) };
 }
 
-/** Equal boxes for `pictures` in a room: the number of columns that shows the most of them, no higher than they need
- *  unless they are to `fill` it. */
+/** Equal boxes for `pictures` in a room, in as many columns as show them largest; no higher than the pictures need,
+ *  unless they are to `fill` the room. */
 export function boxes(pictures, room, fill = false) {
   let best = null;
   for (let columns = 1; columns <= pictures.length; columns++) {

@@ -59,7 +59,8 @@ export function listenToGestures(stage, act) {
   stage.addEventListener("dblclick", (event) => !event.target.closest("button") && act.toggleZoom(event));
 }
 
-/** In slider mode the divider follows from anywhere; of a zoomed picture only from near it, the rest pans. */
+/** Whether a drag moves the divider: in slider mode from anywhere, but on a zoomed picture only from near the divider;
+ *  other drags pan. */
 function splits(stage, event) {
   if (stage.dataset.mode !== "slider") return false;
   if (stage.dataset.zoomed !== "true") return true;

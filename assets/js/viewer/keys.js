@@ -1,5 +1,5 @@
-// The viewer's keys. They belong to it only while it is seen, and never to what is written or to an open dialog.
-// keys.js tells of them.
+// The viewer's keys. They are handled only while it is visible, and never in a text field or an open dialog.
+// header/keys.js lists them.
 
 import { taken } from "../header/keys.js";
 import { MODES } from "./modes.js";
@@ -16,7 +16,7 @@ export function listenToKeys(viewer, act) {
   });
 }
 
-/** True where the key was the viewer's. */
+/** Handle a key. True where it was one of the viewer's. */
 function press(event, viewer, act) {
   const { key, shiftKey } = event;
   const mode = MODES[Number(key) - 1];
@@ -32,7 +32,7 @@ function press(event, viewer, act) {
   return true;
 }
 
-/** Space presses the button that has the focus; only the Blink button gives it back, since it is pressed already. */
+/** Whether Space swaps: not while a control has the focus, which Space presses, except on the active Blink button. */
 function blinks({ target }, viewer) {
   const control = target.closest?.("button, a, label, input, summary, [role=tab]");
   return !control || (viewer.contains(control) && control.matches("[data-choice=blink][aria-pressed=true]"));

@@ -1,11 +1,11 @@
-// The comparison in the address: what is compared, how, and where one looks. Everything else in the address stays.
+// The comparison in the address: the pictures, the mode, and the part in view. Everything else in the address stays.
 
 import { GAINS } from "./difference.js";
 import { MODES } from "./modes.js";
 
 const OURS = ["compare", "mode", "align", "gain", "only", "zoom", "at"];
 
-/** The view that the address asks for; what it says wrongly is left out. */
+/** The view that the address asks for, without invalid values. */
 export function readLink() {
   const query = new URLSearchParams(location.search);
   const view = {};

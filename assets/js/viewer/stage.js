@@ -107,7 +107,7 @@ export class Stage {
     this.divider.setAttribute("aria-valuetext", `A ${percent} %, B ${100 - percent} %`);
   }
 
-  /** While things move the compositor moves them; at rest the pictures are drawn anew, sharp. */
+  /** While pictures move, the compositor only transforms them; SETTLED_MS after the last move they are drawn sharp. */
   #settle() {
     this.element.classList.add("pg-moving");
     clearTimeout(this.#settling);
@@ -123,7 +123,7 @@ function newDivider() {
   return el("div", { class: "pg-divider", hidden: true, role: "slider", tabindex: "0", "aria-label": "Divider between A and B", ...values }, grip);
 }
 
-/** Out of sight, yet painted and ready: showing it again costs one frame. */
+/** Hide an element, or show it. It stays painted while hidden, so that showing it costs one frame. */
 export function hide(element, hidden) {
   if (element.inert === hidden) return;
   element.inert = hidden;

@@ -46,7 +46,8 @@ function line(row, prompts) {
 
 const PIECES = { added: ["ins", "added"], removed: ["del", "removed"] };
 
-/** A prompt with its words seen from the first picture: told by underline and stroke, and in words for those who listen. */
+/** A prompt with its differences from the first picture's: underlined or struck through, and in words for screen
+ *  readers. */
 function promptCell(pieces) {
   const words = pieces.map(({ kind, text }) => {
     if (kind === "same") return text;

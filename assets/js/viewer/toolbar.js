@@ -7,7 +7,7 @@ import { MODES, obstacle, sizesDiffer } from "./modes.js";
 const RATES = [0, 0.5, 1, 2, 3]; // swaps a second; 3 is the most that is safe to look at
 const ALIGNS = [{ id: "fit", name: "By fit" }, { id: "pixel", name: "By pixel" }];
 
-/** Said where nothing else is to be said and there is room. */
+/** Shown where there is no other message and enough room. */
 export const HINT = "zoom and pan are linked";
 
 export function newToolbar(act) {
@@ -71,7 +71,7 @@ function told(percents) {
   return least === most ? `${least} %` : `${least}–${most} %`;
 }
 
-/** Buttons of which one is pressed. One that is off stays in reach of the keyboard, and its reason is beside it. */
+/** Buttons of which one is pressed. A disabled one can still be focused, and its reason is shown beside it. */
 function segment(name, choices, choose) {
   const buttons = choices.map(({ id, name: label }) =>
     button(label, (event) => event.currentTarget.getAttribute("aria-disabled") !== "true" && choose(id, event), { "data-choice": id }),

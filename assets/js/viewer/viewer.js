@@ -27,7 +27,7 @@ class Viewer {
   view = { mode: "side", zoom: null, x: 0.5, y: 0.5, align: "fit", gain: 1, only: false, split: 0.5, shown: 0, hz: keptRate(), pictures: [], ...readLink() };
   data = null; // the server's answer for the pictures that are shown
   #asked = ""; // the ids last asked for
-  #told = null; // the answer that labels and table were last drawn from, and how
+  #told = null; // the answer that labels and table were last drawn from; #toldOnly: the filter of the table then
   #toldOnly = null;
   #drawing = 0;
   #blinking = 0;
@@ -48,7 +48,7 @@ class Viewer {
     comparison.addEventListener("change", () => this.#load());
     store.addEventListener("change", () => this.#refresh());
     document.addEventListener("fullscreenchange", () => document.fullscreenElement || this.setFull(false));
-    // Also how the viewer hears that its tab is shown or hidden: then its size is 0.
+    // Also notices when the tab is shown or hidden: while it is hidden, the size is 0.
     new ResizeObserver(() => this.#resized()).observe(element);
     new ResizeObserver(() => this.#resized()).observe(this.stage.element);
     this.#load();
@@ -109,7 +109,7 @@ class Viewer {
     );
   }
 
-  /** Stars that were set here or elsewhere. */
+  /** Take over favourites that changed here or elsewhere. */
   #refresh() {
     if (!this.data) return;
     const starred = ({ id, favourite }) => store.runs.get(id)?.favourite ?? favourite;
@@ -153,7 +153,7 @@ class Viewer {
     this.toolbar.draw(view, percents, this.#words(), this.full);
   }
 
-  /** What is to be said beside the buttons: why a mode is off, or what the mode has found. */
+  /** The words beside the buttons: why a mode is off, or what the mode has found. */
   #words() {
     const view = this.view;
     if (view.mode === "difference") {
@@ -211,7 +211,7 @@ class Viewer {
   }
 }
 
-/** The rate chosen before; never by itself for those who asked for less motion. */
+/** The blink rate chosen before; 0 for users who prefer reduced motion. */
 function keptRate() {
   return still.matches ? 0 : Math.min(3, Number(localStorage.getItem(RATE_KEPT)) || 0);
 }

@@ -12,7 +12,7 @@ from services.library.media_store import Store
 
 @pytest.fixture(scope="session")
 def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty history: copied, it costs less than made anew."""
+    """The file of an empty history: copying it is faster than making a new one."""
     folder = tmp_path_factory.mktemp("blank")
     Shelf(folder).close()
     return folder / "history.sqlite3"
@@ -42,5 +42,5 @@ def shelf(new_shelf: Callable[[str], Shelf]) -> Shelf:
 
 @pytest.fixture
 def other(new_shelf: Callable[[str], Shelf]) -> Shelf:
-    """An empty one, as after a wipe."""
+    """A second data folder, empty as after a wipe."""
     return new_shelf("other")

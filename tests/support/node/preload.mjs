@@ -1,5 +1,5 @@
-// fal's JavaScript client knows no other host than queue.fal.run. Loaded before it, this leads its requests to the
-// host in FAL_QUEUE_RUN_HOST, and everything else stays as it is.
+// fal's JavaScript client has no setting for another host than queue.fal.run. Loaded before it, this sends its requests
+// to the host in FAL_QUEUE_RUN_HOST and leaves all others as they are.
 const { fetch } = globalThis;
 
 globalThis.fetch = (resource, options) =>
