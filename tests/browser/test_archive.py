@@ -89,6 +89,22 @@ def test_of_the_selection_and_of_what_matches(page: PlaygroundPage) -> None:
     expect(page.toast.filter(has_text="The download of 1 run begins.")).to_be_visible()
 
 
+def test_what_matches_is_of_the_project_that_is_shown(page: PlaygroundPage) -> None:
+    page.make("A cat in the inbox")
+    page.button("Project: Inbox").click()
+    page.page.get_by_role("menuitem", name="New project…").click()
+    page.page.get_by_label("Name", exact=True).fill("Cats")
+    page.button("Make it").click()
+    expect(page.button("Project: Cats")).to_be_visible()
+    page.make("A dog of the project")
+    page.make("A cat of the project")
+    cards = history(page)
+    page.page.get_by_role("searchbox", name="Search history").fill("cat")
+    expect(cards).to_have_count(1)
+    found = lines_of(exported(page, "1 that match: JSONL, every field").read_bytes())
+    assert [line["request"]["prompt"] for line in found] == ["A cat of the project"]
+
+
 def test_a_refusal_is_said_and_changes_nothing(page: PlaygroundPage, notice: Locator) -> None:
     page.make("A red fox")
     page.drop("holiday.zip", b"PK\x03\x04 half of it")

@@ -188,11 +188,10 @@ def seen_run(blind: BlindPick, side: int) -> str:
     painted = Image.open(io.BytesIO(base64.b64decode(data.partition(",")[2]))).convert("RGB").resize((128, 96))
 
     def distance(run_id: str) -> float:
-        file = blind.grid.picture(run_id)
-        assert file is not None
-        return sum(
-            ImageStat.Stat(ImageChops.difference(painted, Image.open(file).convert("RGB").resize((128, 96)))).mean
-        )
+        data = blind.grid.picture(run_id)
+        assert data is not None
+        original = Image.open(io.BytesIO(data)).convert("RGB").resize((128, 96))
+        return sum(ImageStat.Stat(ImageChops.difference(painted, original)).mean)
 
     return min(blind.grid.runs.values(), key=distance)
 

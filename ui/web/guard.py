@@ -130,11 +130,10 @@ def _is_forged(headers: Headers) -> bool:
     site = headers.get("sec-fetch-site")
     if site is not None:  # set by browsers only: a page's script cannot change it
         foreign = site not in ("same-origin", "none")
-        on_this_machine = _name(own_host) in LOOPBACK
-        return foreign and (on_this_machine or has_cookie(headers))
-    origin = headers.get("origin")
-    foreign = origin is not None and urlsplit(origin).netloc.lower() != own_host.lower()
-    return foreign and has_cookie(headers)
+    else:
+        origin = headers.get("origin")
+        foreign = origin is not None and urlsplit(origin).netloc.lower() != own_host.lower()
+    return foreign and (_name(own_host) in LOOPBACK or has_cookie(headers))
 
 
 class KnownProxies:

@@ -25,8 +25,8 @@ export function openExportOf(anchor, chosen) {
 
 /** The menu of the History tab. */
 export function openExports(anchor, results) {
-  const { query, count, total } = results;
-  const matching = { query, zone, newest: results.newestSeq };
+  const { query, project, count, total } = results;
+  const matching = { query, project, zone, newest: results.newestSeq };
   const items = (what, chosen) => Object.entries(KINDS).map(([kind, name]) => ({ name: `${what}: ${name}`, run: () => exportRuns(kind, chosen) }));
   openMenu(anchor, [
     ...(query && count ? items(`${count.toLocaleString()} that match`, matching) : []),
