@@ -1,4 +1,4 @@
-"""Time, as the use cases read it: given to each of them, so that a test can let it pass."""
+"""The clock that use cases read. It is passed in, so that a test can replace it and advance time itself."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from services.run import now
 
 class Clock(Protocol):
     def now(self) -> datetime:
-        """The date and time in UTC. May jump, when the machine's clock is set."""
+        """The date and time in UTC. May jump when the machine's clock is set."""
 
     def monotonic(self) -> float:
-        """Seconds since some moment. Never jumps."""
+        """Seconds since an arbitrary moment. Never jumps."""
 
     async def sleep(self, seconds: float) -> None: ...
 
     def limit(self, seconds: float) -> AbstractContextManager[object]:
-        """A block that raises TimeoutError where it takes longer."""
+        """A context manager that raises TimeoutError if its block takes longer than `seconds`."""
 
 
 class SystemClock:
-    """This machine's."""
+    """The clock of this machine."""
 
     def now(self) -> datetime:
         return now()

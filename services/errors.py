@@ -1,24 +1,24 @@
-"""Everything that can go wrong, as one tree. Each error has a sentence for the user and carries its data.
+"""The project's exceptions as one tree. The text of each can be shown to the user; its data are attributes.
 
 PlaygroundError
 ├── InvalidRequest          the settings break a rule          .issues (field, message)
 ├── MetadataError           a file holds no settings that can be read   .reason  (services/metadata)
-├── NotFound                no such run for this visitor       .what
-├── OriginalRemoved         the picture's own file is not kept here    .was_here
-├── ArchiveError            an export cannot be made or restored   .reason  (services/archive)
+├── NotFound                nothing with this id in the visitor's scope    .what
+├── OriginalRemoved         the run is kept, the picture's original file is not    .was_here
+├── ArchiveError            an export cannot be made or imported   .reason  (services/archive)
 ├── BudgetExceeded          a limit on spending is reached     .limit_usd .spent_usd .asked_usd
-├── ConfirmNeeded           so much that it needs a second yes .count .cost_usd
+├── ConfirmNeeded           the request is large and needs an explicit confirmation    .count .cost_usd
 ├── TooMuch                 too many pictures at once          .retry_after
-├── CannotWrite             the history cannot be written just now     .reason
-│   └── StorageBusy         another program holds its file: may be tried again in a moment
-├── KeyNeeded               fal wants a key and none is known
-├── Stopping                the server stops before the end that a caller waits for
+├── CannotWrite             the history cannot be written at the moment    .reason
+│   └── StorageBusy         another program has locked its file: a retry may succeed
+├── KeyNeeded               fal requires a key and none is known
+├── Stopping                the server is stopping before a run that a caller waits for has ended
 ├── StartupError            the server cannot start
-└── EngineError             fal, or the way to it, failed      .failure (a Failure, kept with the run)
-    ├── NotAccepted         certainly not taken: may be sent again     .retry_after .waiting_for
-    ├── SubmitUnanswered    sent, and no answer came: may have been taken; is never sent again by itself
-    ├── Unreachable         a reading call failed for now: asking again costs nothing
-    └── RequestFailed       the final word: fal refused it, or could not make the picture
+└── EngineError             fal, or the connection to it, failed   .failure (a Failure, stored with the run)
+    ├── NotAccepted         fal certainly did not accept the request: may be sent again    .retry_after .waiting_for
+    ├── SubmitUnanswered    sent without an answer: fal may have accepted it, so it is never resent automatically
+    ├── Unreachable         a read-only call failed temporarily: repeating it costs nothing
+    └── RequestFailed       final: fal refused the request, or could not make the picture
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class FieldIssue(BaseModel):
 
 
 class Failure(BaseModel):
-    """Why a run did not end with a picture; kept in the history and shown on the card."""
+    """Why a run ended without a picture; stored in the history and shown on the card."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -45,17 +45,17 @@ class Failure(BaseModel):
     message: str
     """A sentence (or two) that says what happened and what to do."""
     field: str | None = None
-    """The GenerationRequest field at fault, where fal named one."""
+    """The GenerationRequest field at fault, if fal named one."""
     retryable: bool = False
-    """Whether pressing Retry can help without changing anything."""
+    """Whether Retry can succeed with unchanged settings."""
     refetch: bool = False
-    """Whether Retry asks for the same, already accepted request again, which costs nothing."""
+    """Whether Retry fetches the result of the request that fal already accepted, which costs nothing."""
     charged: bool | None = None
-    """Whether fal charged for it; None where that is not known."""
+    """Whether fal charged for the request; None if unknown."""
 
 
 class PlaygroundError(Exception):
-    """Base of all errors whose text may be shown to a user as it is."""
+    """Base of all errors whose text may be shown to a user unchanged."""
 
 
 class InvalidRequest(PlaygroundError):
@@ -71,7 +71,7 @@ class NotFound(PlaygroundError):
 
 
 class OriginalRemoved(PlaygroundError):
-    """`was_here`: it went to save space; else its entry was restored without it."""
+    """`was_here`: the original was stored here and removed to save space; otherwise its run was imported without it."""
 
     def __init__(self, *, was_here: bool) -> None:
         self.was_here = was_here
@@ -108,7 +108,7 @@ class TooMuch(PlaygroundError):
 
 
 class CannotWrite(PlaygroundError):
-    """A full disk, or a folder that became read-only. `reason` is the database's own word."""
+    """The disk is full, or the folder became read-only. `reason` is the database's error text."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
@@ -119,7 +119,7 @@ class CannotWrite(PlaygroundError):
 
 
 class StorageBusy(CannotWrite):
-    """Another program holds the history's file locked. Nothing is full or broken: the same may be tried again."""
+    """Another program has locked the history's file. Nothing is full or broken: a retry may succeed."""
 
 
 class KeyNeeded(PlaygroundError):
@@ -128,7 +128,7 @@ class KeyNeeded(PlaygroundError):
 
 
 class Stopping(PlaygroundError):
-    """Who waits for an end is told that it will come without them."""
+    """Raised to a caller that waits for a run when the server stops first. The run goes on after the next start."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -148,9 +148,9 @@ class EngineError(PlaygroundError):
 
 
 class NotAccepted(EngineError):
-    """The request certainly was not taken by fal.
+    """fal certainly did not accept the request.
 
-    `retry_after` is in seconds, None where fal did not say. `waiting_for` is what the card says meanwhile.
+    `retry_after` is in seconds, None if fal gave none. `waiting_for` is the card's text until the request is resent.
     """
 
     def __init__(self, failure: Failure, *, waiting_for: str, retry_after: float | None = None) -> None:
@@ -160,12 +160,12 @@ class NotAccepted(EngineError):
 
 
 class SubmitUnanswered(EngineError):
-    """The request was sent and no answer came back: fal may be working on it, and may charge for it."""
+    """The request was sent and not answered: fal may be working on it and may charge for it."""
 
 
 class Unreachable(EngineError):
-    """A call that only reads failed in a way that may pass. Nothing is lost; ask again later."""
+    """A read-only call failed temporarily. Nothing is lost; the caller may repeat it later."""
 
 
 class RequestFailed(EngineError):
-    """fal's final word on a request."""
+    """fal's final answer: it refused the request, or could not make the picture."""

@@ -1,4 +1,4 @@
-"""Failures that arise here and not at fal, with their sentences. Those of fal are in `engines/replies.py`."""
+"""Failures that arise in this program, with their texts. Those that fal reports are in `engines/fal/replies.py`."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def exported_while_submitting() -> Failure:
 
 
 def exported_while_made(*, refetch: bool) -> Failure:
-    """`refetch`: this server may ask fal for the picture with the key that asked for it."""
+    """`refetch`: this server may fetch the picture from fal with the key that the request was sent with."""
     way = (
         "Press Retry to fetch it, which costs nothing."
         if refetch

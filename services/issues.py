@@ -1,4 +1,4 @@
-"""The sentences for settings that break a rule: each names the control, the value and what is allowed."""
+"""Error messages for settings that break a rule: each names the control, the value and what is allowed."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pydantic import ValidationError
 from services.errors import FieldIssue
 
 Allowed = Mapping[str, tuple[str, str]]
-"""Field, or side of a custom size → (label, the allowed values in words)."""
+"""Field name, or `width`/`height` of a custom size → (label, the allowed values in words)."""
 
 
 def issues_of(error: ValidationError, allowed: Allowed) -> tuple[FieldIssue, ...]:
-    """One issue for each field at fault, in the order of the fields."""
+    """The first issue of each field at fault, in the order of Pydantic's errors."""
     found: dict[str, FieldIssue] = {}
     for detail in error.errors(include_url=False):
         path = [str(part) for part in detail["loc"]]

@@ -1,10 +1,10 @@
-"""GenerationRequest: the one source of truth about the model's parameters.
+"""GenerationRequest: the single source of truth about the model's parameters.
 
-Ranges, defaults, labels, help and steps stand here once. The page's controls, validation, fal's payload, code
-snippets, captions, the API's signature and the table in assets/docs/reference.md are derived from `PARAMETERS`, which
-is read off the model: to add a parameter, add a field here.
+Ranges, defaults, labels, help texts and steps are defined only here. The page's controls, validation, fal's payload,
+code snippets, captions, the API's signature and the table in assets/docs/reference.md are derived from `PARAMETERS`,
+which is built from the model's fields: to add a parameter, add a field here.
 
-Facts: the endpoint's published schema (names, ranges, defaults); custom sizes as the model takes them: multiples of
+Facts: the endpoint's published schema (names, ranges, defaults); custom sizes as the model accepts them: multiples of
 16 from 64 to 2560 a side, at most 4 megapixels (1 MP = 2**20 pixels).
 """
 
@@ -70,7 +70,7 @@ Kind = Literal["text", "slider", "integer", "switch", "choice", "size"]
 
 @dataclass(frozen=True)
 class Control:
-    """How a person meets a parameter: the kind of control, its step, and a short name for captions."""
+    """How the page shows a parameter: the kind of control, its step, and a short name for captions."""
 
     kind: Kind
     short: str
@@ -109,14 +109,14 @@ class ImageSize(BaseModel):
 
 
 def _sound_text(value: object) -> object:
-    """Refuse text that fal's JSON or the history cannot carry; keep every other character as it was typed."""
+    """Refuse text that fal's JSON or the history cannot hold; keep every other character as typed."""
     if isinstance(value, str):
         if not value.strip():
             raise PydanticCustomError("empty", "Prompt is empty. Describe the picture you want.")
         if "\x00" in value:
             raise PydanticCustomError("nul", "Prompt contains a NUL character (U+0000). Remove it.")
         try:
-            value.encode()  # refuses just these, and reads 10,000 characters in a few microseconds
+            value.encode()  # fails on lone surrogates only; takes a few microseconds for 10,000 characters
         except UnicodeEncodeError as error:
             message = "Prompt contains half a character (a lone surrogate). Remove it."
             raise PydanticCustomError("surrogate", message) from error
@@ -124,12 +124,12 @@ def _sound_text(value: object) -> object:
 
 
 def _level(value: object) -> object:
-    """fal's levels are strings ("1" to "5"); people and scripts also write the number."""
+    """Convert an integer level to fal's string ("1" to "5"): people and scripts also write the number."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _number(value: object) -> object:
-    """True and False are no numbers, though Python thinks so."""
+    """Refuse True and False: bool is a subclass of int in Python, but no number here."""
     if isinstance(value, bool):
         raise PydanticCustomError("not_a_number", "{value} is not a number.", {"value": str(value)})
     return value
@@ -217,10 +217,10 @@ class GenerationRequest(BaseModel):
         return parse_request({**self.model_dump(mode="json"), **changes})
 
     def payload(self) -> dict[str, Any]:
-        """The body for fal: every field, except what the endpoint may not know or need not hear.
+        """The request body for fal: every field, except defaults that fal may not know or need not get.
 
-        An unset seed, `sync_mode` when false and `enable_prompt_expansion` when true (newer copies of fal's page do
-        not list it) are left out.
+        Left out are an unset seed, `sync_mode` when false, and `enable_prompt_expansion` when true (newer copies of
+        fal's page do not list it).
         """
         body = self.model_dump(mode="json")
         left_out = {"seed": None, "sync_mode": False, "enable_prompt_expansion": True}
@@ -229,7 +229,7 @@ class GenerationRequest(BaseModel):
 
 @dataclass(frozen=True)
 class Parameter:
-    """What the rest of the product needs to know about one field of GenerationRequest."""
+    """Metadata of one GenerationRequest field for the rest of the program."""
 
     name: str
     label: str
@@ -300,7 +300,7 @@ _ALLOWED = {name: (parameter.label, parameter.range_text) for name, parameter in
 
 
 def parse_request(values: dict[str, Any]) -> GenerationRequest:
-    """Validate settings that came from outside. Raises InvalidRequest with one sentence for each field at fault."""
+    """Validate settings that came from outside. Raises InvalidRequest with one message for each field at fault."""
     try:
         return GenerationRequest.model_validate(values)
     except ValidationError as error:
@@ -308,9 +308,9 @@ def parse_request(values: dict[str, Any]) -> GenerationRequest:
 
 
 def parse_value(name: str, value: Any) -> Any:
-    """One parameter's value as the request's JSON has it, checked by its own field. Raises what `parse_request` does.
+    """Validate one parameter's value by its own field and return it as in the request's JSON. Raises InvalidRequest.
 
-    Much less work than a whole request; rules between fields, should there be any, are the whole's.
+    Much faster than validating a whole request. Rules between fields, should there be any, are not checked.
     """
     try:
         return _alone(name).model_validate({name: value}).model_dump(mode="json")[name]
@@ -320,14 +320,14 @@ def parse_value(name: str, value: Any) -> Any:
 
 @cache
 def _alone(name: str) -> type[BaseModel]:
-    """A model of one field: the same rules, and the same places in what it complains of."""
+    """A model with this field only: same rules, and errors with the same `loc` as those of GenerationRequest."""
     field = GenerationRequest.model_fields[name]
     fields: dict[str, Any] = {name: (field.annotation, field)}
     return create_model(f"Only_{name}", __config__=GenerationRequest.model_config, **fields)
 
 
 def snap_side(value: float) -> int:
-    """The nearest allowed side length in pixels, the larger of two: a multiple of 16 from 64 to 2560."""
+    """The nearest allowed side length in pixels, a multiple of 16 from 64 to 2560; the larger one in a tie."""
     return max(SIDE_MIN, min(SIDE_MAX, int(value / SIDE_STEP + 0.5) * SIDE_STEP))
 
 
@@ -336,7 +336,9 @@ def random_seed() -> int:
 
 
 def caption(request: GenerationRequest) -> str:
-    """The settings in one line, by their short names: `28 steps · guidance 3.5 · 1024 × 768`."""
+    """Steps, guidance, size and every other setting that is not at its default, in one line by their short names:
+    `28 steps · guidance 3.5 · 1024 × 768`. Prompt and seed are left out.
+    """
     width, height = request.pixels
     words = [
         f"{request.num_inference_steps} steps",
@@ -353,7 +355,7 @@ def caption(request: GenerationRequest) -> str:
 
 
 def format_value(name: str, value: Any) -> str:
-    """One parameter's value in short words: `steps 28`, `expansion off`."""
+    """A parameter's short name and value: `steps 28`, `expansion off`."""
     return f"{PARAMETERS[name].short} {in_words(value)}"
 
 

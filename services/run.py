@@ -1,4 +1,4 @@
-"""Run: the life of one request, from the press of the button to the picture. Frozen; the history keeps each version."""
+"""Run: the life of one request, from the press of the button to the picture. Frozen: a change makes a new version."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ KeyOf = Literal["owner", "visitor"]
 
 class RunState(str, Enum):
     PENDING = "pending"
-    """In the history, not sent."""
+    """In the history, not sent yet."""
     SUBMITTING = "submitting"
-    """About to be sent, or sent and not yet answered."""
+    """About to be sent, or sent and not answered yet."""
     SUBMITTED = "submitted"
-    """Accepted: the request id is known."""
+    """fal accepted it: the request id is known."""
     QUEUED = "queued"
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
     CANCELLED = "cancelled"
     UNKNOWN = "unknown"
-    """Sent, and never answered: fal may have taken it. It is not sent again by itself."""
+    """Sent and never answered: fal may have accepted it, so it is never resent automatically."""
 
     @property
     def is_final(self) -> bool:
@@ -42,7 +42,7 @@ AT_FAL_STATES = frozenset({RunState.SUBMITTED, RunState.QUEUED, RunState.RUNNING
 
 
 class Ticket(BaseModel):
-    """What fal's reply to a submit says about following it. The URLs are fal's own and are followed as they are."""
+    """What fal's reply to a submit says about following the request. The URLs are fal's and are used unchanged."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -53,8 +53,9 @@ class Ticket(BaseModel):
 
 
 class Picture(BaseModel):
-    """The picture as fal sent it. `name` and `thumb` are file names in the media folder; `thumb` is empty where there
-    is none, since the run was restored without its files."""
+    """The picture as fal sent it. `name` and `thumb` are names in the media store; `thumb` is empty if the run was
+    imported without its files.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -65,7 +66,7 @@ class Picture(BaseModel):
     width: int
     height: int
     note: str | None = None
-    """Said where the picture is not what was asked for (another size or format)."""
+    """A sentence where the picture is not what was asked for (another size or format)."""
 
 
 class Run(BaseModel):
@@ -73,47 +74,49 @@ class Run(BaseModel):
 
     id: str
     visitor: str | None
-    """Whose history it belongs to; None for API callers without a token."""
+    """The visitor whose history it belongs to; None for API callers without a token."""
     engine: Engine
     key_of: KeyOf
-    """Whose fal key pays. The key itself is never kept."""
+    """Whose fal key pays. The key itself is never stored."""
     request: GenerationRequest
-    """With the seed always set: a random one is drawn before the run is written."""
+    """Its seed is always set: a random one is drawn before the run is written."""
     state: RunState = RunState.PENDING
     revision: int = 0
-    """Grows with every change of any run; what a page asks for when it comes back."""
+    """The number of this run's newest change, counted over all runs. A page that reconnects asks for the changes after
+    the last revision it has seen."""
     created_at: datetime
     submitted_at: datetime | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
     ticket: Ticket | None = None
     queue_position: int | None = None
-    """0 is next; None where fal did not say."""
+    """0 is next; None if fal gave none."""
     progress: float | None = None
-    """0 to 1, where a log line tells it."""
+    """0 to 1, if a log line contains it."""
     note: str | None = None
-    """What it waits for, in words."""
+    """What the run is waiting for, in words."""
     cancel_asked: bool = False
     failure: Failure | None = None
     seed_used: int | None = None
     """The seed in fal's result."""
     picture: Picture | None = None
     billed_units: float | None = None
-    """Megapixels billed, where fal's reply says so."""
+    """Megapixels billed, if fal's reply contains them."""
     cost_usd: float = 0.0
-    """An estimate, unless `billed_units` is known."""
+    """In US dollars; an estimate unless `billed_units` is known."""
     favourite: bool = False
     grid_id: str | None = None
-    """The grid that asked for it; None for a single picture."""
+    """The grid that made it; None for a single picture."""
     project_id: str | None = None
     """None: the Inbox."""
     notes: str = ""
-    """What its owner wrote about it."""
+    """Free text that its owner wrote about it."""
     tags: tuple[str, ...] = ()
     repeat_of: str | None = None
-    """The run that it does again, to see whether the same comes out."""
+    """The run that this one repeats, to check whether the same settings give the same picture."""
     original_removed_at: datetime | None = None
-    """When the picture's file was let go for want of room; its entry and its thumbnail are kept."""
+    """When the picture's original was removed to save space; the run and the thumbnail are kept. Also set on a run
+    that was imported without its original."""
     deleted_at: datetime | None = None
 
     @property
@@ -122,12 +125,12 @@ class Run(BaseModel):
 
     @property
     def can_be_fetched(self) -> bool:
-        """Whether fal has it, though it failed on the way here: to fetch it again costs nothing."""
+        """Whether fal has the picture, though its download or storage failed here: fetching it again costs nothing."""
         return bool(self.state is RunState.FAILED and self.ticket and self.failure and self.failure.refetch)
 
     @property
     def seconds(self) -> float | None:
-        """From submit to the picture in place; None while it runs."""
+        """Seconds from the submit to the end of the run; None while it runs."""
         return _between(self.submitted_at, self.finished_at)
 
     @property

@@ -1,6 +1,6 @@
-"""Settings from the environment. Nothing else in the project reads it.
+"""Settings from the environment. No other module of the project reads environment variables.
 
-fal_client itself reads `FAL_RUN_HOST` and `FAL_QUEUE_RUN_HOST`, and TLS reads `SSL_CERT_FILE`: they keep their meaning.
+fal_client itself reads `FAL_RUN_HOST` and `FAL_QUEUE_RUN_HOST`, and TLS reads `SSL_CERT_FILE`; they keep their meaning.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def _default_data_dir() -> Path:
 
 
 class Settings(BaseSettings):
-    """What the operator decides. Field names are the variables' names in lower case."""
+    """The operator's settings. Each field is named like its environment variable, in lower case."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
@@ -147,7 +147,7 @@ class Settings(BaseSettings):
 
     @property
     def host(self) -> str:
-        # On Spaces a container, whose proxy is the only one to reach it.
+        # On Spaces the app runs in a container that only the proxy can reach.
         return self.gradio_server_name or ("0.0.0.0" if self.on_spaces else "127.0.0.1")  # noqa: S104  # nosec B104
 
     @property
@@ -169,7 +169,7 @@ class Settings(BaseSettings):
 
     @property
     def allowed_hosts(self) -> frozenset[str] | None:
-        """Names in lower case; None: any."""
+        """Host names in lower case; None allows any."""
         asked = self.playground_allowed_hosts
         if asked is None:
             return frozenset() if self.only_on_loopback and not self.on_spaces else None
@@ -208,7 +208,7 @@ class Settings(BaseSettings):
 
     @property
     def keep_anonymous_days(self) -> float | None:
-        """None: for good. In a shared history nothing is nobody's."""
+        """Days until runs of callers without a token are deleted; None: never. Always None in a shared history."""
         kept = self._or_on_spaces(self.playground_keep_nobodys_days, 30.0)
         return kept if self.history_mode == "visitor" else None
 
@@ -216,7 +216,7 @@ class Settings(BaseSettings):
         return on_spaces if asked is None and self.on_spaces else asked
 
     def warnings(self) -> tuple[str, ...]:
-        """What the operator should hear at start."""
+        """Messages for the operator at the start."""
         found = []
         if not self.only_on_loopback and self.owner_key and not self.has_budget:
             found.append(
@@ -229,7 +229,7 @@ class Settings(BaseSettings):
 
 
 def load_settings() -> Settings:
-    """Read the environment. Raises StartupError that names the variable at fault."""
+    """Read the environment. Raises StartupError that names each variable at fault."""
     try:
         return Settings()
     except ValidationError as error:

@@ -1,7 +1,7 @@
 """Ready-to-run code for one request's settings, in Python, JavaScript and cURL.
 
-All three go through the queue: submit, tell the request id, follow, fetch the result. The key comes from the
-environment variable FAL_KEY and never stands in the code. A prompt survives exactly, whatever its characters.
+All three use the queue: submit, print the request id, follow, fetch the result. The key is read from the environment
+variable FAL_KEY and is never part of the code. Every prompt is reproduced exactly, whatever its characters.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Language = Literal["python", "javascript", "curl"]
 
 
 def snippet(language: Language, request: GenerationRequest) -> str:
-    """The code as text that ends with a newline. Raises InvalidRequest for a language that is not one of the three."""
+    """The code, ending with a newline. Raises InvalidRequest for any other language."""
     write = _WRITERS.get(language)
     if write is None:
         message = f"Language: “{language}” is not one of the choices. Allowed are {', '.join(_WRITERS)}."
@@ -52,7 +52,7 @@ _WRITERS: dict[str, Callable[[GenerationRequest], str]] = {
 
 
 def _fill(template: str, request: GenerationRequest, entries: str, imports: str = "") -> str:
-    """The settings go in last, so that nothing in a prompt is ever taken for a placeholder."""
+    """Fill a template. The settings are inserted last, so that text in a prompt is never taken for a placeholder."""
     extension = "jpg" if request.output_format == "jpeg" else "png"
     return (
         template.replace("@IMPORTS\n", imports)
@@ -81,13 +81,14 @@ def json_value(value: Any) -> str:
 
 
 def json_text(text: str) -> str:
-    """A JSON string that is a JavaScript string too."""
+    """The text as a JSON string that is also valid in JavaScript."""
     return _quoted(text, _utf16_escape)
 
 
 def _quoted(text: str, escape: Callable[[str], str]) -> str:
-    """In double quotes. What cannot be seen is escaped: line ends (also U+2028, U+2029), controls, marks that turn
-    the direction of text, special spaces."""
+    """The text in double quotes, with invisible characters escaped: line ends (also U+2028, U+2029), control
+    characters, marks that change the direction of text, special spaces.
+    """
     quoted = json.dumps(text, ensure_ascii=False)
     return "".join(char if char.isprintable() else escape(char) for char in quoted)
 

@@ -1,6 +1,7 @@
-"""Ready-to-run code that asks this app for a picture: with gradio_client, cURL, and from an MCP client.
+"""Ready-to-run code that requests a picture from this app: with gradio_client, with cURL, and from an MCP client.
 
-Beside it stands the code that asks fal without this app. A prompt survives exactly, as in `services.code.fal_snippets`.
+The examples include the code that calls fal without this app. Every prompt is reproduced exactly, as in
+`services.code.fal_snippets`.
 """
 
 from __future__ import annotations
@@ -21,16 +22,16 @@ ADDRESS = re.compile(r"https?://[A-Za-z0-9.:\[\]_-]{1,255}")
 class Example:
     id: str
     group: str
-    """Whom it asks: `This playground` or `fal, without this app`."""
+    """What it calls: `This playground` or `fal, without this app`."""
     name: str
     code: str
     note: str
 
 
 def examples(request: GenerationRequest, address: str, token: str | None) -> list[Example]:
-    """`address` is where the app is reached, without a slash at its end. With a `token` the pictures go to its history.
+    """`address`: URL of the app without a trailing slash. With a visitor's `token`, pictures go to that history.
 
-    Raises InvalidRequest for an address that is none.
+    Raises InvalidRequest if `address` is not an http or https address without a path.
     """
     if not ADDRESS.fullmatch(address):
         raise InvalidRequest((FieldIssue(field="address", message="address is a http or https address with no path."),))

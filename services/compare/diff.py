@@ -1,7 +1,7 @@
-"""What differs between pictures: the parameter table, short labels, prompts word by word, and a sentence.
+"""Differences between pictures: the parameter table, short labels, a diff of prompts by words, and a summary sentence.
 
-Pure functions of Runs. Settings are read off PARAMETERS: a new parameter has its row, its label and its place in the
-sentence without an edit here. Pictures are called A, B, C … in the order given.
+Pure functions of Runs. Settings come from PARAMETERS, so that a new parameter appears in table, labels and sentence
+without a change here. Pictures are called A, B, C … in the order given.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from services.run import Run
 LETTERS = "ABCDEFGH"
 PICTURES_MIN, PICTURES_MAX = 2, len(LETTERS)
 LABEL_VALUES = 2
-"""Values that a label carries; how many more differ is said as `+2`."""
+"""At most this many values in a label; the number of other differing settings follows as `+2`."""
 LABEL_WORDS = 28
-"""Characters of a prompt's own words that a label carries."""
+"""At most this many characters of a prompt's distinct words in a label."""
 NOT_KNOWN = "–"
 
 Group = Literal["settings", "results"]
@@ -44,7 +44,7 @@ class Row:
 class ComparisonTable:
     letters: tuple[str, ...]
     rows: tuple[Row, ...]
-    """Settings before results, and in each group what differs first."""
+    """Settings before results; in each group the differing rows first."""
 
     def differing(self, group: Group) -> tuple[Row, ...]:
         return tuple(row for row in self.rows if row.group == group and row.differs)
@@ -52,14 +52,14 @@ class ComparisonTable:
 
 @dataclass(frozen=True)
 class Token:
-    """A piece of a prompt, seen from the first picture's prompt."""
+    """A piece of a prompt diff against the first picture's prompt."""
 
     kind: Kind
     text: str
 
 
 def compare(runs: Sequence[Run]) -> ComparisonTable:
-    """The table of up to 8 runs; with fewer than two nothing differs."""
+    """The table of up to 8 runs. With fewer than two, no row differs."""
     settings = [
         _row(name, parameter.label, [_setting(parameter, run) for run in runs], "settings")
         for name, parameter in PARAMETERS.items()
@@ -77,7 +77,7 @@ def _row(name: str, label: str, values: list[str], group: Group) -> Row:
 
 
 def _setting(parameter: Parameter, run: Run) -> str:
-    """What the run was asked for. The seed is the one that was used."""
+    """The value that the run was asked for; for the seed, the one that was used."""
     value = run.seed if parameter.name == "seed" else getattr(run.request, parameter.name)
     return value_text(parameter, value)
 
@@ -123,14 +123,14 @@ RESULTS: dict[str, tuple[str, Callable[[Run], str]]] = {
     "bytes": ("File", _file_size),
     "true_size": ("True size", lambda run: _size(run.picture.width, run.picture.height) if run.picture else NOT_KNOWN),
 }
-"""Result → (label, how to read it off a run)."""
+"""Result → (label, function that gives its text for a run)."""
 
 
 # -- labels --------------------------------------------------------------------------------------------------------
 
 
 def labels(runs: Sequence[Run]) -> tuple[str, ...]:
-    """A picture's letter with what sets it apart: `A · 10 steps`, `B · 28 steps · guidance 4 · +1`."""
+    """For each run, its letter and differing settings: `A · 10 steps`, `B · 28 steps · guidance 4 · +1`."""
     table = compare(runs)
     rows = sorted(table.differing("settings"), key=lambda row: _label_rank(PARAMETERS[row.name]))
     own_words = _own_words([run.request.prompt for run in runs])
@@ -144,7 +144,7 @@ def labels(runs: Sequence[Run]) -> tuple[str, ...]:
 
 
 def _label_rank(parameter: Parameter) -> int:
-    """Chosen values first, then words, then the seed, which tells nothing by itself."""
+    """Sort key: chosen values first, then the prompt, then the seed, which has no meaning by itself."""
     return {"text": 1, "integer": 2}.get(parameter.kind, 0)
 
 
@@ -158,7 +158,9 @@ def _label_value(parameter: Parameter, value: str, own_words: str) -> str:
 
 
 def _own_words(prompts: Sequence[str]) -> list[str]:
-    """Of each prompt what stands between the words that all begin and all end with: `“red”`, `“blue”`."""
+    """Each prompt without the words that all prompts begin and end with: `“red”`, `“blue”`. If none are left, the last
+    two of the words that all begin with.
+    """
     words = [prompt.split() for prompt in prompts]
     start = _shared(words)
     end = _shared([list(reversed(each[start:])) for each in words])
@@ -166,7 +168,7 @@ def _own_words(prompts: Sequence[str]) -> list[str]:
 
 
 def _shared(lists: list[list[str]]) -> int:
-    """How many items all lists begin with."""
+    """Length of the common prefix of all lists."""
     return sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, zip(*lists, strict=False)))
 
 
@@ -178,11 +180,13 @@ def _quoted(words: list[str]) -> str:
 # -- prompts, word by word -----------------------------------------------------------------------------------------
 
 WORDS = re.compile(r"\s+|\w+(?:['’]\w+)*|[^\w\s]")
-"""Words, runs of white space and single signs: together every character of a text."""
+"""Words, sequences of white space and single punctuation marks: together they cover every character of a text."""
 
 
 def prompt_diff(first: str, other: str) -> tuple[Token, ...]:
-    """`other` seen from `first`. Same and removed pieces join to `first`, same and added ones to `other`."""
+    """The diff from `first` to `other`. The same and removed pieces joined give `first`, the same and added ones
+    `other`.
+    """
     before, after = WORDS.findall(first), WORDS.findall(other)
     found: list[Token] = []
     for kind, start, end, from_, to in SequenceMatcher(None, before, after).get_opcodes():
@@ -199,7 +203,7 @@ def _change(removed: str, added: str) -> list[Token]:
 
 
 def _in_phrases(tokens: list[Token]) -> tuple[Token, ...]:
-    """Changes with nothing but white space between them become one: whole phrases read better than a zip of words."""
+    """Merge changes with only white space between them: whole phrases are easier to read than alternating words."""
     phrases: list[Token] = []
     removed = added = ""
     for at, token in enumerate(tokens):
@@ -217,7 +221,7 @@ def _in_phrases(tokens: list[Token]) -> tuple[Token, ...]:
 
 
 def summary(table: ComparisonTable) -> str:
-    """`A and B differ in steps (10, 28) and prompt.` For those who do not see the table."""
+    """`A and B differ in steps (10, 28) and prompt.` For readers who cannot see the table. Empty for fewer than two."""
     if len(table.letters) < PICTURES_MIN:
         return ""
     names = _listed(table.letters)
@@ -237,7 +241,7 @@ def _listed(words: Sequence[str]) -> str:
 
 
 def markdown(table: ComparisonTable) -> str:
-    """The table for a note or a ticket; rows that differ carry `≠`."""
+    """The table as Markdown; labels of differing rows begin with `≠`."""
     head = ["", *table.letters]
     body = [[f"≠ {row.label}" if row.differs else row.label, *row.values] for row in table.rows]
     lines = [head, ["---"] * len(head), *([_escaped(cell) for cell in row] for row in body)]
@@ -245,5 +249,5 @@ def markdown(table: ComparisonTable) -> str:
 
 
 def _escaped(text: str) -> str:
-    """As Markdown shows it letter for letter, on one line."""
+    """The text escaped for Markdown, so that it is shown literally, on one line."""
     return re.sub(r"\r\n|\r|\n", "<br>", re.sub(r"([\\`*_\[\]<>|&~$])", r"\\\1", text))

@@ -1,4 +1,4 @@
-"""Whether two picture files are the same: to the byte, to the pixel, or how far apart their pixels are."""
+"""Compare two picture files: equal bytes, equal pixels, or how much their pixels differ."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from services.library.media_store import Opener
 @dataclass(frozen=True)
 class Sameness:
     kind: Literal["bytes", "pixels", "differ"]
-    """The files are equal; or only what they show; or neither."""
+    """The files are equal; or only their pixels are; or neither."""
     mean_error: float | None
     """Mean absolute difference of all channels of all pixels, 0 to 255. None where the sizes differ."""
 
     @property
     def words(self) -> str:
-        """`equal to the byte`, `equal to the pixel, …`, `differs …`: goes on from "The picture is" or stands alone."""
+        """`equal to the byte`, `equal to the pixel, …`, `of another size`, `different: …`: follows "The picture is"."""
         if self.kind == "bytes":
             return "equal to the byte"
         if self.kind == "pixels":
@@ -31,9 +31,9 @@ class Sameness:
 
 
 def sameness(first: Opener, second: Opener) -> Sameness:
-    """Compare two picture files. Blocks for about 30 ms at one megapixel, a millisecond where the files are equal.
+    """Compare two picture files. Blocks for about 30 ms at one megapixel, a millisecond if the files are equal.
 
-    Raises OSError where one is missing or is no picture.
+    Raises OSError if a file is missing, or if the files differ and one is not a picture.
     """
     with first() as one_file, second() as other_file:
         one_data, other_data = one_file.read(), other_file.read()
@@ -43,7 +43,7 @@ def sameness(first: Opener, second: Opener) -> Sameness:
         if one.size != other.size:
             return Sameness("differ", None)
         difference = ImageChops.difference(one.convert("RGBA"), other.convert("RGBA"))
-    # A picture without alpha is opaque everywhere: its alpha counts only where the other one's differs.
+    # RGB pictures are opaque in RGBA: the alpha channel is counted only if it differs anywhere.
     channels = ImageStat.Stat(difference).mean
     error = sum(channels if channels[3] else channels[:3]) / (4 if channels[3] else 3)
     return Sameness("differ" if difference.getbbox(alpha_only=False) else "pixels", error)

@@ -1,1 +1,1 @@
-"""The way to a picture: fal's queue through its own client, or the embedded demo engine that speaks fal's protocol."""
+"""The engines that make pictures: fal's queue through fal's client, and the demo engine, which has fal's protocol."""

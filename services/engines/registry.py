@@ -1,4 +1,6 @@
-"""Which gateway serves whom: the owner's key, a visitor's own, or the demo engine. Keys live here, in memory only."""
+"""The gateway for each run: with the owner's key, with a visitor's own key, or to the demo engine. Keys are kept only
+here, in memory.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,7 @@ class _HeldKey:
 
 class Engines:
     def __init__(self, settings: Settings, folder: Path, paint: Paint | None = None, clock: Clock = SYSTEM) -> None:
-        """`paint` paints the demo engine's pictures; None: a thread of this process does."""
+        """`paint` paints the demo engine's pictures; None: they are painted in a thread of this process."""
         self._paint, self._clock = paint, clock
         self._owner_key = settings.owner_key
         self._default: Engine = settings.engine
@@ -54,7 +56,7 @@ class Engines:
         return self._default, "owner"
 
     def has_key(self, visitor: str | None) -> bool:
-        """Whether this visitor's own key is known."""
+        """Whether this visitor's own key is known. Forgets a key that was unused for FORGET_SECONDS."""
         held = self._visitor_keys.get(visitor) if visitor else None
         if visitor and held and self._clock.monotonic() - held.used > FORGET_SECONDS:
             self.forget_key(visitor)
@@ -66,17 +68,20 @@ class Engines:
         self._visitor_keys[visitor] = _HeldKey(key, self._clock.monotonic())
 
     def forget_key(self, visitor: str) -> None:
-        """Forget the key and the gateway that holds it; runs that are being followed end with theirs."""
+        """Forget the key and drop the gateway that holds it. Runs that are being followed keep that gateway until they
+        end.
+        """
         self._visitor_keys.pop(visitor, None)
         self._gateways.pop(_visitors_key(visitor), None)
 
     def key_name(self, run: Run) -> str:
-        """A name for the fal key that a run is asked with, never the key itself: runs of one key share a gateway and
-        its limit of requests in flight."""
+        """A name for the fal key that a run uses, never the key itself. Runs of one key share a gateway and its limit
+        of requests in flight.
+        """
         return _visitors_key(run.visitor or "") if run.key_of == "visitor" else run.engine
 
     def gateway(self, run: Run) -> FalGateway:
-        """The way to the engine this run was asked of. Raises KeyNeeded where its key is not known now."""
+        """The gateway to the run's engine, with its key. Raises KeyNeeded if that key is not known now."""
         name = self.key_name(run)
         if run.engine == "demo":
             return self._gateway(name, "the demo engine needs no key", demo=True)
@@ -93,7 +98,7 @@ class Engines:
     def _gateway(self, name: str, key: str, *, demo: bool = False) -> FalGateway:
         if name not in self._gateways:
             from services.engines.fal.gateway import (
-                FalGateway,  # fal_client is needed with the first picture, not to start
+                FalGateway,  # imported here, since fal_client is not needed to start
             )
 
             self._gateways[name] = FalGateway(
@@ -113,7 +118,7 @@ class Engines:
         return httpx.ASGITransport(build_app(self._demo_queue))
 
     def forget_demo_request(self, request_id: str) -> None:
-        """Delete what the demo engine keeps of a request on the disk."""
+        """Delete the demo engine's file of a request."""
         (self._folder / "demo" / f"{request_id}.json").unlink(missing_ok=True)
 
     async def aclose(self) -> None:

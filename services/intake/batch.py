@@ -1,4 +1,4 @@
-"""What one press of Generate asks for: its prompts, each with its seeds."""
+"""The requests of one press of Generate: its prompts, each with its seeds."""
 
 from __future__ import annotations
 
@@ -8,20 +8,25 @@ from services.request import SEED_MAX, GenerationRequest, random_seed
 
 IMAGES_MIN, IMAGES_MAX = 1, 8
 PICTURES_MAX = 50
-"""That one press may ask for where wildcards stand for several prompts."""
+"""At most this many pictures in one batch if wildcards stand for several prompts."""
 COUNTED = 10_000
-"""More combinations than this are no longer counted."""
+"""Combinations are counted only up to this number."""
 
 
 def combinations(prompt: str) -> int:
-    """How many different prompts a text with wildcards stands for, up to COUNTED."""
+    """How many prompts a text with wildcards stands for, up to COUNTED. Equal prompts are counted once only up to
+    PICTURES_MAX combinations.
+    """
     found = wildcards.read(prompt)
     return len(found.prompts()) if found.count <= PICTURES_MAX else min(found.count, COUNTED)
 
 
 def requests_of(request: GenerationRequest, count: int, *, expand: bool = False) -> list[GenerationRequest]:
-    """`count` pictures of a request: seed, seed + 1, … or a random seed each. `expand`: wildcards in its prompt stand
-    for several, and each of these gets the same seeds, so that they can be compared. Raises InvalidRequest."""
+    """`count` requests with the seeds seed, seed + 1, …, or with random seeds if it is unset.
+
+    With `expand`, the prompt's wildcards are expanded, and each prompt gets the same seeds, so that the pictures can be
+    compared. Raises InvalidRequest.
+    """
     seeds = _seeds(request, count)
     return [asked.vary(seed=seed) for asked in (_expanded(request, count) if expand else [request]) for seed in seeds]
 

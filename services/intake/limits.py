@@ -1,4 +1,4 @@
-"""What the owner of a public page allows besides money: how much at once, and which safety settings."""
+"""The owner's limits on a public page apart from the budgets: pictures at once, and locked safety settings."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ class Limits:
         self._a_minute = settings.pictures_per_minute
         self._queue = settings.queue_limit
         self.locked = LOCKED_FIELDS if settings.playground_lock_safety else ()
-        """Fields that only their defaults are allowed for."""
+        """Fields whose only allowed value is the default."""
 
     @property
     def counts(self) -> bool:
-        """Whether there is a limit to how many."""
+        """Whether the number of pictures is limited."""
         return self._a_minute is not None or self._queue is not None
 
     def check_settings(self, requests: Iterable[GenerationRequest]) -> None:
-        """Raises InvalidRequest that names each locked field with another value than its default."""
+        """Raises InvalidRequest that names each locked field that is not at its default."""
         asked = list(requests)
         issues = [
             FieldIssue(field=name, message=f"{PARAMETERS[name].label} is locked at {_told(name)} by this page's owner.")
@@ -40,7 +40,7 @@ class Limits:
             raise InvalidRequest(tuple(issues))
 
     def check_pace(self, visitor: str | None, count: int) -> None:
-        """Raises TooMuch where `count` more pictures at the owner's cost are too many just now. Blocks for a ms."""
+        """Raises TooMuch if `count` more pictures that the owner pays for exceed a limit now. Blocks for a ms."""
         if self._queue is not None:
             waiting = self._history.owners_waiting()
             if waiting + count > self._queue:

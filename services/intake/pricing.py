@@ -1,4 +1,4 @@
-"""What a picture is likely to cost. fal bills each megapixel begun; 1 MP = 2**20 pixels (fal's pricing page)."""
+"""Estimated prices. fal bills each megapixel begun; 1 MP = 2**20 pixels (fal's pricing page)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from services.request import MEGAPIXEL, SIDE_MIN, SIDE_STEP, GenerationRequest
 
 WORTH_A_HINT = 0.85
-"""A cheaper size is offered only when it keeps at least this share of the pixels."""
+"""A cheaper size is offered only if it keeps at least this share of the pixels."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Prices:
     per_megapixel_usd: float
 
     def units(self, width: int, height: int) -> int:
-        """Megapixels billed for a picture of `width` × `height` pixels: each one begun counts."""
+        """Megapixels billed for a picture of `width` × `height` pixels, rounded up."""
         return -(-width * height // MEGAPIXEL)
 
     def estimate(self, request: GenerationRequest, count: int = 1) -> float:
@@ -37,7 +37,7 @@ class Prices:
         return round(units * self.per_megapixel_usd, 6)
 
     def cheaper(self, width: int, height: int) -> Cheaper | None:
-        """A slightly smaller size of nearly the same shape that costs one unit less; None where none is near."""
+        """A slightly smaller size of nearly the same shape that costs one megapixel less; None if there is none."""
         units = self.units(width, height)
         target = (units - 1) * MEGAPIXEL
         if units < 2 or self.per_megapixel_usd == 0 or target < WORTH_A_HINT * width * height:
@@ -58,5 +58,5 @@ class Prices:
 
 
 def dollars(usd: float) -> str:
-    """`≈ $0.20`; smaller sums keep the digits they need."""
+    """`≈ $0.20`; sums below $0.01 with up to four decimals."""
     return f"≈ ${usd:.2f}" if usd >= 0.01 or usd == 0 else f"≈ ${usd:.4f}".rstrip("0")

@@ -1,7 +1,7 @@
 r"""Wildcards in a prompt: `{red|blue} fox` stands for two prompts, `red fox` and `blue fox`.
 
-A choice is a pair of braces with at least one bar inside; choices may stand within choices. Braces without a bar are
-text, as are lone braces and bars, so that a prompt written as JSON stays as it is. `\{`, `\|` and `\}` are the plain
+A choice is a pair of braces with at least one bar inside; choices can be nested. Braces without a bar are text, as are
+unpaired braces and bars, so that a prompt written as JSON stays unchanged. `\{`, `\|` and `\}` are the literal
 characters.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from math import prod
 
 ESCAPED = re.compile(r"\\([{|}])|([{|}])|([^\\{|}]+|\\)")
-"""One piece of a prompt: an escaped character, one that means something, or text."""
+"""One piece of a prompt: an escaped character, a brace or bar, or text."""
 
 
 @dataclass(frozen=True)
@@ -27,22 +27,24 @@ _Words = tuple["str | _Choice", ...]
 
 @dataclass(frozen=True)
 class Wildcards:
-    """A prompt that was read."""
+    """A parsed prompt."""
 
     words: _Words
     count: int
-    """Combinations of all choices: 1 where there is none. Two of them may be the same text."""
+    """Number of combinations of all choices; 1 without choices. Several combinations may give the same text."""
 
     def prompts(self) -> list[str]:
-        """Every combination, the last choice changing first; each text once. Only for a `count` worth writing out."""
+        """The text of every combination, the last choice varying fastest, without duplicates. Check `count` first: all
+        combinations are built in memory.
+        """
         return list(dict.fromkeys(_texts(self.words)))
 
 
 def read(prompt: str) -> Wildcards:
-    """What a prompt stands for. Every text can be read, in a time that grows with its length."""
+    """Parse a prompt. Every text is valid; takes linear time."""
     pieces = ESCAPED.findall(prompt)
     meant = _meant([mark for _, mark, _ in pieces])
-    open_choices: list[list[list[str | _Choice]]] = [[[]]]  # options of each choice that is open, outermost first
+    open_choices: list[list[list[str | _Choice]]] = [[[]]]  # the options of each open choice, outermost first
     for index, (escaped, mark, text) in enumerate(pieces):
         if index not in meant:
             open_choices[-1][-1].append(escaped or mark or text)
@@ -58,9 +60,9 @@ def read(prompt: str) -> Wildcards:
 
 
 def _meant(marks: list[str]) -> set[int]:
-    """Which braces and bars make choices, by their place: those of a pair of braces with a bar inside."""
+    """The indexes of the braces and bars that form choices: pairs of braces with a bar inside."""
     meant: set[int] = set()
-    open_braces: list[list[int]] = []  # the places of each brace that is open and of its bars, outermost first
+    open_braces: list[list[int]] = []  # for each open brace, outermost first: its index and those of its bars
     for place, mark in enumerate(marks):
         if mark == "{":
             open_braces.append([place])
@@ -74,7 +76,7 @@ def _meant(marks: list[str]) -> set[int]:
 
 
 def literal(prompt: str) -> str:
-    """A text that stands for this prompt and no other: the prompt itself wherever that is so."""
+    """A text that `read` expands to exactly this prompt: the prompt itself if possible, else with escapes."""
     found = read(prompt)
     if found.count == 1 and found.prompts() == [prompt]:
         return prompt
@@ -87,7 +89,7 @@ def _choice(options: list[list[str | _Choice]]) -> _Choice:
 
 
 def _trimmed(option: list[str | _Choice]) -> _Words:
-    """Without the spaces around an option: `{ red | blue }` is `{red|blue}`."""
+    """The option without surrounding white space: `{ red | blue }` equals `{red|blue}`."""
     words = list(option)
     if words and isinstance(words[0], str):
         words[0] = words[0].lstrip()

@@ -1,1 +1,1 @@
-"""What is kept: the history of runs in SQLite, and the pictures as files."""
+"""Storage: the history of runs in SQLite, and the pictures as files."""

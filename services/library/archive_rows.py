@@ -1,4 +1,4 @@
-"""What exports read and restores write: rows in, rows out. What a line holds is not known here."""
+"""The database rows that exports read and imports write. This module does not know the format of an export's lines."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ProjectRow:
     id: str
     name: str
     created_at: str
-    """This and each moment below is written as `rows.stamp` does."""
+    """As `rows.stamp` writes it; so are all moments below."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class BallotRow:
 
 @dataclass(frozen=True)
 class WholeGrid:
-    """A grid's row, with what hangs on it."""
+    """A grid's row with its cells and ballots."""
 
     id: str
     plan: str
@@ -58,14 +58,14 @@ class WholeGrid:
 
 @dataclass(frozen=True)
 class KnownRun:
-    """What a restore asks of a run that the history has."""
+    """What an import needs to know about a run that is in the history already."""
 
     id: str
     visitor: str | None
     deleted: bool
     media_name: str | None
     bytes: int | None
-    """Of its original."""
+    """Size of its original."""
 
 
 class ExportRows:
@@ -75,12 +75,12 @@ class ExportRows:
         self._history = history
 
     def count(self, scope: Scope, chosen: Chosen | None) -> int:
-        """How many runs are chosen and not deleted. `chosen` None: everything that the scope sees."""
+        """How many chosen runs are not deleted. `chosen` None: all runs of the scope."""
         (count,) = self._history.values(select(func.count()).select_from(runs).where(_not_deleted(scope, chosen)))
         return int(count)
 
     def runs(self, scope: Scope, chosen: Chosen | None) -> Iterator[list[Run]]:
-        """The same runs as they are now, in the order in which they were asked for, some hundred at a time."""
+        """The runs that `count` counts, as they are now, in the order of seq, in lists of up to BATCH."""
         for seqs in _batches(
             self._history.values(select(runs.c.seq).where(_not_deleted(scope, chosen)).order_by(runs.c.seq))
         ):
@@ -92,7 +92,7 @@ class ExportRows:
         return [ProjectRow(**row) for row in self._history.records(query.where(scope.clause(projects.c.visitor)))]
 
     def grids(self, scope: Scope, ids: Iterable[str]) -> Iterator[WholeGrid]:
-        """Those of the ids that the scope sees, the oldest first."""
+        """The grids with these ids that are in the scope, oldest first."""
         mine = and_(scope.clause(grids.c.visitor), grids.c.id.in_(one_of(ids)))
         for grid in self._history.records(select(grids).where(mine).order_by(grids.c.seq)):
             cells = select(grid_cells.c.key, grid_cells.c.run_id).where(grid_cells.c.grid_id == grid["id"])
@@ -110,38 +110,38 @@ class ExportRows:
 
 
 class ImportRows:
-    """Reads for a restore, and the one transaction that writes it. Methods block."""
+    """Reads for an import, and the single transaction that writes it. Methods block."""
 
     def __init__(self, history: History) -> None:
         self._history = history
 
     def known(self, ids: Iterable[str]) -> dict[str, KnownRun]:
-        """Id → run, for those of the ids that any visitor's run has."""
+        """Id → run, for those of the ids that exist in the history, whoever's they are."""
         size = json_value(runs.c.picture, "bytes")
         columns = select(runs.c.id, runs.c.visitor, runs.c.deleted_at.is_not(None), runs.c.media_name, size)
         queries = (columns.where(runs.c.id.in_(one_of(batch))) for batch in _batches(ids))
         return {row[0]: KnownRun(*row) for query in queries for row in self._history.table(query)}
 
     def media_names(self, names: Iterable[str]) -> set[str]:
-        """Those of the names that runs' originals have."""
+        """Those of the names that a run's original has already."""
         column = runs.c.media_name
         queries = (select(column).where(column.in_(one_of(batch))) for batch in _batches(names))
         return {name for query in queries for name in self._history.values(query)}
 
     def has_media(self, stem: str) -> bool:
-        """Whether a run's original has this name, with any ending."""
-        rule = (runs.c.media_name > f"{stem}.") & (runs.c.media_name < f"{stem}/")  # "/" follows "."
+        """Whether a run's original has this stem, with any file ending."""
+        rule = (runs.c.media_name > f"{stem}.") & (runs.c.media_name < f"{stem}/")  # prefix range: "/" follows "."
         return bool(self._history.values(select(runs.c.seq).where(rule).limit(1)))
 
     @contextmanager
     def writing(self) -> Iterator[ImportWriting]:
-        """All that is written in the block is committed at its end; nothing of it where the block raises."""
+        """A transaction: committed at the end of the block, rolled back if the block raises."""
         with self._history.writing() as connection:
             yield ImportWriting(connection)
 
 
 class ImportWriting:
-    """A restore's transaction: what it reads includes what it wrote."""
+    """An import's transaction: its reads see its own writes."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -149,8 +149,9 @@ class ImportWriting:
     # -- runs --------------------------------------------------------------------------------------------------------
 
     def first_seq(self, scope: Scope, newest: datetime | None, count: int) -> int:
-        """Where to put `count` runs: below everything where all that the scope sees is younger than `newest`, else
-        above everything that ever was."""
+        """The first seq for `count` imported runs: below all seqs in use if none of the scope's runs that are not
+        deleted is older than `newest`, else above every seq ever used.
+        """
         here = scope.clause() & runs.c.deleted_at.is_(None)
         oldest = self._connection.execute(select(func.min(runs.c.created_at)).where(here)).scalar()
         lowest = self._connection.execute(select(func.min(runs.c.seq))).scalar()
@@ -162,24 +163,24 @@ class ImportWriting:
         put_back(self._connection, restored, first_seq)
 
     def show(self, ids: Iterable[str]) -> None:
-        """Runs that were deleted are so no longer."""
+        """Undelete runs."""
         for batch in _batches(ids):
             change_all(self._connection, runs.c.id.in_(one_of(batch)), deleted_at=None)
 
     def place(self, run_id: str, picture: Picture | None) -> None:
-        """A run's original is here again."""
+        """Record that a run's original is stored here again, as `picture`."""
         change_all(self._connection, runs.c.id == run_id, original_removed_at=None, picture=picture)
 
     # -- projects ----------------------------------------------------------------------------------------------------
 
     def projects(self, scope: Scope) -> list[ProjectRow]:
-        """All that the scope sees, the oldest first."""
+        """The projects of the scope, oldest first."""
         query = select(projects.c.id, projects.c.name, projects.c.created_at)
         mine = query.where(scope.clause(projects.c.visitor)).order_by(projects.c.seq)
         return [ProjectRow(**row) for row in self._connection.execute(mine).mappings()]
 
     def project_visitors(self, ids: Iterable[str]) -> dict[str, str | None]:
-        """Id → whose it is, for those of the ids that are here."""
+        """Id → visitor it belongs to, for those of the ids that exist here."""
         return self._visitors(projects, ids)
 
     def add_project(self, visitor: str | None, project: ProjectRow) -> None:
@@ -189,11 +190,11 @@ class ImportWriting:
     # -- grids -------------------------------------------------------------------------------------------------------
 
     def grid_visitors(self, ids: Iterable[str]) -> dict[str, str | None]:
-        """Id → whose it is, for those of the ids that are here."""
+        """Id → visitor it belongs to, for those of the ids that exist here."""
         return self._visitors(grids, ids)
 
     def add_grid(self, visitor: str | None, grid: WholeGrid) -> None:
-        """What is not yet here of a grid: its row, cells that are not filled, ballots whose id no ballot has."""
+        """Write what is missing here of a grid: its row, the cells without a run, and ballots with a new id."""
         if not self._connection.execute(select(grids.c.seq).where(grids.c.id == grid.id)).first():
             columns = ("id", "plan", "created_at", "paused", "repeat", "project_id")
             self._connection.execute(
@@ -220,7 +221,7 @@ class ImportWriting:
             self._connection.execute(insert(ballots), new)
 
     def ballot_grids(self, ids: Iterable[str]) -> dict[str, str]:
-        """Id → the grid that it judges, for those of the ids that are here."""
+        """Ballot id → id of the grid that it judges, for those of the ids that exist here."""
         query = select(ballots.c.id, ballots.c.grid_id).where(ballots.c.id.in_(one_of(ids)))
         return {row.id: row.grid_id for row in self._connection.execute(query)}
 

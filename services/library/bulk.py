@@ -1,4 +1,4 @@
-"""What is done to many runs at once: those that are named, or all that a search finds."""
+"""Actions on many runs at once: those named by id, or all that a search finds."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ class Named:
 
 @dataclass(frozen=True)
 class Matching:
-    """All that a search finds up to the run of seq `newest`, but for some: what came later was not seen."""
+    """All runs that a search finds, except those in `but_for` and those with a seq above `newest`, which the user had
+    not seen when choosing.
+    """
 
     query: Query
     newest: int
@@ -51,10 +53,10 @@ def _is_one_of(ids: Iterable[str]) -> ColumnElement[bool]:
 
 
 class Bulk:
-    """Each action returns the ids of the runs that it changed: what undoes it is told the same ids."""
+    """Each action returns the ids of the runs that it changed, so that the caller can undo it for exactly these."""
 
     def __init__(self, history: History, changes: Changes, cancel: Callable[[str | None, str], Awaitable[Run]]) -> None:
-        """`cancel(visitor, run_id)` stops a run that is under way."""
+        """`cancel(visitor, run_id)` cancels an unfinished run."""
         self._history, self._changes, self._cancel = history, changes, cancel
 
     async def favourite(self, visitor: str | None, scope: Scope, chosen: Chosen, on: bool) -> list[str]:
@@ -62,13 +64,13 @@ class Bulk:
         return await self._change(visitor, rule, favourite=on)
 
     async def delete(self, visitor: str | None, scope: Scope, chosen: Chosen) -> list[str]:
-        """Hide them; `undelete` brings them back while they are kept. Running ones are cancelled first."""
+        """Hide runs; `undelete` shows them again until they are purged. Unfinished runs are cancelled first."""
         rule = and_(chosen.rule(scope), runs.c.deleted_at.is_(None))
         live = select(runs.c.id).where(rule, runs.c.state.in_(LIVE))
         for run_id in await asyncio.to_thread(self._history.values, live):
             try:
                 await self._cancel(visitor, run_id)
-            except NotFound:  # gone meanwhile
+            except NotFound:  # purged since the query
                 continue
         return await self._change(visitor, rule, deleted_at=now())
 
@@ -78,7 +80,9 @@ class Bulk:
     async def move(
         self, visitor: str | None, scope: Scope, chosen: Chosen, project_id: str | None
     ) -> dict[str | None, list[str]]:
-        """Put them into a project of this scope, None for the Inbox. Returns the ids by the project they were in."""
+        """Move runs to a project of this scope, None for the Inbox. Returns previous project id → ids of the runs that
+        were in it.
+        """
         rule = and_(chosen.rule(scope), runs.c.deleted_at.is_(None), runs.c.project_id.is_distinct_from(project_id))
         before = await self._grouped(runs.c.project_id, rule)
         for ids in before.values():
@@ -87,7 +91,7 @@ class Bulk:
         return before
 
     def _move_grids(self, ids: list[str], project_id: str | None) -> None:
-        """A grid goes with its runs, once all of them are in the project."""
+        """Move the grids of these runs to the project, if all runs of the grid that are not deleted are in it now."""
         moved = select(runs.c.grid_id).where(_is_one_of(ids))
         left = select(runs.c.seq).where(
             runs.c.grid_id == grids.c.id, runs.c.deleted_at.is_(None), runs.c.project_id.is_distinct_from(project_id)
@@ -99,9 +103,9 @@ class Bulk:
     async def tag(
         self, visitor: str | None, scope: Scope, chosen: Chosen, change: Callable[[tuple[str, ...]], tuple[str, ...]]
     ) -> dict[tuple[str, ...], list[str]]:
-        """Give each the tags that `change` makes of its own. Returns the ids of those that changed, by their old tags.
+        """Replace each run's tags by `change(tags)`. Returns old tags → ids of the runs whose tags changed.
 
-        Raises what `change` raises; then nothing has changed.
+        Raises what `change` raises; in that case nothing has been changed.
         """
         rule = and_(chosen.rule(scope), runs.c.deleted_at.is_(None))
         before = {tuple(json.loads(tags)): ids for tags, ids in (await self._grouped(runs.c.tags, rule)).items()}
@@ -112,7 +116,7 @@ class Bulk:
         return changed
 
     async def _grouped(self, column: ColumnElement[Any], rule: ColumnElement[bool]) -> dict[Any, list[str]]:
-        """The ids of a rule's runs by the value of a column."""
+        """Value of `column` → ids of the runs that `rule` selects."""
         found: dict[Any, list[str]] = {}
         for value, run_id in await asyncio.to_thread(self._history.table, select(column, runs.c.id).where(rule)):
             found.setdefault(value, []).append(run_id)

@@ -1,4 +1,4 @@
-"""A damaged history is set aside before it is opened, so that a new one can be begun."""
+"""Rename a damaged history file before it is opened, so that the server can start with a new one."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from services.library.dialect import damage_in
 log = logging.getLogger(__name__)
 
 CHECKED_BYTES = 64 * 2**20
-"""A history up to this size is checked whole at each start (a few ms for 10 MB); a larger one only after a server that
-did not close it."""
+"""A history below this size is checked completely at each start (a few ms for 10 MB); a larger one only if the last
+server did not close it, which its `-wal` file shows."""
 
 
 def set_aside_if_damaged(file: Path) -> Path | None:
-    """Where a damaged history lies now; None where `file` is sound, is not there, or cannot be read just now.
+    """Rename `file` if it is damaged, and return its new path; None if it is sound, missing, or cannot be read now.
 
-    Raises StartupError where it is damaged and cannot be renamed.
+    Raises StartupError if it is damaged and cannot be renamed.
     """
     damage = _damage(file) if file.is_file() else None
     if damage is None:
@@ -41,6 +41,6 @@ def set_aside_if_damaged(file: Path) -> Path | None:
 
 
 def _damage(file: Path) -> str | None:
-    """What is wrong with the file; None where nothing is, or where another program holds it."""
+    """SQLite's error text for the file; None if it is sound or cannot be opened now."""
     left_open = file.with_name(f"{file.name}-wal").exists()
     return damage_in(file, thorough=left_open or file.stat().st_size < CHECKED_BYTES)

@@ -1,4 +1,4 @@
-"""Open the history's file, its schema brought up to date; read and write it with our own errors."""
+"""Open the history's database and upgrade its schema; read and write it, raising the project's own errors."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ log = logging.getLogger(__name__)
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 NEWEST_SCHEMA = "0004"
-"""The newest file in migrations/versions; a test compares them. Known here so that a start need not import Alembic."""
+"""Number of the newest file in migrations/versions; a test compares them. Repeated here so that a start with a current
+schema need not import Alembic."""
 
 OLDER_SCHEMAS = ("0001", "0002", "0003")
-"""Schemas from which this program can go on."""
+"""Schemas that this program can upgrade."""
 
 
 def open_database(folder: Path) -> Engine:
-    """The engine on `folder`/history.sqlite3, with the newest schema. Raises StartupError that says what to do."""
+    """Open `folder`/history.sqlite3 and upgrade its schema. Raises StartupError that says what to do."""
     file = folder / "history.sqlite3"
     prepare(folder)
     engine = engine_on(file)
@@ -42,23 +43,24 @@ def open_database(folder: Path) -> Engine:
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """A connection for single reads, each of which sees what was committed when it began. Raises CannotWrite."""
+    """A connection for single reads: each statement sees what was committed when it began. Raises CannotWrite."""
     with our_errors(), engine.connect() as connection:
         yield for_single_reads(connection)
 
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """A transaction, committed at the block's end and undone where it raises. Raises CannotWrite."""
+    """A transaction: committed at the end of the block, rolled back if the block raises. Raises CannotWrite."""
     with our_errors(), engine.begin() as connection:
         yield connection
 
 
 @contextmanager
 def our_errors() -> Iterator[None]:
-    """What may pass (a lock, a full disk) is raised as our own errors, so that callers need not know the database.
+    """Turn the database's operational errors (a lock, a full disk) into StorageBusy or CannotWrite, so that callers
+    need not know the database.
 
-    Other errors of the database are mistakes of this program, and stay as they are.
+    Other database errors are bugs of this program and are passed on unchanged.
     """
     try:
         yield
@@ -68,9 +70,9 @@ def our_errors() -> Iterator[None]:
 
 
 def upgrade(connection: Connection) -> None:
-    """Bring the schema up to date; does nothing, and imports nothing, where it is. Raises StartupError.
+    """Upgrade the schema. Does nothing, and does not import Alembic, if it is current. Raises StartupError.
 
-    An older history is copied first, to `history.sqlite3.before-` and the newest schema's name.
+    An older history is copied first to `history.sqlite3.before-<NEWEST_SCHEMA>`.
     """
     found = schema_of(connection)
     if found == NEWEST_SCHEMA:
@@ -87,7 +89,7 @@ def upgrade(connection: Connection) -> None:
     config.attributes["connection"] = connection
     try:
         command.upgrade(config, "head")
-    except CommandError as error:  # Alembic knows no schema of that name
+    except CommandError as error:  # no migration has the number of this schema: a newer program wrote it
         raise StartupError(
             f"The history {connection.engine.url.database} was written by a newer version of this program. Start that "
             "version, or set PLAYGROUND_DATA_DIR to another folder."
@@ -96,7 +98,7 @@ def upgrade(connection: Connection) -> None:
 
 
 def back_up(connection: Connection, copy: Path) -> None:
-    """Copy the whole database, what stands in its write-ahead log too. Raises StartupError."""
+    """Copy the whole database, including its write-ahead log, to `copy`. Raises StartupError."""
     part = copy.with_name(f"{copy.name}.part")
     part.unlink(missing_ok=True)
     try:
@@ -111,7 +113,7 @@ def back_up(connection: Connection, copy: Path) -> None:
 
 
 def schema_of(connection: Connection) -> str | None:
-    """The schema's name in the file; None in a new one."""
+    """The schema's number in the file; None if the file is new."""
     begun = has_table(connection, "alembic_version")
     found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar() if begun else None
     connection.rollback()

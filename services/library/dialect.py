@@ -1,6 +1,6 @@
-"""SQLite's own words: whatever another database would say differently stands here, and in the migrations.
+"""Everything that is specific to SQLite, apart from the migrations. To use another database, replace both.
 
-Expressions come first, then full-text search (FTS5), then the tables' options, then the file and its connections.
+In this order: expressions, full-text search (FTS5), table options, the file and its connections.
 """
 
 from __future__ import annotations
@@ -35,65 +35,65 @@ from sqlalchemy.dialects.sqlite import Insert, insert
 from sqlalchemy.types import NullType
 
 FileError = sqlite3.Error
-"""What `copy_into` raises where the copy cannot be written."""
+"""Raised by `copy_into` if the copy cannot be written."""
 
 # -- expressions -------------------------------------------------------------------------------------------------------
 
 
 def one_of(values: Iterable[Any]) -> Select[Any]:
-    """For `column.in_`: one parameter however many values there are, for SQLite bounds the number of parameters."""
+    """For `column.in_`: passes all values in one bound parameter, since SQLite limits the number of parameters."""
     return select(rows_of(values).c.value)
 
 
 def rows_of(values: Iterable[Any]) -> TableValuedAlias:
-    """Values as the rows of a table, in its column `value`."""
+    """A table with one row for each value, in the column `value`."""
     return func.json_each(json.dumps(list(values))).table_valued("value")
 
 
 def items_of(column: ColumnElement[Any], name: str) -> TableValuedAlias:
-    """The items of a column's JSON list as the rows of a table called `name`, in its column `value`."""
+    """A table called `name` with one row for each item of the column's JSON list, in the column `value`."""
     return func.json_each(column).table_valued("value", name=name)
 
 
 def json_value(column: ColumnElement[Any], key: str) -> ColumnElement[Any]:
-    """One value of a column's JSON object."""
+    """The value of one key of the column's JSON object."""
     return func.json_extract(column, f"$.{key}")
 
 
 def caseless(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Compare it with `str.casefold()`: SQLite's own lower() knows ASCII only."""
+    """The column case-folded, for comparison with `str.casefold()`. SQLite's own lower() handles ASCII only."""
     return func.casefold(column)
 
 
 def contains(column: ColumnElement[Any], words: str) -> ColumnElement[bool]:
-    """Whether the words, or signs, stand anywhere in a text. None is special, and case counts."""
+    """Whether the column's text contains `words` anywhere. Case-sensitive; no character is a wildcard."""
     return func.instr(column, words) > 0
 
 
 def seconds_between(start: ColumnElement[Any], end: ColumnElement[Any]) -> ColumnElement[float]:
-    """Of two moments as `rows.stamp` writes them."""
+    """Seconds between two moments that `rows.stamp` wrote."""
     return (func.julianday(end) - func.julianday(start)) * 86400
 
 
 def hidden(table: FromClause, name: str) -> ColumnElement[Any]:
-    """A column that the query planner must not choose an index by. "+" changes nothing but that."""
+    """A column that the query planner must not use to choose an index. SQLite's unary "+" has no other effect."""
     return literal_column(f"+{table.name}.{name}")  # type: ignore[attr-defined]
 
 
 def constant(value: str) -> ColumnElement[str]:
-    """A text that stands in the SQL itself: a partial index is used only where its condition does, not a parameter."""
+    """A text as a literal in the SQL: SQLite uses a partial index only for its literal condition, not a parameter."""
     escaped = value.replace("'", "''")
     return literal_column(f"'{escaped}'")
 
 
 def insert_or_update(table: Table, keys: Sequence[str], column: str) -> Insert:
-    """Insert rows; where one with these keys is there already, change its `column` instead."""
+    """An insert that updates `column` instead if a row with the same `keys` exists."""
     new = insert(table)
     return new.on_conflict_do_update(index_elements=keys, set_={column: new.excluded[column]})
 
 
 def highest_seq(connection: Connection, table: Table) -> int:
-    """The highest seq that any row of the table ever had; 0 where it never had a row."""
+    """The highest seq that any row of the table ever had; 0 if it never had a row."""
     query = text("SELECT seq FROM sqlite_sequence WHERE name = :name")
     return connection.execute(query, {"name": table.name}).scalar() or 0
 
@@ -103,14 +103,15 @@ def highest_seq(connection: Connection, table: Table) -> int:
 UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
 )
-"""Scripts that put no spaces between words: Thai, Lao, Burmese, Khmer, Chinese and Japanese. FTS5 takes a whole
-sentence of theirs for one word."""
+"""Scripts without spaces between words: Thai, Lao, Burmese, Khmer, Chinese and Japanese. FTS5 indexes a whole sentence
+in them as one word."""
 
 
 def full_text_index(metadata: MetaData, name: str, column: str) -> Table:
-    """An index of the texts in one column; its rowid is the indexed row's seq.
+    """A full-text index of one column; its rowid is the indexed row's seq.
 
-    Only a migration can make it. FTS5 keeps it in other tables; they are named so that the schema can be compared.
+    Only a migration can create it. FTS5 stores it in shadow tables; they are declared here so that a comparison of the
+    schema with the database finds no difference.
     """
     kept_in: dict[str, tuple[Column[Any], ...]] = {
         "data": (Column("id", Integer, primary_key=True, nullable=True), Column("block", LargeBinary)),
@@ -128,33 +129,33 @@ def full_text_index(metadata: MetaData, name: str, column: str) -> Table:
 
 
 def matches(index: Table, phrases: Iterable[str]) -> Select[Any]:
-    """The seqs of what holds all of these, as `phrase` writes them."""
+    """The seqs of the rows that contain all of the phrases, each written by `phrase`."""
     (indexed,) = index.c
     return select(literal_column("rowid")).select_from(index).where(indexed.match(" ".join(phrases)))
 
 
 def phrase(words: str, *, prefix: bool) -> str:
-    """Words that follow each other; with `prefix`, the last may be the beginning of one.
+    """An FTS5 phrase: consecutive words; with `prefix`, the last one may be only the beginning of a word.
 
-    A string in quotes has no operators, and a quote inside is doubled.
+    FTS5 reads no operators inside quotes, and a quote inside is escaped by doubling it.
     """
     escaped = words.replace('"', '""')
     return f'"{escaped}"{" *" if prefix else ""}'
 
 
 def is_indexed(words: str) -> bool:
-    """Whether a full-text index knows these words: letters or digits, in a script with spaces."""
+    """Whether the full-text index can find these words: with letters or digits, and no script of UNSPACED."""
     return not UNSPACED.search(words) and any(char.isalnum() for char in words)
 
 
 # -- tables ------------------------------------------------------------------------------------------------------------
 
 NEVER_REUSED: Mapping[str, Any] = {"sqlite_autoincrement": True}
-"""For a Table: the seq of a row that is gone is not given to another."""
+"""Options for a Table: the seq of a deleted row is never reused."""
 
 
 def only_where(condition: str) -> dict[str, Any]:
-    """For an Index: it holds the rows of this condition only."""
+    """Options for an Index: a partial index of the rows that fulfil the condition."""
     return {"sqlite_where": text(condition)}
 
 
@@ -174,7 +175,9 @@ def engine_on(file: Path) -> Engine:
 
 
 def for_single_reads(connection: Connection) -> Connection:
-    """Without BEGIN, SQLite ends a read's transaction with its last row: two statements less for each read."""
+    """The connection without explicit BEGIN: SQLite then ends a read's transaction with its last row, which saves two
+    statements for each read.
+    """
     return connection.execution_options(playground_reading=True)
 
 
@@ -184,24 +187,24 @@ def _begin(connection: Connection) -> None:
 
 
 def _prepare(connection: sqlite3.Connection, _record: object) -> None:
-    """Settings that SQLite keeps for each connection.
+    """Set what SQLite keeps for each connection.
 
-    synchronous=FULL: a commit is on the disk before the request it speaks of is sent, so that not even a power cut
-    makes us forget a picture that is being paid for. secure_delete=ON: what is deleted is overwritten in the file.
+    synchronous=FULL: a run's commit is on the disk before its request is sent, so that even after a power cut a picture
+    that is being paid for is known. secure_delete=ON: deleted data are overwritten in the file.
     """
-    connection.isolation_level = None  # SQLAlchemy's recipe: we say BEGIN ourselves
+    connection.isolation_level = None  # SQLAlchemy's recipe: `_begin` sends BEGIN itself
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}")
     connection.create_function("casefold", 1, str.casefold, deterministic=True)
 
 
 def is_locked(reason: str) -> bool:
-    """Whether an error's text says that another program, or another connection, holds the file."""
+    """Whether an error's text says that another program or connection has locked the file."""
     return "locked" in reason
 
 
 def copy_into(connection: Connection, file: Path) -> None:
-    """Copy the whole database, what stands in its write-ahead log too. Raises FileError."""
+    """Copy the whole database, including its write-ahead log. Raises FileError."""
     target = sqlite3.connect(file)
     try:
         connection.connection.driver_connection.backup(target)  # type: ignore[union-attr]
@@ -210,15 +213,15 @@ def copy_into(connection: Connection, file: Path) -> None:
 
 
 def damage_in(file: Path, *, thorough: bool) -> str | None:
-    """What is wrong with the file in SQLite's words; None where nothing is, or where another program holds it.
+    """SQLite's error text for the file; None if it is sound, locked by another program, or cannot be opened.
 
-    Only a thorough look reads all of it.
+    Only a `thorough` check reads the whole file.
     """
     connection = sqlite3.connect(file, timeout=1)
     try:
         found = connection.execute(f"PRAGMA {'quick_check(1)' if thorough else 'schema_version'}").fetchone()[0]
     except sqlite3.OperationalError:
-        return None  # locked, or no file that can be opened: opening it says so
+        return None  # locked, or cannot be opened: `open_database` reports it
     except sqlite3.DatabaseError as error:
         return str(error)
     finally:

@@ -1,4 +1,4 @@
-"""Letting go for good: what was deleted, what nobody owns, and all that is kept of one visitor."""
+"""Permanent removal: of deleted runs, of runs of callers without a token, and of everything kept of one visitor."""
 
 from __future__ import annotations
 
@@ -23,22 +23,25 @@ class Erase:
     def __init__(
         self, history: History, media: Media, engines: Engines, cancel: Callable[[str | None, str], Awaitable[Run]]
     ) -> None:
-        """`cancel(visitor, run_id)` stops a run that is under way."""
+        """`cancel(visitor, run_id)` cancels an unfinished run."""
         self._history, self._media, self._engines, self._cancel = history, media, engines, cancel
 
     def deleted(self, deleted_before: datetime, asked_before: datetime) -> None:
-        """What was deleted before then. What was paid for since `asked_before` stays to be counted, without files."""
+        """Remove runs that were deleted before `deleted_before`, with their files. Runs with a cost that were asked for
+        since `asked_before` are kept: the budgets still count them.
+        """
         self._drop_files(self._history.purge(deleted_before, asked_before))
 
     def anonymous(self, asked_before: datetime) -> None:
-        """What callers without a token asked for before then."""
+        """Remove runs that callers without a token asked for before `asked_before`, with their files."""
         self._drop_files(self._history.forget(runs.c.visitor.is_(None) & (runs.c.created_at < stamp(asked_before))))
 
     async def all_of(self, visitor: str, counted_since: datetime) -> int:
-        """All that is kept of a visitor. Returns how many runs that were.
+        """Remove everything kept of a visitor. Returns how many runs that were.
 
-        What was paid for since `counted_since` still counts against the budgets, and what cannot be stopped goes on:
-        of these only the sums and the state stay, without prompt, picture or ids, and the next tidying takes them.
+        Two kinds of runs stay for now: those with a cost since `counted_since`, which the budgets still count, and
+        those that cannot be cancelled. Their prompt is overwritten; ended ones also lose picture, ticket, failure and
+        note. All are dated as deleted a day before they were made, so that a later purge (`deleted`) removes them.
         """
         live = runs.c.state.not_in([state.value for state in FINAL_STATES])
         mine = runs.c.visitor == visitor

@@ -1,4 +1,4 @@
-"""The data folder: it can be written, and it is one server's alone."""
+"""The data folder: checks that it is writable, and locks it for one server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LOCK = "in-use.lock"
 
 
 def prepare(folder: Path) -> None:
-    """Make the folder where it is missing. Raises StartupError where nothing can be written there."""
+    """Create the folder if it is missing. Raises StartupError if nothing can be written there."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK):
@@ -29,10 +29,10 @@ def prepare(folder: Path) -> None:
 
 
 def claim(folder: Path) -> BaseFileLock:
-    """Take the folder for this process. Raises StartupError where another one has it.
+    """Lock the folder for this process. Raises StartupError if another process has locked it.
 
-    Two servers on one history would both follow, and both send, what is waiting there. The operating system lets go of
-    the lock when the process ends, however it ends.
+    Two servers on one history would both send and follow its unfinished runs. The operating system releases the lock
+    when the process ends, however it ends.
     """
     prepare(folder)
     lock = FileLock(folder / LOCK)

@@ -1,4 +1,4 @@
-"""Grids in the history: their plans, which run fills which cell, and what was judged of them."""
+"""Grids in the history: their plans, the run in each cell, and their ballots."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from services.run import FINAL_STATES, Run, RunState
 
 @dataclass(frozen=True)
 class GridRow:
-    """A grid as it is kept."""
+    """A grid as the history stores it."""
 
     id: str
     visitor: str | None
@@ -37,13 +37,13 @@ class GridRow:
 
 @dataclass(frozen=True)
 class GridSummary:
-    """What a list of grids needs of one."""
+    """A grid as a list of grids shows it."""
 
     id: str
     seq: int
     plan: str
     cells: int
-    """How many are filled."""
+    """Number of cells that have a run."""
     created_at: datetime
 
 
@@ -54,7 +54,7 @@ class GridStore:
         self._history = history
 
     def add(self, grid: GridRow, runs: Iterable[Run]) -> Future[list[Run]]:
-        """A new grid and its new runs, in one transaction. It belongs to the project that they belong to."""
+        """Write a new grid and its new runs in one transaction. The grid gets the project of the first run."""
         new = list(runs)
         project = next((run.project_id for run in new), None)
 
@@ -66,7 +66,7 @@ class GridStore:
         return self._history.add_soon(new, write)
 
     def extend(self, grid_id: str, plan: str, cells: Mapping[str, str], runs: Iterable[Run]) -> Future[list[Run]]:
-        """Another plan for a grid, the cells that it adds, and their new runs, in one transaction."""
+        """Replace a grid's plan, and write the cells that it adds and their new runs, in one transaction."""
 
         def write(connection: Connection) -> None:
             connection.execute(update(grids).where(grids.c.id == grid_id).values(plan=plan))
@@ -75,17 +75,17 @@ class GridStore:
         return self._history.add_soon(runs, write)
 
     def fill(self, grid_id: str, cells: Mapping[str, str], runs: Iterable[Run]) -> Future[list[Run]]:
-        """Other runs for some cells, written with them in one transaction."""
+        """Write new runs and put runs into cells, in one transaction. `cells`: cell key → run id."""
         return self._history.add_soon(runs, lambda connection: _fill(connection, grid_id, cells))
 
     def replace(self, run_id: str, runs: Iterable[Run]) -> Future[list[Run]]:
-        """One new run for every cell that the run `run_id` fills, written with it in one transaction."""
+        """Write one new run and put it into every cell that holds the run `run_id`, in one transaction."""
         [new] = runs
         rule = grid_cells.c.run_id == run_id
         return self._history.add_soon([new], lambda c: c.execute(update(grid_cells).where(rule).values(run_id=new.id)))
 
     def check(self, grid_id: str, repeat: tuple[str, str], runs: Iterable[Run]) -> Future[list[Run]]:
-        """The two runs of the repeat check, the new one of them written with it."""
+        """Set the ids of the two runs of the repeat check, and write the new one of them, in one transaction."""
         values = {"repeat": json.dumps(repeat)}
         return self._history.add_soon(
             runs, lambda connection: connection.execute(update(grids).where(grids.c.id == grid_id).values(values))
@@ -105,12 +105,12 @@ class GridStore:
         return _grid(row, {cell["key"]: cell["run_id"] for cell in self._history.records(cells)})
 
     def change_pending(self, grid_id: str, **fields: object) -> list[str]:
-        """Change all runs of a grid that were not sent yet, in one transaction. Returns their ids."""
+        """Change all pending runs of a grid in one transaction. Returns their ids."""
         rule = (runs.c.grid_id == grid_id) & (runs.c.state == RunState.PENDING.value)
         return self._history.change_all(rule, **fields)
 
     def under_way(self, grid_id: str) -> bool:
-        """Whether pictures of a grid are being made. None are while it is paused."""
+        """Whether a grid has unfinished runs; always False while it is paused."""
         live = select(runs.c.id).join(grids, grids.c.id == runs.c.grid_id).where(
             runs.c.grid_id == grid_id,
             runs.c.deleted_at.is_(None),
@@ -128,16 +128,16 @@ class GridStore:
             query = query.where(grids.c.seq < before)
         return [_summary(row) for row in self._history.records(query.order_by(grids.c.seq.desc()).limit(limit))]
 
-    # -- what was judged blind -------------------------------------------------------------------------------------
+    # -- ballots of blind picks ------------------------------------------------------------------------------------
 
     def keep_ballot(self, ballot_id: str, grid_id: str, ballot: str, moment: datetime) -> None:
-        """Write a new ballot, as JSON."""
+        """Write a new ballot; `ballot` is JSON."""
         row = {"id": ballot_id, "grid_id": grid_id, "ballot": ballot, "created_at": stamp(moment)}
         with self._history.writing() as connection:
             connection.execute(insert(ballots).values(row))
 
     def change_ballot(self, grid_id: str, ballot_id: str, change: Callable[[str], str]) -> str:
-        """Replace a ballot by what `change` makes of it, in one transaction, and return it. Raises NotFound."""
+        """Replace a ballot (JSON) by `change(ballot)` in one transaction, and return the new one. Raises NotFound."""
         rule = (ballots.c.id == ballot_id) & (ballots.c.grid_id == grid_id)
         with self._history.writing() as connection:
             before = connection.execute(select(ballots.c.ballot).where(rule)).scalar()
@@ -156,7 +156,7 @@ class GridStore:
         return str(found[0])
 
     def ballots_of(self, grid_id: str) -> list[tuple[str, str]]:
-        """(id, JSON) of a grid's ballots, the newest first."""
+        """(id, JSON) of a grid's ballots, newest first."""
         query = select(ballots.c.id, ballots.c.ballot).where(ballots.c.grid_id == grid_id)
         return [(row["id"], row["ballot"]) for row in self._history.records(query.order_by(ballots.c.seq.desc()))]
 

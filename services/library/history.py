@@ -1,6 +1,7 @@
-"""The history of runs. Every change is committed here before anyone hears of it.
+"""The history of runs. Every change is committed before its caller gets the result.
 
-All methods block for about a millisecond; async callers use `asyncio.to_thread`.
+All methods block for about a millisecond; async callers use `asyncio.to_thread`, or the `…_soon` methods, which do not
+block.
 """
 
 from __future__ import annotations
@@ -39,12 +40,12 @@ from services.request import GenerationRequest
 from services.run import AT_FAL_STATES, FINAL_STATES, Run, RunState
 
 NOT_CHARGED_STATES = (RunState.FAILED.value, RunState.CANCELLED.value)
-"""What ended so cost nothing, unless its failure says that it was charged."""
+"""Runs that ended in these states cost nothing, unless their failure says `charged`."""
 
 
 @dataclass(frozen=True)
 class Totals:
-    """Finished pictures and what they cost, in US dollars (estimated where fal did not bill units)."""
+    """Number of finished pictures and their cost in US dollars (estimated where fal reported no billed units)."""
 
     pictures: int
     cost_usd: float
@@ -66,7 +67,7 @@ class History:
         return self.add_soon(new).result()
 
     def add_soon(self, new: Iterable[Run], also: Callable[[Connection], object] | None = None) -> Future[list[Run]]:
-        """`add` for callers that do not block; what `also` writes is of the same transaction."""
+        """`add` without blocking. `also` writes in the same transaction."""
         asked = list(new)
 
         def work(connection: Connection) -> list[Run]:
@@ -85,7 +86,7 @@ class History:
         return self.change_soon(run_id, **fields).result()
 
     def change_soon(self, run_id: str, /, **fields: Any) -> Future[Run]:
-        """`change` for callers that do not block: the future ends when it is committed."""
+        """`change` without blocking: the future has its result when the change is committed."""
 
         def work(connection: Connection) -> Run:
             changed = _update(connection, CHANGE, fields, run_id=run_id)
@@ -96,7 +97,7 @@ class History:
         return self._writer.submit(work)
 
     def change_from(self, before: RunState, run_id: str, /, **fields: Any) -> Run | None:
-        """The same for a run that is in the state `before`; None, and no change, where it is in another."""
+        """`change`, but only if the run is in the state `before`; otherwise nothing is changed and None is returned."""
         return self.change_from_soon(before, run_id, **fields).result()
 
     def change_from_soon(self, before: RunState, run_id: str, /, **fields: Any) -> Future[Run | None]:
@@ -105,26 +106,26 @@ class History:
         )
 
     def begin_soon(self, run_id: str, moment: datetime) -> Future[Run | None]:
-        """From pending to submitting; None where it is not pending (any more), or where its grid is paused."""
+        """Move a run from pending to submitting; None and no change if it is not pending, or if its grid is paused."""
         fields = {"state": RunState.SUBMITTING, "submitted_at": moment, "note": None}
         return self._writer.submit(
             lambda connection: _update(connection, BEGIN, fields, run_id=run_id, before=RunState.PENDING.value)
         )
 
     def change_all(self, rule: ColumnElement[bool], /, **fields: Any) -> list[str]:
-        """Change some fields of all runs of a rule in one transaction. Returns their ids."""
+        """Change some fields of all runs that `rule` selects, in one transaction. Returns their ids."""
         return self._writer.submit(lambda connection: change_all(connection, rule, **fields)).result()
 
     def get(self, run_id: str, scope: Scope) -> Run:
-        """One run, deleted ones too while they can be restored. Raises NotFound."""
+        """One run; also a deleted one until it is purged. Raises NotFound."""
         found = self.rows(select(runs).where(runs.c.id == run_id, scope.clause()))
         if not found:
             raise NotFound("picture")
         return found[0].run
 
     def changed_since(self, scope: Scope, revision: int, *, limit: int = 200) -> list[Entry]:
-        """Runs changed after `revision`, deleted ones too, in the order of their changes."""
-        # By the index of visitors, all runs of a visitor would be read to find the few changes.
+        """Runs changed after `revision`, including deleted ones, in the order of their newest changes."""
+        # Hidden from the planner: with the index of visitors, it would read all runs of the visitor to find a few.
         mine = scope.clause(hidden(runs, "visitor"))
         query = select(runs).where(mine, runs.c.revision > revision)
         return self.rows(query.order_by(runs.c.revision).limit(limit))
@@ -135,18 +136,18 @@ class History:
             return connection.execute(select(counters.c.value).where(counters.c.name == "revision")).scalar_one()
 
     def unfinished(self) -> list[Run]:
-        """Runs that were under way when the server stopped, oldest first."""
+        """Runs that have not ended, oldest first. At the start: those that were under way when the server stopped."""
         final = [state.value for state in FINAL_STATES]
         return [entry.run for entry in self.rows(select(runs).where(runs.c.state.not_in(final)).order_by(runs.c.seq))]
 
     def waiting_for_key(self, visitor: str) -> list[Run]:
-        """Unfinished runs that only this visitor's own key can take further."""
+        """Unfinished runs that need this visitor's own key to go on, oldest first. Unanswered submits are excluded."""
         states = [state.value for state in (RunState.PENDING, *AT_FAL_STATES)]
         query = select(runs).where(runs.c.visitor == visitor, runs.c.key_of == "visitor", runs.c.state.in_(states))
         return [entry.run for entry in self.rows(query.order_by(runs.c.seq))]
 
     def many(self, ids: Iterable[str], scope: Scope) -> dict[str, Run]:
-        """Id → run, for those of the ids that are in the scope; deleted ones too while they can be restored."""
+        """Id → run, for those of the ids that are in the scope, including deleted ones until they are purged."""
         query = select(runs).where(scope.clause(), runs.c.id.in_(one_of(ids)))
         return {entry.run.id: entry.run for entry in self.rows(query)}
 
@@ -156,14 +157,16 @@ class History:
         return set(self.values(query))
 
     def of_grid(self, grid_id: str, state: RunState | None = None) -> list[Run]:
-        """The runs that a grid asked for, oldest first; with `state`, those in it."""
+        """The runs that a grid made, oldest first; with `state`, only those in that state."""
         rule = (
             runs.c.grid_id == grid_id if state is None else (runs.c.grid_id == grid_id) & (runs.c.state == state.value)
         )
         return [entry.run for entry in self.rows(select(runs).where(rule).order_by(runs.c.seq))]
 
     def made(self, scope: Scope, engine: str, requests: Iterable[GenerationRequest]) -> dict[GenerationRequest, str]:
-        """Request → the id of a finished picture of exactly that request, where there is one; the newest of several."""
+        """Request → id of the newest finished run of exactly that request whose original is kept; without those
+        requests that have none.
+        """
         texts = {request.model_dump_json(): request for request in requests}
         seeds = {request.seed for request in texts.values()}
         query = select(runs.c.request, runs.c.id).where(
@@ -179,7 +182,7 @@ class History:
         return {texts[text]: run_id for text, run_id in rows if text in texts}
 
     def lately(self, engine: str, key_of: str, visitor: str | None, limit: int) -> list[Run]:
-        """The runs that one key finished last."""
+        """The last `limit` runs of one key that made a picture, newest first."""
         mine = runs.c.visitor == visitor if key_of == "visitor" else true()
         rules = (runs.c.engine == engine, runs.c.key_of == key_of, runs.c.state == RunState.DONE.value, mine)
         return [entry.run for entry in self.rows(select(runs).where(*rules).order_by(runs.c.seq.desc()).limit(limit))]
@@ -195,11 +198,13 @@ class History:
             return connection.execute(query).scalar_one()
 
     def owners_waiting(self) -> int:
-        """How many runs at the owner's cost wait or are being made."""
+        """Number of unfinished runs that the owner pays for."""
         return self._owners_count(runs.c.state.not_in([state.value for state in FINAL_STATES]))
 
     def owners_asked_since(self, visitor: str | None, since: datetime) -> int:
-        """How many runs at the owner's cost a visitor asked for after then; None: all callers without a token."""
+        """Number of runs that the owner pays for and a visitor asked for after `since`. `visitor` None: all callers
+        without a token together.
+        """
         mine = runs.c.visitor == visitor if visitor else runs.c.visitor.is_(None)
         return self._owners_count(mine, runs.c.created_at > stamp(since))
 
@@ -208,20 +213,22 @@ class History:
         return int(count)
 
     def submitting_ids(self) -> set[str]:
-        """The runs whose submit has no answer yet."""
+        """Ids of the runs whose submit has no answer yet."""
         return set(self.values(select(runs.c.id).where(runs.c.state == RunState.SUBMITTING.value)))
 
     def has_request_id(self, request_id: str) -> bool:
-        """Whether a run has this ticket of fal's."""
+        """Whether any run has a ticket with this request id of fal's."""
         known = select(runs.c.id).where(json_value(runs.c.ticket, "request_id") == request_id)
         return bool(self.values(known))
 
     def totals(self, scope: Scope, since: datetime) -> Totals:
-        """Pictures finished by runs asked for since then."""
+        """Totals of the finished runs that were asked for since `since`, including deleted ones."""
         return self._totals(scope.clause(), runs.c.state == RunState.DONE.value, runs.c.created_at >= stamp(since))
 
     def owners_spending(self, since: datetime, visitor: str | None = None, *, everyone: bool = False) -> float:
-        """US dollars of the owner's key since then, work under way and unanswered submits included."""
+        """US dollars charged to the owner's key for runs asked for since `since`, including unfinished runs and
+        unanswered submits. `visitor` None: of all callers without a token; `everyone`: of all.
+        """
         mine = true() if everyone else runs.c.visitor == visitor if visitor else runs.c.visitor.is_(None)
         rules = (
             runs.c.key_of == "owner",
@@ -237,15 +244,16 @@ class History:
         return Totals(pictures, round(cost, 6))
 
     def purge(self, deleted_before: datetime, asked_before: datetime) -> list[Run]:
-        """Forget runs that were deleted before then, and return them so that their files can go too.
+        """Remove ended runs that were deleted before `deleted_before`, and return them so that the caller can delete
+        their files.
 
-        Those asked for since `asked_before` stay where they cost something: it still counts.
+        Runs with a cost that were asked for since `asked_before` stay: the budgets still count them.
         """
         counts = (runs.c.created_at >= stamp(asked_before)) & (runs.c.cost_usd > 0)
         return self.forget((runs.c.deleted_at < stamp(deleted_before)) & ~counts)
 
     def forget(self, rule: ColumnElement[bool]) -> list[Run]:
-        """Take the ended runs of a rule out of the history for good, and return them."""
+        """Remove the ended runs that `rule` selects permanently, and return them."""
         ended = rule & runs.c.state.in_([state.value for state in FINAL_STATES])
 
         def work(connection: Connection) -> list[Run]:
@@ -256,7 +264,7 @@ class History:
         return self._writer.submit(work).result()
 
     def rows(self, query: Select[Any]) -> list[Entry]:
-        """The runs of a query that selects whole rows."""
+        """The runs of a query that selects whole rows of `runs`."""
         with reading(self._engine) as connection:
             return [entry_of(row) for row in connection.execute(query)]
 
@@ -266,24 +274,24 @@ class History:
             return list(connection.execute(query).scalars())
 
     def table(self, query: Select[Any]) -> list[Any]:
-        """A query's rows as they are."""
+        """A query's rows as tuples."""
         with reading(self._engine) as connection:
             return list(connection.execute(query))
 
     def records(self, query: Select[Any]) -> list[RowMapping]:
-        """A query's rows of any columns, by their names."""
+        """A query's rows as mappings of column name → value."""
         with reading(self._engine) as connection:
             return list(connection.execute(query).mappings())
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """One transaction over several tables; other writers wait. It is undone where the block raises."""
+        """One transaction over several tables; other writers wait. It is rolled back if the block raises."""
         with self._writer.alone() as connection:
             yield connection
 
 
 def change_all(connection: Connection, rule: ColumnElement[bool], /, **fields: Any) -> list[str]:
-    """`History.change_all` in a transaction that does more."""
+    """`History.change_all` as part of a larger transaction."""
     chosen = select(runs.c.seq, func.row_number().over(order_by=runs.c.seq).label("place")).where(rule).subquery()
     count = connection.execute(select(func.count()).select_from(chosen)).scalar_one()
     before = _next_revision(connection, count) - count
@@ -293,9 +301,10 @@ def change_all(connection: Connection, rule: ColumnElement[bool], /, **fields: A
 
 
 def put_back(connection: Connection, restored: Iterable[Run], first_seq: int) -> None:
-    """Write runs that were made elsewhere or before, with seqs from `first_seq` on.
+    """Insert imported runs, with seqs from `first_seq` on.
 
-    Their revisions count down from zero: no page is told of each, though thousands may come. Tell it to look anew.
+    Their revisions count down from zero, so that pages, which ask for revisions above the last one seen, are not sent
+    thousands of changes. The caller has to make open pages reload their history.
     """
     lowest = connection.execute(select(func.min(runs.c.revision))).scalar() or 0
     before = min(0, lowest)
@@ -306,8 +315,8 @@ def put_back(connection: Connection, restored: Iterable[Run], first_seq: int) ->
     connection.execute(insert(runs), rows)
 
 
-# A run changes about ten times while it is made, and many are made at once. Statements that are written once are
-# compiled once; put together anew for each change, they would take more than half of its time.
+# Constant statements, so that SQLAlchemy compiles each of them only once. A run changes about ten times while it is
+# made, and many are made at once; building a statement anew would take more than half of the time of a change.
 _ONE = runs.c.id == bindparam("run_id")
 _IN_STATE = _ONE & (runs.c.state == bindparam("before"))
 _PAUSED = select(grids.c.id).where(grids.c.paused.is_(True))
@@ -324,7 +333,7 @@ _TAKE_REVISIONS = (
 
 
 def _update(connection: Connection, statement: ReturningUpdate[Any], fields: dict[str, Any], **of: str) -> Run | None:
-    """Change the run that `statement` finds by the parameters `of`; None where it finds none."""
+    """Change the run that `statement` selects with the bound parameters `of`; None if it selects none."""
     values = {**columns_of(fields), "revision": _next_revision(connection)}
     if "finished_at" in fields:
         statement, of = statement.values(seconds=_SECONDS), {**of, "ended": values["finished_at"]}
@@ -333,5 +342,5 @@ def _update(connection: Connection, statement: ReturningUpdate[Any], fields: dic
 
 
 def _next_revision(connection: Connection, count: int = 1) -> int:
-    """Take `count` revisions; the last of them."""
+    """Reserve `count` revisions and return the last of them."""
     return connection.execute(_TAKE_REVISIONS, {"count": count}).scalar_one()

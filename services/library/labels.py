@@ -1,4 +1,4 @@
-"""Notes and tags: what may be written, and which tags are in use."""
+"""Notes and tags: validation, and the tags in use."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class UsedTag:
 
 
 def sound_notes(notes: str) -> str:
-    """The notes without white space around them. Raises InvalidRequest where they are too long."""
+    """The notes without surrounding white space and unstorable characters. Raises InvalidRequest if too long."""
     notes = UNSTORABLE.sub("", notes).strip()
     if len(notes) > NOTES_MAX:
         raise _fault("notes", f"The notes have {len(notes):,} characters. Allowed are {NOTES_MAX:,}.")
@@ -41,7 +41,9 @@ def sound_notes(notes: str) -> str:
 
 
 def sound_tags(tags: Iterable[str]) -> tuple[str, ...]:
-    """The tags in their order, each once whatever its case. Raises InvalidRequest that names the one at fault."""
+    """The tags in their order, without duplicates (case-insensitive), empty ones and a leading `#`. Raises
+    InvalidRequest.
+    """
     found: dict[str, str] = {}
     for tag in (" ".join(tag.split()).removeprefix("#") for tag in tags):
         if len(tag) > TAG_MAX:
@@ -56,7 +58,9 @@ def sound_tags(tags: Iterable[str]) -> tuple[str, ...]:
 
 
 def used_tags(history: History, scope: Scope, query: Query, *, limit: int) -> list[UsedTag]:
-    """The tags of the runs that a search finds, those of most runs first; written as in the newest of them."""
+    """The tags of the runs that a search finds, most frequent first. Tags that differ in case count as one, spelled as
+    in the newest run.
+    """
     each = items_of(runs.c.tags, "one_tag")
     count = func.count().label("count")
     tagged = select(each.c.value, count, func.max(runs.c.seq)).select_from(runs).join(each, true())

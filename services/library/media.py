@@ -1,7 +1,8 @@
-"""Pictures by kind and name: originals byte for byte as fal sent them, and small WebP thumbnails, made again at need.
+"""Pictures by kind and name: originals byte for byte as fal sent them, and small WebP thumbnails, which are made again
+when they are missing.
 
-Names carry 128 random bits, so that whoever knows a name may see the picture and nobody can guess one. Where the bytes
-lie is known to the `Store` only: nobody else sees a path.
+A name contains 128 random bits: it cannot be guessed, and whoever knows it may see the picture. Only the `Store` knows
+where the bytes are stored; no other module handles paths.
 """
 
 from __future__ import annotations
@@ -27,16 +28,16 @@ from services.run import Picture
 log = logging.getLogger(__name__)
 
 FORMATS = {"JPEG": ("jpg", "image/jpeg"), "PNG": ("png", "image/png"), "WEBP": ("webp", "image/webp")}
-"""Pillow's name → (file ending, media type). Nothing else is ever decoded."""
+"""Pillow's format name → (file ending, media type). Other formats are never decoded."""
 CONTENT_TYPES = dict(FORMATS.values())
 THUMB_SIDE = 384
 """Long side of a thumbnail in pixels."""
 MAX_PIXELS = 64 * 2**20
-"""More is refused before it is decoded: 16 times what the model can make."""
+"""Larger pictures are refused before decoding. 16 times what the model can make."""
 
 
 def open_media(folder: Path) -> Media:
-    """The pictures in `folder`. Raises StartupError where they cannot be kept there."""
+    """The pictures in `folder`. Raises StartupError if the folder cannot be used."""
     try:
         return Media(FolderStore(folder))
     except OSError as error:
@@ -46,26 +47,28 @@ def open_media(folder: Path) -> Media:
 
 
 class Media:
-    """The rules of pictures, on top of a store. Methods block.
+    """Checks and thumbnails on top of a store. Methods block.
 
-    `read` and `find` make a thumbnail that is missing; `open`, `size` and `list` tell of what is there. A name that is
-    none of ours, as from an address, is a picture that is not there.
+    `read` and `find` make a missing thumbnail; `open`, `size` and `list` only look at what is stored. Names may come
+    from a URL: one that is not of our form is treated as a picture that does not exist.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def keep(self, data: bytes, request: GenerationRequest) -> Picture:
-        """Check that `data` decodes, store it and its thumbnail. Blocks for about 20 ms at one megapixel.
+        """Check that `data` decodes, and store it and its thumbnail. Blocks for about 20 ms at one megapixel.
 
-        Raises RequestFailed where the bytes are no whole picture.
+        Raises RequestFailed if the bytes are not a complete picture.
         """
         picture = self.keep_original(data, request)
         self.shrunk(picture)
         return picture
 
     def keep_original(self, data: bytes, request: GenerationRequest) -> Picture:
-        """`keep` for who waits for the picture: its thumbnail is made when it is asked for. Blocks for a few ms."""
+        """`keep` without the thumbnail, so that the picture is available sooner: the thumbnail is made when it is first
+        requested. Blocks for a few ms.
+        """
         image, ending = decode(data)
         stem = secrets.token_hex(16)
         picture = Picture(
@@ -83,40 +86,43 @@ class Media:
     # -- by kind and name --------------------------------------------------------------------------------------------
 
     def read(self, kind: MediaKind, name: str) -> bytes | None:
-        """The bytes of a picture, whole: they are a few MB. None where there is none."""
+        """All bytes of a picture, a few MB; None if it does not exist, or cannot be read or made."""
         if not _is_name(kind, name):
             return None
         try:
             found = self._store.read(kind, name)
             return self._made(_stem(name)) if found is None and kind == "thumbs" else found
-        except OSError as error:  # as a disk too full for a thumbnail
+        except OSError as error:  # for example a disk too full for a thumbnail
             log.warning("%s/%s cannot be read or made: %s", kind, name, error)
             return None
 
     def find(self, kind: MediaKind, name: str) -> bool:
-        """Whether there is such a picture."""
+        """Whether the picture exists. Makes a missing thumbnail."""
         return self.size(kind, name) is not None or (
             kind == "thumbs" and _is_name(kind, name) and self._made(_stem(name)) is not None
         )
 
     def open(self, kind: MediaKind, name: str) -> BinaryIO:
-        """To be read block by block, and closed by the caller. Raises FileNotFoundError."""
+        """A binary stream of the picture, which the caller closes. Raises FileNotFoundError."""
         if not _is_name(kind, name):
             raise FileNotFoundError(f"{name!r} is no picture's name")
         return self._store.open(kind, name)
 
     def opener(self, kind: MediaKind, name: str) -> Opener:
-        """`open`, for who may need it later."""
+        """A function that calls `open` with these arguments, for callers that may need the picture later."""
         return partial(self.open, kind, name)
 
     def put(self, kind: MediaKind, name: str, data: bytes, *, sync: bool = True) -> None:
-        """Keep all of it or nothing. Without `sync` a power cut may take it, as what can be made again."""
+        """Store all of it or nothing. Without `sync` a power cut may lose it: for what can be made again.
+
+        Raises ValueError if `name` is not of our form.
+        """
         if not _is_name(kind, name):
             raise ValueError(f"{name!r} is no picture's name")
         self._store.put(kind, name, data, sync=sync)
 
     def size(self, kind: MediaKind, name: str) -> int | None:
-        """In bytes; None where there is none."""
+        """Size in bytes; None if the picture does not exist."""
         return self._store.size(kind, name) if _is_name(kind, name) else None
 
     def list(self, kind: MediaKind) -> Iterator[tuple[str, int]]:
@@ -130,14 +136,14 @@ class Media:
     # -- rules of pictures -------------------------------------------------------------------------------------------
 
     def shrunk(self, picture: Picture) -> bool:
-        """Make its thumbnail where there is none yet. False where nothing is left to make it of.
+        """Make the picture's thumbnail if it has none yet. False if it has neither thumbnail nor original.
 
         Blocks for about 10 ms at one megapixel. Raises RequestFailed where the original is damaged.
         """
         return self.find("thumbs", thumb_of(picture.name))
 
     def _made(self, stem: str) -> bytes | None:
-        """A new thumbnail; None where there is no original."""
+        """Make and store a thumbnail; None if there is no original."""
         for ending in CONTENT_TYPES:
             if (original := self._store.read("media", f"{stem}.{ending}")) is not None:
                 small = thumbnail(decode(original)[0])
@@ -146,7 +152,7 @@ class Media:
         return None
 
     def remove_original(self, name: str) -> None:
-        """Its thumbnail stays, and is made first where nobody has asked for it yet."""
+        """Delete an original. Its thumbnail stays, and is made first if it does not exist yet."""
         if self.size("media", name) is None:
             return
         try:
@@ -177,10 +183,10 @@ def _is_name(kind: MediaKind, name: str) -> bool:
 
 
 def decode(data: bytes) -> tuple[Image.Image, str]:
-    """The whole picture, decoded, and its file ending. Raises RequestFailed."""
+    """The decoded picture and its file ending. Raises RequestFailed if `data` is not a complete, supported picture."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is checked just below
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # MAX_PIXELS is checked below instead
             image = Image.open(io.BytesIO(data), formats=tuple(FORMATS))
         if image.width * image.height > MAX_PIXELS:
             raise picture_failed("media_too_large", f"The picture has {image.width} × {image.height} pixels: too many.")
@@ -191,12 +197,12 @@ def decode(data: bytes) -> tuple[Image.Image, str]:
         ) from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise picture_failed("media_truncated", "The picture arrived damaged or cut off.") from error
-    # A JPEG that holds a second picture, as cameras write them, calls itself MPO.
+    # Pillow reports a JPEG that contains a second picture, as cameras write them, as MPO.
     return image, FORMATS["JPEG" if image.format == "MPO" else str(image.format)][0]
 
 
 def _difference(image: Image.Image, ending: str, request: GenerationRequest) -> str | None:
-    """What to say where the picture is not as asked for."""
+    """A sentence if the picture's size or format differs from the request; else None."""
     asked_size, asked_type = request.pixels, f"image/{request.output_format}"
     found = []
     if (image.width, image.height) != asked_size:
@@ -207,11 +213,11 @@ def _difference(image: Image.Image, ending: str, request: GenerationRequest) -> 
 
 
 def thumbnail(image: Image.Image) -> bytes:
-    """A WebP of THUMB_SIDE pixels at most."""
+    """The picture as WebP, its long side at most THUMB_SIDE pixels."""
     colours = image if image.mode in ("RGB", "RGBA") else image.convert("RGBA")
     scale = min(1.0, THUMB_SIDE / max(image.size))
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     small = colours.resize(size, Image.Resampling.BICUBIC, reducing_gap=1.1)
     out = io.BytesIO()
-    small.save(out, "WEBP", quality=82, method=0)  # a page waits for this: the quickest method
+    small.save(out, "WEBP", quality=82, method=0)  # the fastest method: a page waits for the thumbnail
     return out.getvalue()

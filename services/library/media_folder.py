@@ -14,14 +14,14 @@ from typing import BinaryIO
 from services.library.media_store import KINDS, MediaKind
 
 PART = ".part-"
-"""Begins the names of files that are being written."""
+"""Prefix of the names of files that are being written."""
 NO_SUCH_FILE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 CANNOT_SYNC_FOLDERS = {errno.EINVAL, errno.ENOTSUP}
-"""What a file system answers that knows no fsync of folders, as some network file systems."""
+"""Errors of file systems that do not support fsync of folders, such as some network file systems."""
 
 
 class Disk:
-    """The system calls whose order decides what outlives a power cut. Tests record them."""
+    """The system calls whose order decides what survives a power cut. Tests record them."""
 
     def sync_file(self, descriptor: int) -> None:
         os.fsync(descriptor)
@@ -30,9 +30,9 @@ class Disk:
         os.replace(part, file)
 
     def sync_folder(self, folder: Path) -> None:
-        """Only then does the name of a new file outlive a power cut."""
+        """Sync a folder's entries: only after this does the name of a new file survive a power cut."""
         if os.name == "nt":
-            return  # Windows opens no folders, and writes their entries itself
+            return  # Windows cannot open folders, and writes their entries itself
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
@@ -44,10 +44,10 @@ class Disk:
 
 
 class FolderStore:
-    """A Store in a folder."""
+    """The `Store` protocol, implemented in a folder."""
 
     def __init__(self, folder: Path, disk: Disk | None = None) -> None:
-        """Raises OSError where pictures cannot be kept there."""
+        """Creates the folders. Raises OSError if that fails."""
         self._disk = disk or Disk()
         self._folders = {kind: folder / kind for kind in KINDS}
         for place in self._folders.values():
@@ -64,7 +64,7 @@ class FolderStore:
         return self._file(kind, name).open("rb")
 
     def put(self, kind: MediaKind, name: str, data: bytes, *, sync: bool = True) -> None:
-        """Written beside, synced, moved into place; then the folder is synced, which holds the name."""
+        """Write a temporary file beside the target, sync it, rename it, and sync the folder that holds the name."""
         file = self._file(kind, name)
         self._make(file.parent)
         handle, beside = tempfile.mkstemp(dir=file.parent, prefix=PART)
@@ -92,7 +92,7 @@ class FolderStore:
     def list(self, kind: MediaKind) -> Iterator[tuple[str, int]]:
         with os.scandir(self._folders[kind]) as entries:
             for entry in entries:
-                with suppress(FileNotFoundError):  # moved into place or removed just now
+                with suppress(FileNotFoundError):  # renamed or removed since scandir listed it
                     if entry.is_file(follow_symlinks=False) and not entry.name.startswith(PART):
                         yield entry.name, entry.stat().st_size
 
@@ -103,7 +103,7 @@ class FolderStore:
         return self._folders[kind] / name
 
     def _make(self, folder: Path) -> None:
-        """The folder may have been deleted under the server."""
+        """Create the folder again if somebody deleted it while the server runs."""
         if not folder.is_dir():
             folder.mkdir(parents=True, exist_ok=True)
             self._disk.sync_folder(folder.parent)
@@ -112,5 +112,5 @@ class FolderStore:
         try:
             self._disk.sync_folder(file.parent)
         except BaseException:
-            file.unlink(missing_ok=True)  # whoever asked hears that it was not kept
+            file.unlink(missing_ok=True)  # the caller gets an error, so the file must not stay
             raise

@@ -1,6 +1,6 @@
-"""Projects: what runs are sorted into, and the one that each visitor works in.
+"""Projects, which runs are sorted into, and the project that each visitor works in.
 
-A choice is a project's id, INBOX (what is in no project) or ALL. Methods block for about a millisecond.
+A choice is a project's id, INBOX (runs without a project) or ALL. Methods block for about a millisecond.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from services.run import Run, new_id, now
 NAME_MAX = 60
 """Characters of a project's name."""
 PROJECTS_MAX = 200
-"""Projects of one visitor, or of all in a shared history."""
+"""Projects of one visitor, or of everyone together in a shared history."""
 UNSEARCHABLE = re.compile('["“”|\0-\x1f\x7f\ud800-\udfff]')
 RESERVED = (INBOX, ALL, "all projects")
 
@@ -44,7 +44,7 @@ class Projects:
         return sorted(found, key=lambda project: project.name.casefold())
 
     def make(self, visitor: str | None, scope: Scope, name: str) -> Project:
-        """A new project. Raises InvalidRequest where the name cannot be had."""
+        """Create a project. Raises InvalidRequest if the name is invalid or taken, or if there are PROJECTS_MAX."""
         project = Project(new_id(), _sound(name))
         with self._history.writing() as connection:
             count = select(func.count()).select_from(projects).where(scope.clause(projects.c.visitor))
@@ -56,7 +56,7 @@ class Projects:
         return project
 
     def rename(self, scope: Scope, project_id: str, name: str) -> Project:
-        """Raises NotFound, or InvalidRequest where the name cannot be had."""
+        """Raises NotFound, or InvalidRequest if the name is invalid or taken."""
         project = Project(project_id, _sound(name))
         with self._history.writing() as connection:
             _check_free(connection, scope, project)
@@ -66,30 +66,32 @@ class Projects:
         return project
 
     def check(self, scope: Scope, choice: str) -> str:
-        """A choice that this scope has. Raises NotFound."""
+        """Return `choice` if it exists in this scope. Raises NotFound."""
         if choice not in (INBOX, ALL) and choice not in {project.id for project in self.of(scope)}:
             raise NotFound("project")
         return choice
 
     def choose(self, visitor: str, scope: Scope, choice: str) -> None:
-        """What this visitor works in from now on. Raises NotFound."""
+        """Set what this visitor works in. Raises NotFound."""
         self.check(scope, choice)
         with self._history.writing() as connection:
             chosen = insert_or_update(chosen_projects, ("visitor",), "project")
             connection.execute(chosen.values(visitor=visitor, project=choice))
 
     def chosen(self, visitor: str | None, scope: Scope) -> str:
-        """What this visitor works in."""
+        """The choice that this visitor works in; INBOX if none was made, or it no longer exists in this scope."""
         if visitor is None:
             return INBOX
         found = self._history.values(select(chosen_projects.c.project).where(chosen_projects.c.visitor == visitor))
         try:
             return self.check(scope, found[0]) if found else INBOX
-        except NotFound:  # chosen in another mode of the history
+        except NotFound:  # chosen while the history was in the other mode (shared or per visitor)
             return INBOX
 
     def home(self, visitor: str | None, scope: Scope, like: Run | None = None) -> str | None:
-        """The project of a new run, None for the Inbox. Who looks at all of them adds to that of the run it is like."""
+        """The project of a new run, None for the Inbox. If the visitor's choice is ALL: the project of `like`, the run
+        that the new one is made from, else the Inbox.
+        """
         choice = self.chosen(visitor, scope)
         if choice == ALL:
             return like.project_id if like else None
@@ -97,7 +99,7 @@ class Projects:
 
 
 def _sound(name: str) -> str:
-    """The name with single spaces. Raises InvalidRequest where it is none."""
+    """The name with runs of white space as single spaces. Raises InvalidRequest if it is not allowed."""
     name = " ".join(name.split())
     if not name:
         raise _fault("The name is empty. Write one.")

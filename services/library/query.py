@@ -1,12 +1,12 @@
-"""The search box's language, read into a frozen Query. Pure: what the database makes of it stands in search.py.
+"""Parser of the search box's language: text → frozen Query. Pure functions; `rules.py` turns a Query into SQL.
 
-    red fox "at dusk" -cat           words and phrases that a prompt holds; the last word may be unfinished
+    red fox "at dusk" -cat           words and phrases in the prompt; the last word may be unfinished
     steps:>30 guidance:3-5 seed:42   a parameter by its short name: a value, a bound or a range
-    is:favourite engine:fal|demo     what became of it; `|` offers a choice
-    project:"Slow Travel" tag:poster where it was put, and what was written about it
-    -format:png                      anything may be excluded
+    is:favourite engine:fal|demo     state and engine; `|` separates alternatives
+    project:"Slow Travel" tag:poster project, tags and notes
+    -format:png                      `-` excludes
 
-A parameter of GenerationRequest is a field here by itself, under its short name and read as its kind asks.
+Every parameter of GenerationRequest is a field here automatically, under its short name and parsed by its kind.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from services.run import FINAL_STATES, Engine, RunState
 MAX_TERMS = 100
 FAVOURITE, RUNNING = "favourite", "running"
 ALL, INBOX = "all", "inbox"
-"""All projects, and what is in none of them."""
+"""Values for `Query.project`: all projects, and runs without a project."""
 ANY_GRID, NO_GRID = "any", "none"
 
 
 @dataclass(frozen=True)
 class Text:
-    """Words that stand together in the prompt, in this order. With `prefix` the last one may go on."""
+    """Consecutive words of a prompt or of notes. With `prefix`, the last one may be only the beginning of a word."""
 
     words: str
     prefix: bool = False
@@ -38,7 +38,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Span:
-    """From `low` to `high`; None is open. The bounds belong to it, unless `open_low` or `open_high`."""
+    """From `low` to `high`; None is unbounded. A bound is included unless `open_low` or `open_high` is set."""
 
     low: float | datetime | None = None
     high: float | datetime | None = None
@@ -48,7 +48,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Exactly:
-    """A choice, on or off, a state, a name, or (width, height) in pixels."""
+    """One value: a choice, on or off, a state, a name, or (width, height) in pixels."""
 
     value: str | bool | tuple[int, int]
 
@@ -59,13 +59,13 @@ Condition = Text | Span | Exactly
 @dataclass(frozen=True)
 class Field:
     name: str
-    """As it is written before the colon."""
+    """The name before the colon."""
     of: str
-    """A GenerationRequest name, or a Run's: state, engine, created_at, cost_usd, seconds, project_id, …"""
+    """The field of GenerationRequest or Run that it searches: state, engine, created_at, cost_usd, seconds, …"""
     kind: Kind | str
     help: str
     examples: tuple[str, ...]
-    """Values; the first is used in messages."""
+    """Example values for messages and suggestions."""
     choices: tuple[str, ...] = ()
 
 
@@ -78,18 +78,18 @@ class Term:
 
 @dataclass(frozen=True)
 class Query:
-    """All terms must hold. An empty one holds for every run."""
+    """A run matches if all terms match. A Query without terms matches every run."""
 
     terms: tuple[Term, ...] = ()
     project: str = ALL
-    """The project it looks through: an id, INBOX or ALL."""
+    """The project to search: an id, INBOX or ALL."""
 
     def within(self, project: str) -> Query:
-        """The same search of one project; but one that names projects itself goes where it says."""
+        """This search limited to one project; unchanged if it has a `project:` term."""
         return self if self.asks_for("project") else replace(self, project=project)
 
     def asks_for(self, name: str) -> bool:
-        """Whether a term is about the field `name`."""
+        """Whether any term searches the field `name`."""
         return any(term.field.name == name for term in self.terms)
 
 
@@ -97,7 +97,7 @@ class Query:
 
 
 def _of_parameter(parameter: Parameter) -> Field:
-    """How a parameter is searched, from its kind."""
+    """The search field of a parameter, derived from its kind."""
     middle = f"{parameter.default:g}" if parameter.kind == "slider" else "42"
     low, high = f"{parameter.minimum or 0:g}", f"{parameter.maximum or 0:g}"
     examples: dict[Kind, tuple[str, ...]] = {
@@ -128,23 +128,23 @@ OTHERS = (
 FIELDS: dict[str, Field] = {
     field.name: field for field in (*(_of_parameter(parameter) for parameter in PARAMETERS.values()), *OTHERS)
 }
-"""Name in the search box → Field: the parameters in the model's order, then the rest."""
+"""Name in the search box → Field: the parameters in the model's order, then OTHERS."""
 PROMPT = next(field for field in FIELDS.values() if field.kind == "text")
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------
 
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
-"""No prompt holds these, and the database could not be asked for them."""
+"""Characters that no prompt contains and that the database does not accept as a parameter."""
 QUOTES = '"“”'
-QUOTED = '["“”][^"“”]*["“”]?'  # phones type “these”; a phrase that is not closed yet goes to the end
+QUOTED = '["“”][^"“”]*["“”]?'  # phones type “these”; a phrase without a closing quote extends to the end
 PIECE = rf"(?:{QUOTED}|[^\s|{QUOTES}]+)"
-CHOICE = rf"(?(name){PIECE}(?:\|{PIECE})+|(?!))"  # of a field's values, which may be quoted
+CHOICE = rf"(?(name){PIECE}(?:\|{PIECE})+|(?!))"  # alternatives, each may be quoted; only after a field name
 TERM = re.compile(rf"(?P<minus>-?)(?:(?P<name>[^\W\d_]\w*):)?(?P<value>{CHOICE}|{QUOTED}|\S*)")
 
 
 def parse(text: str, zone: tzinfo = timezone.utc) -> Query:
-    """Read a search; days begin at midnight in `zone`. Raises InvalidRequest with a sentence that names the term."""
+    """Parse a search; days begin at midnight in `zone`. Raises InvalidRequest with a message that names the term."""
     text = UNSTORABLE.sub(" ", text)
     found = [match for match in TERM.finditer(text) if match[0].strip("-")]
     if len(found) > MAX_TERMS:
@@ -221,7 +221,7 @@ SIZE = re.compile(r"(\d{1,5})\s*[x×*]\s*(\d{1,5})", re.ASCII | re.IGNORECASE)
 
 
 def _size(field: Field, text: str, _zone: tzinfo) -> Exactly:
-    """A preset means its pixels, however they were asked for."""
+    """A preset stands for its pixels: it also finds runs with the same custom size."""
     if sides := SIZE.fullmatch(text):
         return Exactly((int(sides[1]), int(sides[2])))
     if text.lower() not in PRESET_PIXELS:
@@ -268,7 +268,7 @@ def _midnight(field: Field, text: str, zone: tzinfo) -> datetime:
         day = date(*map(int, text.split("-")))
         moment = datetime(day.year, day.month, day.day, tzinfo=zone)
         return moment.astimezone(timezone.utc)
-    except (ValueError, OverflowError):  # no such day, or none that a time zone could shift
+    except (ValueError, OverflowError):  # no such day, or its midnight in UTC is outside the range of datetime
         raise _unreadable(field, text, "a day") from None
 
 

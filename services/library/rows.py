@@ -1,4 +1,4 @@
-"""Runs as the rows of the database, and back."""
+"""Conversion between runs and rows of the database."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ NESTED = ("request", "ticket", "failure", "picture", "tags")
 
 @dataclass(frozen=True)
 class Entry:
-    """A run with its place in the history: `seq` grows with the order in which runs were asked for."""
+    """A run with its position in the history: `seq` increases in the order in which runs were asked for."""
 
     seq: int
     run: Run
 
 
 def stamp(moment: datetime) -> str:
-    """A moment as the database keeps it."""
+    """A moment as the database stores it: ISO 8601 in UTC with microseconds, so that it sorts as text."""
     return moment.astimezone(timezone.utc).isoformat(timespec="microseconds")
 
 
@@ -57,7 +57,7 @@ def entry_of(row: Row[Any]) -> Entry:
 
 
 def _searchable(request: GenerationRequest) -> dict[str, Any]:
-    """The parameters that have a column of their own. One that has none is searched in the JSON, only slower."""
+    """Column values of the parameters that have their own column. The others are searched in the JSON, more slowly."""
     width, height = request.pixels
     return {"width": width, "height": height} | {
         name: getattr(request, name) for name in GenerationRequest.model_fields if name in runs.c

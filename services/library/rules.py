@@ -1,7 +1,7 @@
-"""Query → SQL: the rule for what a search finds, with bound parameters.
+"""Query → SQL condition for the runs that a search finds, with bound parameters.
 
-Words are looked up in a full-text index of the prompts, notes and tags in indexes of the runs that have some,
-everything else in an index that holds all searched columns: even a search that looks at every run reads no whole row.
+Words are looked up in a full-text index of the prompts, notes and tags in partial indexes of the runs that have some.
+Everything else is in an index that covers all searched columns: even a search over all runs reads no whole row.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ LIVE = [state.value for state in RunState if state not in FINAL_STATES]
 
 
 def found_by(scope: Scope, query: Query, of: FromClause = runs) -> ColumnElement[bool]:
-    """The rule for runs of this scope that match and are not deleted. `of` is the runs table or an alias of it."""
+    """The condition for runs of `scope` that match `query` and are not deleted. `of` is `runs` or an alias of it."""
     return _Rules(scope, of).all(query)
 
 
@@ -74,7 +74,7 @@ class _Rules:
 
     def _term(self, term: Term) -> ColumnElement[bool]:
         rule = or_(*(self._condition(term.field, condition) for condition in term.any_of))
-        return func.coalesce(rule, False) == False if term.excluded else rule  # noqa: E712  # SQL: unknown is not true
+        return func.coalesce(rule, False) == False if term.excluded else rule  # noqa: E712  # NULL counts as no match
 
     def _condition(self, field: Field, condition: Condition) -> ColumnElement[bool]:
         if isinstance(condition, Span):
@@ -99,7 +99,7 @@ class _Rules:
         return self._column(field) == condition.value
 
     def _column(self, field: Field) -> ColumnElement[Any]:
-        """The field's own column. A parameter that has none yet is read from the request's JSON."""
+        """The field's column, or, for a parameter without one, its value in the request's JSON."""
         if _has_column(field.of):
             return self.of.c[field.of]
         return json_value(self.of.c.request, field.of)
@@ -112,7 +112,7 @@ class _Rules:
             rules.append(column > low if span.open_low else column >= low)
         if high is not None:
             rules.append(column < high if span.open_high else column <= high)
-        if field.of == "cost_usd":  # what did not become a picture carries an estimate only
+        if field.of == "cost_usd":  # runs without a picture have only an estimate
             rules.append(self.of.c.state == RunState.DONE.value)
         return and_(*rules)
 
@@ -121,10 +121,10 @@ class _Rules:
             return self.of.c.favourite.is_(True)
         return self.of.c.state.in_(LIVE) if value == RUNNING else self.of.c.state == value
 
-    # -- what its owner said of it ---------------------------------------------------------------------------------
+    # -- project, tags and notes -----------------------------------------------------------------------------------
 
     def _named_project(self, name: str) -> ColumnElement[bool]:
-        """Names are looked up among this scope's own projects."""
+        """Runs of the scope's project of this name (case-insensitive), or of the Inbox."""
         if name.casefold() == INBOX:
             return self.of.c.project_id.is_(None)
         called = caseless(projects.c.name) == name.casefold()
@@ -146,8 +146,9 @@ class _Rules:
         return self._one_of(chosen)
 
     def _one_of(self, chosen: Select[Any]) -> ColumnElement[bool]:
-        """An alias stands for the runs of some grids: hidden, so that the planner does not go through all that was
-        chosen to find those few."""
+        """The runs whose seq is in `chosen`. If `of` is an alias, it stands for the runs of a few grids: its seq is
+        hidden from the planner, which otherwise would go through all of `chosen` to find those few.
+        """
         seq = self.of.c.seq if self.of is runs else hidden(self.of, "seq")
         return seq.in_(chosen.correlate(None))
 
@@ -167,7 +168,7 @@ def _has_column(name: str) -> bool:
 
 
 def _is_indexed_word(term: Term) -> bool:
-    """Whether it can be looked up together with the other words, which is faster than one after the other."""
+    """Whether a term can be combined with the other words into one full-text query, which is faster than several."""
     [first, *others] = term.any_of
     return (
         term.field is PROMPT

@@ -1,4 +1,4 @@
-"""Whose runs are meant. Each query of the history says it."""
+"""Scope: whose runs a query of the history may see."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from services.run import Run
 
 @dataclass(frozen=True)
 class Scope:
-    """Whose runs are meant: all of them (shared history), or those of one visitor. `visitor` None: of nobody."""
+    """Everyone's runs (shared history), or those of one visitor. With `visitor` None and not `everyone`: no runs."""
 
     visitor: str | None
     everyone: bool = False
@@ -24,7 +24,7 @@ class Scope:
         return visitor == self.visitor if self.visitor else false()
 
     def holds(self, run: Run) -> bool:
-        """What `clause` says, of a run that was read already."""
+        """`clause` for a run that is in memory already."""
         return self.everyone or (bool(self.visitor) and run.visitor == self.visitor)
 
 

@@ -1,4 +1,4 @@
-"""Find runs: a page of the history is read by keyset, and the runs of a grid stand together as one stack."""
+"""Search for runs. Pages of results use keyset pagination; a grid's runs can be reduced to one entry, its stack."""
 
 from __future__ import annotations
 
@@ -29,13 +29,15 @@ class _Order:
 
     @property
     def clauses(self) -> tuple[UnaryExpression[Any], ...]:
-        """Of runs that are alike, the newest comes first; but oldest first goes on in the order of asking."""
+        """ORDER BY: ties are broken by seq, newest first. An order by time sorts by seq only."""
         if self.by_time:
             return (runs.c.seq.desc() if self.falling else runs.c.seq.asc(),)
         return (self.column.desc() if self.falling else self.column.asc(), runs.c.seq.desc())
 
     def after(self, seq: int) -> ColumnElement[bool]:
-        """What comes after that run, which may have been deleted since."""
+        """The condition for runs that come after the run `seq` in this order. That run may have been deleted since;
+        unless the order is by time, it must not have been purged.
+        """
         if self.by_time:
             return runs.c.seq < seq if self.falling else runs.c.seq > seq
         value = select(self.column).where(runs.c.seq == seq).scalar_subquery()
@@ -44,10 +46,12 @@ class _Order:
         return or_(self.column > value, and_(self.column == value, runs.c.seq < seq))
 
     def leads(self, query: Query) -> ColumnElement[bool]:
-        """Whether a run is the first of its grid that this search finds in this order by time; single runs always."""
+        """The condition for runs that are the first of their grid in this search, in an order by time. Runs without a
+        grid always fulfil it.
+        """
         sibling = runs.alias("sibling")
         before = sibling.c.seq > runs.c.seq if self.falling else sibling.c.seq < runs.c.seq
-        # Whose they are need not be asked again: a grid's runs belong to one visitor.
+        # EVERYONE is enough here: all runs of a grid belong to one visitor, and the outer query checks the scope.
         same = select(sibling.c.seq).where(
             sibling.c.grid_id == runs.c.grid_id, before, found_by(EVERYONE, query, sibling)
         )
@@ -74,9 +78,9 @@ class Search:
         self, scope: Scope, query: Query, sort: Sort = "newest", *, limit: int, after: int | None = None, skip: int = 0,
         stacked: bool = False,
     ) -> list[Entry]:  # fmt: skip
-        """The first `limit` runs that match, or those that follow the run of seq `after`.
+        """The first `limit` runs that match, or those after the run with seq `after`. `skip` leaves out as many first.
 
-        With `stacked`, only the first of each grid's runs, where `stacks` says that this search has stacks.
+        With `stacked`, only the first run of each grid, if `stacks` is true for this search.
         """
         order, rule = SORTS[sort], found_by(scope, query)
         if after is not None:
@@ -87,7 +91,7 @@ class Search:
         return self._history.rows(select(runs).where(runs.c.seq.in_(chosen)).order_by(*order.clauses))
 
     def count(self, scope: Scope, query: Query, *, newer_than: int = 0) -> int:
-        """How many match; with `newer_than`, of those whose seq is above it."""
+        """How many runs match; with `newer_than`, only those with a seq above it."""
         rule = found_by(scope, query)
         if newer_than:
             rule = and_(rule, runs.c.seq > newer_than)
@@ -101,5 +105,5 @@ class Search:
 
 
 def stacks(query: Query, sort: Sort) -> bool:
-    """Whether grids are stacks here: an order by a setting takes them apart, and so does who asks for a grid's runs."""
+    """Whether a grid's runs are shown as one stack: only in an order by time, and not in a search with `grid:`."""
     return SORTS[sort].by_time and not query.asks_for("grid")

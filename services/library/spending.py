@@ -1,4 +1,4 @@
-"""What was spent: today, this month, by engine and project, and day by day. Sums are made by the database."""
+"""Spending: today, this month, by engine and project, and by day. The database adds up the sums."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ Key = TypeVar("Key")
 
 @dataclass(frozen=True)
 class Sum:
-    """US dollars and pictures."""
+    """A number of pictures and their cost."""
 
     pictures: int = 0
     cost_usd: float = 0.0
-    """All of it: what fal billed where it told, else estimates."""
+    """US dollars: what fal billed if its reply contained the megapixels, else the estimate."""
     billed_usd: float = 0.0
-    """The part of it whose megapixels fal told."""
+    """The part of `cost_usd` for which fal's reply contained the billed megapixels."""
 
     def __add__(self, other: Sum) -> Sum:
         return Sum(
@@ -45,19 +45,19 @@ class Spending:
     today: Sum = Sum()
     month: Sum = Sum()
     open_usd: float = 0.0
-    """Estimates of what is under way or unanswered, and may still be charged."""
+    """Estimated cost of unfinished runs and unanswered submits, which may still be charged."""
     engines: dict[str, Sum] = field(default_factory=dict)
     """This month, by engine."""
     projects: dict[str, Sum] = field(default_factory=dict)
-    """This month, by the project's name; what is in none counts as Inbox."""
+    """This month, by the project's name; runs without a project count as Inbox."""
     days: dict[str, Sum] = field(default_factory=dict)
-    """The last 30 days, the oldest first: ISO date → its sum."""
+    """The last 30 days, oldest first: ISO date → its sum."""
 
 
 def spending(history: History, scope: Scope, moment: datetime, zone: tzinfo) -> Spending:
-    """Days and months begin at midnight in `zone`. Deleted pictures count as long as they are kept at all.
+    """Days and months begin at midnight in `zone`. Deleted runs count until they are purged.
 
-    Blocks: for about 100 ms with 100,000 runs in two years, for half a second where all of them are of this month.
+    Blocks: about 100 ms with 100,000 runs over two years, half a second if all of them are from this month.
     """
     today = moment.astimezone(zone).date()
     days = [today - timedelta(days=before) for before in range(DAYS - 1, -1, -1)]
@@ -86,7 +86,7 @@ class _Row:
 
 
 def _rows(history: History, scope: Scope, since: date, zone: tzinfo) -> list[_Row]:
-    """Summed by the quarter of an hour: every time zone's midnight is at one of them."""
+    """Sums by quarter of an hour in UTC, with their day in `zone`: midnight falls on a quarter in every time zone."""
     names = {row["id"]: row["name"] for row in history.records(select(projects.c.id, projects.c.name))}
     found = []
     for row in history.records(_query(scope, datetime(since.year, since.month, since.day, tzinfo=zone))):

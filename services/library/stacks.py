@@ -1,4 +1,4 @@
-"""Stacks: what a grid's runs look like as one card, with what a search finds in it."""
+"""Stacks: a grid's runs summarized for one card, with the number of those that a search finds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from services.request import PARAMETERS
 from services.run import RunState
 
 MOSAIC = 4
-"""Pictures that a stack's card shows."""
+"""Number of pictures that a stack's card shows."""
 NOT_DELETED = runs.c.deleted_at.is_(None)
 
 
@@ -27,20 +27,20 @@ NOT_DELETED = runs.c.deleted_at.is_(None)
 class Stack:
     grid_id: str
     title: str
-    """What its axes are: `Steps × Guidance`; empty where its plan does not say."""
+    """Its axes: `Steps × Guidance`; empty if its plan cannot be read."""
     count: int
-    """Runs that it asked for, without deleted ones."""
+    """Runs that the grid made, without deleted ones."""
     hits: int
-    """Those that the search finds."""
+    """How many of them the search finds."""
     live: int
     done: int
     failed: int
     thumbs: tuple[str, ...]
-    """File names of the newest thumbnails among the hits, newest first, MOSAIC at most."""
+    """Names of the newest thumbnails among the hits, newest first, at most MOSAIC."""
 
 
 def summed_up(history: History, scope: Scope, query: Query, grid_ids: Iterable[str]) -> list[Stack]:
-    """The stacks of these grids; those without runs in this scope are left out. Blocks for some milliseconds."""
+    """The stacks of these grids; grids without runs in this scope are left out. Blocks for some milliseconds."""
     if not (wanted := _within(history, scope, grid_ids)):
         return []
     states = _states(history, wanted)
@@ -63,15 +63,16 @@ def summed_up(history: History, scope: Scope, query: Query, grid_ids: Iterable[s
 
 
 def _within(history: History, scope: Scope, grid_ids: Iterable[str]) -> list[str]:
-    """Those of the grids that are of this scope: all runs of a grid belong to one visitor, so any of them tells. What
-    follows need not ask again, and so keeps to the index of the grids."""
+    """The ids of the grids that are in the scope. All runs of a grid belong to one visitor, so one run decides. Later
+    queries then need not check the scope, and can use the index of grids alone.
+    """
     asked = rows_of(dict.fromkeys(grid_ids))
     mine = select(runs.c.seq).where(runs.c.grid_id == asked.c.value, scope.clause(hidden(runs, "visitor")))
     return history.values(select(asked.c.value).where(mine.exists()))
 
 
 def _states(history: History, grid_ids: list[str]) -> dict[str, Counter[str]]:
-    """How many runs of each grid are in each state."""
+    """Grid id → number of its runs in each state, without deleted ones."""
     found: dict[str, Counter[str]] = defaultdict(Counter)
     counted = select(runs.c.grid_id, runs.c.state, func.count()).where(runs.c.grid_id.in_(grid_ids), NOT_DELETED)
     for grid_id, state, count in history.table(counted.group_by(runs.c.grid_id, runs.c.state)):
@@ -87,7 +88,7 @@ def _hits(history: History, query: Query, grid_ids: list[str]) -> dict[str, int]
 
 
 def _thumbs(history: History, query: Query, grid_ids: list[str]) -> dict[str, list[str]]:
-    """The newest pictures of each grid: the index is read from its end until there are enough."""
+    """Grid id → names of its newest thumbnails. The index is read backwards, only until there are MOSAIC of them."""
     asked = rows_of(grid_ids)
     cell = runs.alias("cell")
     rule = and_(cell.c.grid_id == asked.c.value, found_by(EVERYONE, query, cell), cell.c.state == RunState.DONE.value)
@@ -105,7 +106,7 @@ def _titles(history: History, grid_ids: list[str]) -> dict[str, str]:
 
 
 def title(plan: str) -> str:
-    """The axes of a grid's plan (JSON) in words. A plan that this program does not know has no title."""
+    """The axes of a grid's plan (JSON) in words; empty if the plan has an unknown form."""
     try:
         fields = [str(axis["field"]) for axis in json.loads(plan)["axes"]]
     except (ValueError, KeyError, TypeError):

@@ -1,7 +1,7 @@
-"""How much room the pictures take, and a limit to it.
+"""Disk usage of the pictures, and a limit for it.
 
-Above the limit the originals of the oldest pictures go that are no favourites. Their entries and thumbnails stay, each
-entry says that its original is gone, the page tells of it, and so does the log.
+Above the limit, the originals of the oldest pictures that are not favourites are removed. Their runs and thumbnails
+stay; the run records the removal, and the page and the log report it.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 60.0
 KEPT_SHARE = 0.95
-"""Room is made down to this share of the limit, so that it is not made again with every picture."""
+"""Originals are removed down to this share of the limit, so that not every new picture triggers a removal."""
 BATCH = 500
 AT_ONCE = 20_000
-"""Originals that are removed at most before the next look."""
+"""At most this many originals are removed before usage is measured again."""
 
 
 @dataclass(frozen=True)
 class Usage:
-    """Bytes and numbers of files; of the whole server, or of one visitor's originals only."""
+    """Numbers and bytes of files: of the whole server, or of one visitor (without thumbnails and database)."""
 
     originals: int
     originals_bytes: int
@@ -48,27 +48,27 @@ class Usage:
     database_bytes: int | None
     limit_bytes: int | None
     removed: int
-    """Entries whose originals were removed to save space."""
+    """Number of runs whose originals were removed to save space."""
 
 
 @dataclass(frozen=True)
 class Removed:
-    """What was removed to save space, of those that a scope sees."""
+    """The originals of a scope's runs that were removed to save space."""
 
     originals: int
     bytes: int
     newest: datetime | None
-    """When the last one went."""
+    """When the last of them was removed."""
 
 
 class Storage:
     def __init__(self, history: History, media: Media, changes: Changes, folder: Path, limit_bytes: int | None) -> None:
         self._history, self._media, self._changes = history, media, changes
         self._folder, self._limit = folder, limit_bytes
-        self._newest: str | None = None  # when the last original went; pages ask for what came after it
+        self._newest: str | None = None  # cache of `_last`
 
     def usage(self, scope: Scope) -> Usage:
-        """Blocks: it looks at every file, or at every entry of a visitor."""
+        """Blocks: it looks at every file, or at every run of a visitor."""
         removed = self.removed(scope).originals
         if not scope.everyone:
             count, size = self._of_entries(_kept(scope.clause()))
@@ -85,9 +85,10 @@ class Storage:
         return found
 
     def removed(self, scope: Scope, since: datetime | None = None) -> Removed:
-        """What was removed after `since`. An entry without a thumbnail never had its original here.
+        """The originals removed after `since`. Runs without a thumbnail are not counted: they were imported without
+        their original.
 
-        Costs nothing where nothing was: every page asks when it opens.
+        Answered from memory if nothing was removed since then, because every page calls it when it opens.
         """
         if since and stamp(since) >= self._last():
             return Removed(0, 0, None)
@@ -100,7 +101,7 @@ class Storage:
         return Removed(count, size, datetime.fromisoformat(newest) if newest else None)
 
     def _last(self) -> str:
-        """When an original went last, as the database keeps it; empty for never."""
+        """When an original was last removed, as `rows.stamp` writes it; empty if never."""
         if self._newest is None:
             (found,) = self._history.values(select(func.max(runs.c.original_removed_at)))
             self._newest = found or ""
@@ -114,26 +115,26 @@ class Storage:
     # -- the limit ---------------------------------------------------------------------------------------------------
 
     async def keep_within(self) -> None:
-        """Make room whenever there is too much, for as long as the server runs."""
+        """Enforce the limit every LOOK_SECONDS as long as the server runs. Returns at once if there is no limit."""
         if self._limit is None:
             return
         await asyncio.to_thread(self._remove_leftovers)
         while True:
             try:
                 await self.make_room()
-            except Exception:  # a disk or a database that is busy now is asked again
+            except Exception:  # the disk or the database may be busy: the loop tries again
                 log.exception("no room could be made for pictures")
             await asyncio.sleep(LOOK_SECONDS)
 
     async def make_room(self) -> int:
-        """Remove originals where there are too many bytes of them. Returns how many went."""
+        """Remove originals if they exceed the limit. Returns how many were removed."""
         gone = await asyncio.to_thread(self._make_room)
         for visitor in set(gone.values()):
             self._changes.tell(visitor)
         return len(gone)
 
     def _make_room(self) -> dict[str, str | None]:
-        """Names of what went → whose it was."""
+        """Name of each removed original → visitor it belonged to."""
         size = sum(size for _, size in self._media.list("media"))
         if self._limit is None or size <= self._limit:
             return {}
@@ -150,7 +151,7 @@ class Storage:
         return gone
 
     def _oldest(self, excess: int) -> dict[str, int]:
-        """Names and sizes of the originals that may go, the oldest first, until `excess` bytes are reached."""
+        """Name → bytes of removable originals, oldest first, until their sum reaches `excess` bytes."""
         size = json_value(runs.c.picture, "bytes").label("size")
         query = select(runs.c.media_name, size).where(_may_go()).order_by(runs.c.created_at, runs.c.seq).limit(AT_ONCE)
         found: dict[str, int] = {}
@@ -162,7 +163,9 @@ class Storage:
         return found
 
     def _remove(self, names: list[str]) -> dict[str, str | None]:
-        """First the entries say so, then the files go: never the other way round."""
+        """Remove originals; returns those removed as name → visitor. First the runs are marked, then the files deleted:
+        the other order could leave, after a crash, runs that claim to have an original.
+        """
         rule = and_(_may_go(), runs.c.media_name.in_(names))
         moment = now()
         ids = self._history.change_all(rule, original_removed_at=moment)
@@ -174,7 +177,7 @@ class Storage:
         return {row["media_name"]: row["visitor"] for row in rows}
 
     def _remove_leftovers(self) -> None:
-        """Files that a crash left between the two."""
+        """Delete files whose runs are marked as removed: a crash between the two steps of `_remove` leaves them."""
         names = self._history.values(select(runs.c.media_name).where(runs.c.original_removed_at.is_not(None)))
         for name in dict(self._media.list("media")).keys() & set(names):
             self._media.remove_original(name)
@@ -185,7 +188,9 @@ def _kept(rule: ColumnElement[bool]) -> ColumnElement[bool]:
 
 
 def _may_go() -> ColumnElement[bool]:
-    """No favourite, nothing that is deleted and may come back, and no cell of a grid that is under way."""
+    """The condition for removable originals: not a favourite, not deleted (it may be undeleted), and neither made by a
+    grid with unfinished runs nor in one of its cells.
+    """
     under_way = select(runs.c.grid_id).where(runs.c.grid_id.is_not(None), runs.c.state.in_(LIVE))
     cells = select(grid_cells.c.run_id).where(grid_cells.c.grid_id.in_(under_way))
     return and_(

@@ -11,9 +11,10 @@ metadata = MetaData()
 SEARCHED = ("state", "key_of", "favourite", "engine", "created_at", "cost_usd", "seconds", "seed", "width", "height",
             "num_inference_steps", "guidance_scale", "enable_prompt_expansion", "safety_tolerance",
             "enable_safety_checker", "output_format", "sync_mode", "project_id", "grid_id")  # fmt: skip
-"""What the history is filtered, sorted and added up by. Each index holds all of it, so that no whole row is read.
-There is no index on one of them alone: SQLite would prefer it, and read the rows that it leads to. What most runs do
-not have (notes, tags, a grid) is in an index of those that have it."""
+"""Columns that the history is filtered, sorted and summed by. The indexes of everyone's, a visitor's and a grid's runs
+contain all of them, so that no whole row is read. None of them has an index of its own: SQLite would prefer that one,
+and then read the whole rows. What most runs do not have (notes, tags, a grid) has a partial index of the runs that have
+it."""
 
 runs = Table(
     "runs",
@@ -43,7 +44,7 @@ runs = Table(
     Column("cost_usd", Float, nullable=False),
     Column("favourite", Boolean, nullable=False),
     Column("deleted_at", String(32)),
-    # Drawn from the fields above, for searching; history.py writes them.
+    # Derived from the fields above, for searching; rows.py and history.py compute them.
     Column("seconds", Float),  # from submitted_at to finished_at
     Column("seed", Integer),  # seed_used, else the request's
     Column("width", Integer),
@@ -55,12 +56,12 @@ runs = Table(
     Column("enable_safety_checker", Boolean),
     Column("output_format", String(8)),
     Column("sync_mode", Boolean),
-    Column("grid_id", String(32)),  # the grid that asked for it; None for single pictures
+    Column("grid_id", String(32)),  # the grid that made it; None for single pictures
     Column("project_id", String(32)),  # None: the Inbox
     Column("notes", String, nullable=False, server_default=""),
     Column("tags", String, nullable=False, server_default="[]"),  # JSON list of words
-    Column("repeat_of", String(32)),  # the run that it does again, to see whether the same comes out
-    Column("original_removed_at", String(32)),  # its file was let go for want of room; entry and thumbnail stay
+    Column("repeat_of", String(32)),  # the run that it repeats, to check whether the picture is the same
+    Column("original_removed_at", String(32)),  # when its original was removed to save space; the thumbnail stays
     Index("runs_of_everyone", "deleted_at", "seq", *SEARCHED),
     Index("runs_of_visitor", "visitor", "deleted_at", "seq", *SEARCHED),
     Index("runs_of_grid", "grid_id", "deleted_at", "seq", *(name for name in SEARCHED if name != "grid_id"),
@@ -81,7 +82,7 @@ projects = Table(
     Index("projects_of_visitor", "visitor", "seq"),
     **NEVER_REUSED,
 )
-"""What runs are sorted into. The Inbox is no row: its runs have no project."""
+"""Projects that runs are sorted into. The Inbox has no row: its runs have project_id None."""
 
 chosen_projects = Table(
     "chosen_projects",
@@ -89,7 +90,7 @@ chosen_projects = Table(
     Column("visitor", String(64), primary_key=True),
     Column("project", String(32), nullable=False),  # a project's id, or "all" or "inbox"
 )
-"""The project that a visitor works in. Who has no row works in the Inbox."""
+"""The project that a visitor works in. A visitor without a row works in the Inbox."""
 
 counters = Table(
     "counters",
@@ -97,7 +98,7 @@ counters = Table(
     Column("name", String(32), primary_key=True),
     Column("value", Integer, nullable=False),
 )
-"""One row, `revision`: the number of the newest change."""
+"""One row, `revision`: the number of the newest change of any run."""
 
 grids = Table(
     "grids",
@@ -118,8 +119,8 @@ grid_cells = Table(
     "grid_cells",
     metadata,
     Column("grid_id", String(32), primary_key=True),
-    Column("key", String(64), primary_key=True),  # names the cell's request, wherever it stands in the table
-    Column("run_id", String(32), nullable=False),  # may be a run that was there before the grid
+    Column("key", String(64), primary_key=True),  # identifies the cell's request, independent of its position
+    Column("run_id", String(32), nullable=False),  # may be a run that is older than the grid
     Index("grid_cells_of_run", "run_id"),
 )
 
@@ -129,11 +130,11 @@ ballots = Table(
     Column("seq", Integer, primary_key=True, autoincrement=True),
     Column("id", String(32), nullable=False, unique=True),
     Column("grid_id", String(32), nullable=False),
-    Column("ballot", String, nullable=False),  # JSON of what was judged blind, and how
+    Column("ballot", String, nullable=False),  # JSON of one blind judgement
     Column("created_at", String(32), nullable=False),
     Index("ballots_of_grid", "grid_id", "seq"),
     **NEVER_REUSED,
 )
 
 prompts = full_text_index(metadata, "prompts", "prompt")
-"""The index of the prompts: its rowid is a run's seq. Triggers keep it in step."""
+"""The full-text index of the prompts: its rowid is a run's seq. Triggers update it."""

@@ -1,7 +1,7 @@
-"""One thread that writes: changes that come together share a transaction, and so one sync of the disk.
+"""A single writer thread: changes that are submitted close together share one transaction, and so one sync of the disk.
 
-A change is told to its caller when it is committed, never before. What waits for a slow disk is not the changes one
-after the other, but all of them together.
+A caller gets its result only after the commit. On a slow disk, waiting changes share one sync instead of waiting for
+one sync each.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ class Writer:
         self._waiting: SimpleQueue[_Change[Any] | None] = SimpleQueue()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._turn = threading.Lock()  # who holds it writes
+        self._turn = threading.Lock()  # held by whoever writes
 
     def submit(self, work: Callable[[Connection], T]) -> Future[T]:
-        """Let `work` change the database. The future has its result, or its error, when all is committed.
+        """Run `work` in the writer thread. The future has its result after the commit, or its error.
 
-        `work` may run twice: where another change of its transaction fails, each is done again for itself.
+        `work` may run twice: if any change of a shared transaction fails, each is repeated in its own transaction.
         """
         change = _Change(work)
         with self._starting:
@@ -50,12 +50,12 @@ class Writer:
 
     @contextmanager
     def alone(self) -> Iterator[Connection]:
-        """A transaction of its own, for work on several tables that must not be done twice. Other changes wait."""
+        """A separate transaction, for work on several tables that must not run twice. Other changes wait."""
         with self._turn, writing(self._engine) as connection:
             yield connection
 
     def close(self) -> None:
-        """Returns when all that was submitted is committed."""
+        """Returns when all submitted changes are committed."""
         with self._starting:
             thread, self._thread = self._thread, None
             if thread:
@@ -69,7 +69,7 @@ class Writer:
                 self._commit(changes)
 
     def _next(self) -> list[_Change[Any]]:
-        """The changes that wait now, at least one; none when the writer is closed."""
+        """Up to MOST_TOGETHER waiting changes; blocks until there is one. Empty when the writer is closed."""
         found = []
         change = self._waiting.get()
         while change is not None:
@@ -82,7 +82,7 @@ class Writer:
             except Empty:
                 return found
         if found:
-            self._waiting.put(None)  # these first, then the end
+            self._waiting.put(None)  # return these changes first; the next call sees None again and ends
         return found
 
     def _commit(self, changes: list[_Change[Any]]) -> None:
@@ -93,7 +93,7 @@ class Writer:
             if len(changes) == 1:
                 changes[0].committed.set_exception(error)
                 return
-            for change in changes:  # whose fault it is shows when each is alone
+            for change in changes:  # one transaction each, so that only the faulty change fails
                 self._commit([change])
             return
         for change, result in zip(changes, results, strict=True):

@@ -1,14 +1,14 @@
-"""Settings inside picture files: written into copies, read from pictures that others made.
+"""Settings inside picture files: written into copies of our pictures, read from pictures of any tool.
 
-with_metadata(bytes, run) → bytes       write.py     a copy that carries the settings; no pixel is encoded again
-read_settings(bytes) → FoundSettings            read.py      what can be used, and what cannot and why
+with_metadata(bytes, run) → bytes       write.py     a copy that carries the settings; pixels are not encoded again
+read_settings(bytes) → FoundSettings    read.py      the usable settings, and why the others cannot be used
 
-record.py   what is written: a lossless JSON record, and (infotext.py) the field's `parameters` text beside it
-png.py jpeg.py webp.py   the containers, byte by byte;  exif.py xmp.py   the two blocks that JPEG and WebP carry
-foreign.py comfyui.py    what other tools write;  settle.py   their values against our own rules
+record.py   what is written: a lossless JSON record, and (infotext.py) the `parameters` text that other tools read
+png.py jpeg.py webp.py   the file formats, byte by byte;  exif.py xmp.py   the two blocks that JPEG and WebP carry
+foreign.py comfyui.py    what other tools write;  validate.py   checks their values against our own rules
 
-Nothing here decodes pixels, so a picture can be as hostile as it likes: sizes are bounded, and malformed bytes end in
-a FoundSettings with less in it or in a MetadataError.
+Hostile files are safe to read: no pixels are decoded, sizes are bounded, and malformed bytes give a FoundSettings with
+fewer values or a MetadataError.
 """
 
 from services.metadata.errors import MetadataError

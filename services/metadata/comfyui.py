@@ -1,8 +1,8 @@
-"""ComfyUI: the graph of nodes that it keeps as JSON in `prompt`.
+"""ComfyUI: the graph of nodes that it stores as JSON in `prompt`.
 
-Node id → {"class_type", "inputs": {name: literal or [node id, output index]}}. Nothing in it says which text is the
-prompt or which number the seed: they are found by walking back from what saves the picture to the sampler, and from
-the sampler's inputs to the literals behind them. Nodes of any make are read, as long as they use the usual names.
+Node id → {"class_type", "inputs": {name: literal or [node id, output index]}}. The graph does not mark which text is
+the prompt or which number the seed: they are found by walking back from the node that saves the picture to the sampler,
+and from the sampler's inputs to the literals behind them. Custom nodes are read too if they use the usual input names.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from services.metadata.record import parse_json
 from services.metadata.validate import Reading
 
 NODES_MAX = 5_000
-"""Nodes looked at in one walk."""
+"""Nodes visited in one walk."""
 
 Inputs = dict[str, Any]
 
@@ -31,7 +31,7 @@ _NOT_TO_TEXT = frozenset(
 
 
 def comfyui(texts: dict[str, str]) -> Reading | None:
-    """The settings of the sampler that began the picture; None where there is no such graph."""
+    """The settings of the picture's first sampling pass; None if there is no graph with a sampler."""
     graph = _graph(texts.get("prompt"))
     samplers = [node for node in _from_the_end(graph) if _is_sampler(graph[node])] if graph else []
     if not samplers:
@@ -60,7 +60,7 @@ def comfyui(texts: dict[str, str]) -> Reading | None:
 
 
 def _graph(text: str | None) -> dict[str, Inputs]:
-    """Node id → inputs. What is no node is left out."""
+    """Node id → inputs, with the `class_type` among them. Entries that are not nodes are left out."""
     found = parse_json(text)
     nodes = found.items() if isinstance(found, dict) else ()
     return {
@@ -71,14 +71,14 @@ def _graph(text: str | None) -> dict[str, Inputs]:
 
 
 def _from_the_end(graph: dict[str, Inputs]) -> list[str]:
-    """Node ids, those nearest to the saved picture first; then those that lead to no picture."""
+    """Ids of the nodes that lead to a saved picture, nearest to it first; of all nodes if none saves a picture."""
     ends = [key for key, inputs in graph.items() if str(inputs["class_type"]).startswith(("SaveImage", "Save"))]
     ends = ends or [key for key, inputs in graph.items() if "images" in inputs]
     return list(_walk(graph, ends or list(graph)))
 
 
 def _walk(graph: dict[str, Inputs], starts: list[str], ignored: frozenset[str] = frozenset()) -> Iterator[str]:
-    """Breadth first against the arrows, each node once, not through inputs of an ignored name."""
+    """Breadth-first from `starts` towards the inputs; each node once; inputs named in `ignored` are not followed."""
     queue, seen = deque(starts), set(starts)
     while queue and len(seen) < NODES_MAX:
         key = queue.popleft()
@@ -93,7 +93,7 @@ def _walk(graph: dict[str, Inputs], starts: list[str], ignored: frozenset[str] =
 
 
 def _target(value: object) -> str | None:
-    """The node a link leads to: [node id, output index]."""
+    """The node id of a link [node id, output index]; None for any other value."""
     return (
         str(value[0])[:100] if isinstance(value, list) and len(value) == 2 and isinstance(value[0], str | int) else None
     )
@@ -112,7 +112,7 @@ def _starts_empty(graph: dict[str, Inputs], sampler: str) -> bool:
 
 
 def _literals(graph: dict[str, Inputs], inputs: Inputs, name: str, keys: tuple[str, ...]) -> Iterator[Any]:
-    """The input itself, or what stands under one of these keys in the nodes behind it, nearest first."""
+    """The input's value if it is a literal, else the literals under `keys` in the nodes behind it, nearest first."""
     if _target(inputs.get(name)) is None:
         if name in inputs:
             yield inputs[name]
@@ -132,7 +132,7 @@ def _number(
 
 
 def _guidance(graph: dict[str, Inputs], inputs: Inputs) -> int | float | None:
-    """FLUX's guidance stands in a node on the prompt's way; else it is the sampler's or the guider's CFG scale."""
+    """FLUX's guidance from a node between prompt and sampler; without one, the sampler's or guider's CFG scale."""
     flux = _number(graph, inputs, ("positive", "guider"), ("guidance",))
     return flux if flux is not None else _number(graph, inputs, ("cfg", "guider"), _SCALES)
 
@@ -144,7 +144,7 @@ def _prompts(graph: dict[str, Inputs], inputs: Inputs) -> tuple[str, list[str]]:
 
 
 def _words(graph: dict[str, Inputs], inputs: Inputs, name: str) -> list[str]:
-    """The texts behind an input, each once: one a node, since some nodes hold the same text for two encoders."""
+    """The distinct texts behind an input, one from each node: some nodes hold the same text for two encoders."""
     start = _target(inputs.get(name))
     found: list[str] = []
     for node in _walk(graph, [start] if start else [], _NOT_TO_TEXT):
@@ -156,7 +156,7 @@ def _words(graph: dict[str, Inputs], inputs: Inputs, name: str) -> list[str]:
 
 
 def _size(graph: dict[str, Inputs], inputs: Inputs) -> tuple[int, int] | None:
-    """Of the empty latent picture the sampler starts from."""
+    """(width, height) of the empty latent image that the sampler starts from, as the graph states it."""
     start = _target(inputs.get("latent_image"))
     for node in _walk(graph, [start] if start else []):
         found = [_number(graph, graph[node], (side,), (side, "value")) for side in ("width", "height")]

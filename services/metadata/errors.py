@@ -1,4 +1,4 @@
-"""What goes wrong with a file's settings, as sentences."""
+"""The errors of reading and writing settings in files, with their texts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from services.errors import PlaygroundError
 Reason = Literal["not_a_picture", "too_large", "no_settings", "damaged"]
 
 FILE_MAX = 64 * 2**20
-"""Bytes of a file whose settings are read: as much as fal's largest pictures a few times over."""
+"""Largest file in bytes whose settings are read: several times the size of fal's largest pictures."""
 
 _SENTENCES: dict[Reason, str] = {
     "not_a_picture": "This is no PNG, JPEG or WebP picture. Settings are read from these three.",
@@ -22,7 +22,7 @@ _SENTENCES: dict[Reason, str] = {
 
 
 class MetadataError(PlaygroundError):
-    """A file holds no settings that can be read, or can hold none. `reason` is a short stable name."""
+    """A file contains no readable settings, or its format cannot hold any. `reason` is a short stable name."""
 
     def __init__(self, reason: Reason) -> None:
         self.reason = reason

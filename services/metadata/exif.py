@@ -1,11 +1,12 @@
-"""Exif: the UserComment of a picture, set and read without touching anything else in the block.
+"""Exif: set and read a picture's UserComment without changing anything else in the block.
 
 An Exif block is a TIFF file (TIFF 6.0, section 2): `MM` or `II` (byte order), 42, the offset of IFD0. An IFD is a
 count (2 bytes), entries of 12 bytes in order of their tags (tag 2, type 2, count 4, value or its offset 4), and the
 offset of the next IFD. IFD0's entry 0x8769 points to the Exif IFD, whose entry 0x9286 is UserComment (Exif 2.32,
 4.6.5): 8 bytes that name the encoding, then the text.
 
-A block is only ever appended to: all offsets in it stay true, those inside maker notes and thumbnails too.
+New data are only appended to a block, so that all offsets in it stay valid, including those in maker notes and
+thumbnails.
 """
 
 from __future__ import annotations
@@ -21,15 +22,15 @@ BYTE, ASCII, LONG, UNDEFINED = 1, 2, 4, 7
 
 _UNICODE = b"UNICODE\0"
 _ENCODINGS = {b"ASCII\0\0\0": "utf-8", b"JIS\0\0\0\0\0": "shift_jis", b"\0" * 8: "utf-8"}
-"""UserComment's other prefixes. ASCII is read as its superset UTF-8, which many write there."""
+"""UserComment's other prefixes → encoding. ASCII is decoded as its superset UTF-8, which many tools write there."""
 _HEADER = {b"MM\0*": ">", b"II*\0": "<"}
 
 
 def with_comment(tiff: bytes | None, text: str) -> bytes:
-    """The block with this UserComment. Where there is none yet, or none that can be read, a new one.
+    """The block with this UserComment; a new block if there is none or it cannot be read.
 
-    The text is UTF-16, always big-endian: that is how the field's readers (piexif) take it, whatever the block's
-    byte order; and of type UNDEFINED, or they refuse it.
+    The text is UTF-16, always big-endian, since piexif, which other tools read it with, expects that whatever the
+    block's byte order; and of type UNDEFINED, since piexif refuses other types.
     """
     value = _UNICODE + text.encode("utf-16-be")
     if not tiff:
@@ -45,8 +46,9 @@ def with_comment(tiff: bytes | None, text: str) -> bytes:
 
 
 def texts(tiff: bytes) -> dict[str, str]:
-    """What generators write into Exif: UserComment; ComfyUI's `prompt:{…}` strings in Make and Model; and SwarmUI's
-    JSON in Model, where its older versions put it."""
+    """Texts that generators write into Exif: UserComment; ComfyUI's `prompt:{…}` strings in ImageDescription, Make or
+    Model; and the JSON of older SwarmUI versions in Model.
+    """
     try:
         block = _Block(tiff.removeprefix(b"Exif\0\0"))
     except (ValueError, struct.error):
@@ -66,7 +68,9 @@ def texts(tiff: bytes) -> dict[str, str]:
 
 
 def decode_comment(value: bytes) -> str:
-    """UserComment as text. Which byte order its UTF-16 has, the standard leaves open and the field disagrees on."""
+    """UserComment as text. The standard does not define the byte order of its UTF-16, and tools differ, so it is
+    guessed from the content.
+    """
     prefix, body = value[:8], value[8:]
     if prefix != _UNICODE:
         encoding = _ENCODINGS.get(prefix)
@@ -77,13 +81,16 @@ def decode_comment(value: bytes) -> str:
     for text in orders:
         if "Steps: " in text or text.lstrip().startswith("{"):
             return text
-    if b"\0" not in body:  # settings always hold ASCII, whose UTF-16 has zeros: this is UTF-8 under a wrong name
+    if b"\0" not in body:  # settings contain ASCII, which has zero bytes in UTF-16: this is mislabelled UTF-8
         return body.decode("utf-8", "replace")
     return orders[0] if body[0::2].count(0) >= body[1::2].count(0) else orders[1]
 
 
 class _Block:
-    """A TIFF block that was read. `first` (IFD0) and `exif`: tag → its entry's 12 bytes. Raises ValueError."""
+    """A parsed TIFF block. `first` (IFD0) and `exif`: tag → its entry's 12 bytes.
+
+    Raises ValueError or struct.error if the block is malformed.
+    """
 
     def __init__(self, data: bytes) -> None:
         if data[:4] not in _HEADER:
@@ -95,7 +102,7 @@ class _Block:
         self._exif_next = 0
         if EXIF_IFD in self.first:
             (at,) = struct.unpack(self._order + "I", self.first[EXIF_IFD][8:])
-            with suppress(ValueError, struct.error):  # a pointer to nowhere is set anew
+            with suppress(ValueError, struct.error):  # `grown` replaces an invalid pointer
                 self.exif, self._exif_next = self._entries(at)
 
     def _unpack(self, form: str, at: int) -> tuple[int, ...]:
@@ -110,7 +117,7 @@ class _Block:
         return entries, self._unpack("I", end)[0] if end + 4 <= len(self._data) else 0
 
     def value(self, entries: dict[int, bytes], tag: int) -> bytes | None:
-        """The bytes of an entry that holds text; None where there is none, or none that is whole."""
+        """The bytes of a text entry; None if it is missing, truncated, of another type or above TEXT_MAX."""
         if tag not in entries:
             return None
         kind, count = struct.unpack(self._order + "HI", entries[tag][2:8])
@@ -122,7 +129,9 @@ class _Block:
         return self._data[at : at + count] if at + count <= len(self._data) else None
 
     def grown(self, comment: bytes) -> bytes:
-        """The block, then the comment, then a new Exif IFD that names it (and a new IFD0 where it had none)."""
+        """The block with three things appended: the comment, a new Exif IFD that points to it, and, if IFD0 had no
+        Exif entry, a new IFD0.
+        """
         data = bytearray(self._data + b"\0" * (len(self._data) % 2))
         entry = self._entry(USER_COMMENT, UNDEFINED, len(comment), len(data))
         data += comment

@@ -1,6 +1,6 @@
-"""Settings that other tools keep as JSON: SwarmUI, Fooocus, NovelAI, and InvokeAI in its three generations.
+"""Settings that other tools store as JSON: SwarmUI, Fooocus, NovelAI, and InvokeAI in its three generations.
 
-Each reader takes a file's texts and returns None where they are not its own.
+Each reader takes a file's texts (key → text) and returns None if its tool did not write them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _BRACKETS = re.compile(r"\[([^\[\]]*)\]")
 
 
 def swarmui(texts: Texts) -> Reading | None:
-    """`sui_image_params` in `parameters` or UserComment. FLUX's guidance stands apart from the CFG scale."""
+    """`sui_image_params` in `parameters` or UserComment. FLUX's guidance is a separate field from the CFG scale."""
     data = _object(texts.get(TEXT_KEY)) or _object(texts.get(COMMENT_KEY))
     found = data.get("sui_image_params")
     if not isinstance(found, dict):
@@ -40,7 +40,7 @@ def fooocus(texts: Texts) -> Reading | None:
     names = {"prompt": "prompt", "num_inference_steps": "steps", "guidance_scale": "guidance_scale", "seed": "seed"}
     sides = re.fullmatch(r"\((\d{1,6}), ?(\d{1,6})\)", str(found.pop("resolution", ""))[:40])
     size = (int(sides[1]), int(sides[2])) if sides else None
-    # What its styles and its expansion made of the prompt: the prompt typed is the one that is used.
+    # The prompt after Fooocus's styles and expansion. Only the typed prompt is used.
     extras = {key: found.pop(key, None) for key in ("full_prompt", "full_negative_prompt", "prompt_expansion")}
     reading = _reading("Fooocus", found, names, size)
     if not any(extras.values()):
@@ -67,7 +67,7 @@ def invokeai(texts: Texts) -> Reading | None:
 
 
 def novelai(texts: Texts) -> Reading | None:
-    """NovelAI: the prompt in `Description`, the rest as JSON in `Comment`, whose newer versions hold the prompt too."""
+    """NovelAI: the prompt in `Description`, the rest as JSON in `Comment`, in newer versions with the prompt."""
     found = _object(texts.get("Comment"))
     if texts.get("Software") != "NovelAI" or not found:
         return None
@@ -78,7 +78,7 @@ def novelai(texts: Texts) -> Reading | None:
 
 
 def _dream(command: str) -> Reading | None:
-    """A command line: `"prompt" -s 50 -S 298 -W 512 -H 768 -C 5 -A k_lms`."""
+    """InvokeAI 1's command line: `"prompt" -s 50 -S 298 -W 512 -H 768 -C 5 -A k_lms`."""
     found = _DREAM.match(command)
     if not found:
         return None
@@ -88,7 +88,7 @@ def _dream(command: str) -> Reading | None:
 
 
 def _old_invokeai(prompt: str, found: dict[str, Any]) -> Reading:
-    """Words in [brackets] were the negative prompt."""
+    """A Reading of InvokeAI 1 or 2, where words in [brackets] of the prompt are the negative prompt."""
     negative = ", ".join(words for words in _BRACKETS.findall(prompt) if words.strip())
     plain = _BRACKETS.sub("", prompt).strip() if negative else prompt
     data = {**found, "prompt": plain, "negative prompt": negative}
@@ -97,7 +97,7 @@ def _old_invokeai(prompt: str, found: dict[str, Any]) -> Reading:
 
 
 def _reading(source: str, data: dict[str, Any], names: dict[str, str], size: tuple[int, int] | None) -> Reading:
-    """`names`: GenerationRequest name → the tool's. All else that is set is named as unused."""
+    """`names`: GenerationRequest name → the tool's key. All other keys with a value are reported as unused."""
     values = {ours: data.get(theirs) for ours, theirs in names.items()} | {"image_size": size}
     used = {*names.values(), *(("width", "height") if size else ())}
     others = {
@@ -120,7 +120,7 @@ def _object(text: str | None) -> dict[str, Any]:
 
 
 def _pair(width: object, height: object) -> tuple[int, int] | None:
-    """Two sides in pixels, as numbers or digits; None where one is neither."""
+    """(width, height) in pixels from integers or strings of digits; None if either is something else."""
     sides = [str(side) for side in (width, height) if isinstance(side, int | str) and not isinstance(side, bool)]
     if len(sides) != 2 or not all(side.isascii() and side.isdigit() and len(side) < 7 for side in sides):
         return None

@@ -1,11 +1,11 @@
-"""The field's `parameters` text, as AUTOMATIC1111 writes it: ours made from a run, anyone's read.
+"""The `parameters` text in AUTOMATIC1111's format: written from a run, and read from any tool.
 
     <prompt, any number of lines>
     Negative prompt: <any number of lines; we write none>
     Steps: 28, CFG scale: 3.5, Seed: 42, Size: 1024x768, Model: FLUX.2 [flex], …
 
-The last line counts as settings where it has three pairs or more; a key has two characters or more; a value with a
-comma, a colon or a newline is quoted as JSON.
+The last line is taken as settings if it has at least three pairs. A key has at least two characters. A value with a
+comma, a colon, a newline or a double quote is quoted as JSON.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from services.request import MODEL_NAME, PARAMETERS
 from services.run import Run
 
 FIELD_KEYS = {"num_inference_steps": "Steps", "guidance_scale": "CFG scale", "seed": "Seed", "image_size": "Size"}
-"""What the field calls our parameters. Any other is written by its short name, with a capital letter."""
+"""AUTOMATIC1111's keys for our parameters. The other parameters are written with their capitalized short names."""
 KEYS = FIELD_KEYS | {
     name: parameter.short.capitalize()
     for name, parameter in PARAMETERS.items()
     if name not in FIELD_KEYS and parameter.kind != "text"
 }
 DISTILLED = "Distilled CFG Scale"
-"""Forge's name for what FLUX calls guidance; its `CFG scale` is another thing there."""
+"""Forge's key for FLUX's guidance; Forge's `CFG scale` means something else."""
 PAIRS_MIN, PAIRS_MAX = 3, 1_000
 
 _PAIR = re.compile(r'\s*(\w[\w \-/]{1,80}):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
@@ -37,7 +37,7 @@ _LORA = re.compile(r"<(?:lora|lyco|hypernet):[^<>]{1,200}>")
 
 
 def infotext(run: Run) -> str:
-    """The text for a run. The prompt stands as it was typed; the settings are always the last line."""
+    """The text for a run: the prompt as typed, and the settings as the last line."""
     values = run.request.model_dump(mode="json") | {"seed": run.seed}
     width, height = run.request.pixels
     pairs = {key: _written(values[name]) for name, key in KEYS.items() if values[name] is not None}
@@ -51,15 +51,16 @@ def quoted(value: str) -> str:
 
 
 def _written(value: Any) -> str:
-    """3.0 as 3, true as on."""
+    """A value as text: 3.0 as `3`, True as `on`."""
     if isinstance(value, bool):
         return "on" if value else "off"
     return str(int(value)) if isinstance(value, float) and value == int(value) else str(value)
 
 
 def read_infotext(text: str, *, settings_needed: bool) -> Reading | None:
-    """What a text in this form says. `settings_needed`: it stands where anything may stand, so that without a line
-    of settings it is none; else it is a prompt."""
+    """Parse a text in this format. Without a line of settings, it is taken as a prompt only; with `settings_needed`,
+    for places where other programs write other texts, the result is then None.
+    """
     parts = _parts(text)
     if not parts.pairs and (settings_needed or not text.strip()):
         return None
@@ -80,7 +81,7 @@ def read_infotext(text: str, *, settings_needed: bool) -> Reading | None:
 
 
 def notes_on(prompt: str) -> tuple[str, ...]:
-    """What a prompt for another model carries that this one reads as words."""
+    """Notes on syntax in a prompt for another model that this model reads as plain words."""
     if _LORA.search(prompt):
         return (f"The prompt names LoRAs, as in “{_LORA.findall(prompt)[0]}”. {MODEL_NAME} reads that as words.",)
     return ()
@@ -94,7 +95,7 @@ class _Parts:
 
 
 def _parts(text: str) -> _Parts:
-    """Prompt and negative prompt stripped, as AUTOMATIC1111 strips them; the settings by their keys."""
+    """Split a text. Prompt and negative prompt are stripped as AUTOMATIC1111 strips them; `pairs`: key → value."""
     body, _, last = text.strip().rpartition("\n")
     pairs = _pairs(last)
     if len(pairs) < PAIRS_MIN:
@@ -107,7 +108,7 @@ def _parts(text: str) -> _Parts:
 
 
 def _pairs(line: str) -> dict[str, str]:
-    """Read from left to right, so that hostile lines take no more than linear time."""
+    """Key → value. Reads from left to right, so that hostile lines take linear time at most."""
     found: dict[str, str] = {}
     at = 0
     while at < len(line) and len(found) < PAIRS_MAX:
@@ -141,7 +142,7 @@ def _size(text: str) -> tuple[int, int] | str:
 
 
 def _ours(text: str, parts: _Parts) -> Reading:
-    """A text of our own, whose record is lost: the prompt is all before the last line, to the last blank."""
+    """A text that we wrote and whose record is missing. The prompt is everything before the last line, not stripped."""
     values: dict[str, Any] = {name: parts.pairs[key] for name, key in KEYS.items() if key in parts.pairs}
     values["prompt"] = text.rstrip("\n").rpartition("\n")[0]
     if "image_size" in values:

@@ -1,12 +1,12 @@
-"""JPEG: Exif and XMP segments put in and read (ITU-T T.81, annex B; Exif 2.32, 4.5.4; XMP part 3, 1.1.3).
+"""JPEG: write and read Exif and XMP segments (ITU-T T.81, annex B; Exif 2.32, 4.5.4; XMP part 3, 1.1.3).
 
 A file is FF D8, then segments: FF, a marker, a length (2 bytes, big-endian, counts itself), and data of at most 65,533
-bytes. The entropy-coded pixels begin after SOS; nothing from there on is looked at.
+bytes. The entropy-coded pixels begin after SOS; nothing from there on is parsed.
 
-What does not fit. The `parameters` text takes 41 KB at most, for the longest prompt, so that it fits a segment; where
-the file's own Exif (a thumbnail) leaves too little room, no UserComment is written rather than half of one, and the
-record still holds everything. A record that does not fit beside the file's own XMP goes, whole, into an ExtendedXMP
-extension, which is split over segments. An XMP packet that cannot be extended is kept, and followed by one of ours.
+Size limits. The `parameters` text takes at most 41 KB, for the longest prompt, and so fits a segment. If the file's own
+Exif (a thumbnail) leaves too little room for it, no UserComment is written; the record still contains everything. If
+the record does not fit beside the file's own XMP, all of it goes into an ExtendedXMP extension, which is split over
+segments. An XMP packet that cannot be extended is kept, and our own packet is added after it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SIGNATURE = b"\xff\xd8\xff"
 APP0, APP1, SOS, EOI = 0xE0, 0xE1, 0xDA, 0xD9
 DATA_MAX = 65_533
 PIECE_MAX = 65_400
-"""Bytes of an extension in one segment; the specification's own figure."""
+"""Bytes of an extension in one segment; the figure is the specification's."""
 
 EXIF = b"Exif\0\0"
 XMP = b"http://ns.adobe.com/xap/1.0/\0"
@@ -37,17 +37,20 @@ PIECE_HEAD = len(EXTENSION) + 40
 class _Segment:
     marker: int
     start: int
-    """Where it begins in the file."""
+    """Offset in the file; so is `end`."""
     end: int
     data: bytes
-    """Without marker and length."""
+    """The segment without marker and length."""
 
     def is_(self, signature: bytes) -> bool:
         return self.marker == APP1 and self.data.startswith(signature)
 
 
 def with_settings(data: bytes, text: str, record: str) -> bytes:
-    """The file with UserComment and record after SOI and the JFIF segments; every other segment stays as it is."""
+    """The file with UserComment and record after SOI and the JFIF segments; all other segments are unchanged.
+
+    Raises MetadataError if no segment can be read.
+    """
     segments = list(_segments(data))
     if not segments:
         raise MetadataError("damaged")
@@ -70,7 +73,7 @@ def embedded(data: bytes) -> Embedded:
 
 
 def _segments(data: bytes) -> Iterator[_Segment]:
-    """The segments before the pixels, as far as the file is sound."""
+    """The segments before the pixels, up to the first malformed one."""
     at = 2
     while at + 4 <= len(data) and data[at] == 0xFF:
         start = at
@@ -87,7 +90,7 @@ def _segments(data: bytes) -> Iterator[_Segment]:
 
 
 def _leading(segments: list[_Segment]) -> list[_Segment]:
-    """JFIF (APP0) must come first where it is there."""
+    """The JFIF segments (APP0) at the beginning, which must stay first."""
     count = next((place for place, part in enumerate(segments) if part.marker != APP0), len(segments))
     return segments[:count]
 
@@ -101,7 +104,7 @@ def _joined_exif(segments: list[_Segment]) -> bytes:
 
 
 def _exif(segments: list[_Segment], text: str) -> list[bytes]:
-    """Data of the Exif segments: one with the comment, or the file's own where there is no room for it."""
+    """Data of the Exif segments: one with the comment, or the file's own ones if the comment does not fit."""
     own = [part.data for part in segments if part.is_(EXIF)]
     block = EXIF + exif.with_comment(_joined_exif(segments), text)
     return [block] if len(block) <= DATA_MAX else own
@@ -126,7 +129,9 @@ def _xmp(segments: list[_Segment], record: str) -> list[bytes]:
 
 
 def _extended(packet: bytes | None, extension: bytes | None, record: str) -> list[bytes] | None:
-    """Main packet and extension pieces; the record goes into the extension unless it fits a packet of its own."""
+    """Main packet and extension pieces. The record goes into the extension; without a `packet` it goes into a new main
+    packet if it fits. None if `packet` or `extension` cannot be extended.
+    """
     alone = None if packet else xmp.with_record(None, record)
     if alone and len(XMP + alone) <= DATA_MAX:
         return [XMP + alone]
@@ -148,7 +153,7 @@ def _is_piece_of(data: bytes, guid: str | None) -> bool:
 
 
 def _extensions(segments: list[_Segment]) -> dict[str, bytes | None]:
-    """Digest → whole extension, put together from its pieces; None where one is missing."""
+    """Digest → whole extension, joined from its pieces; None if a piece is missing."""
     pieces: dict[str, dict[int, bytes]] = {}
     lengths: dict[str, int] = {}
     for part in segments:

@@ -1,4 +1,4 @@
-"""PNG: text chunks put in and read (PNG specification, third edition, sections 5 and 11.3.3).
+"""PNG: write and read text chunks (PNG specification, third edition, sections 5 and 11.3.3).
 
 A chunk is its length (4 bytes, big-endian), its type (4), its data, and the CRC-32 of type and data (4).
 """
@@ -16,20 +16,22 @@ from services.metadata.record import RECORD_KEY, TEXT_KEY, TEXT_MAX, Embedded
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 TEXT_TYPES = (b"tEXt", b"zTXt", b"iTXt")
 CHUNKS_MAX = 100_000
-"""More are not looked at: a picture of 64 MB has some thousands."""
+"""Chunks after this many are ignored. A picture of 64 MB has some thousands."""
 TEXTS_MAX = 4 * TEXT_MAX
-"""Bytes of all texts of a file together."""
+"""Limit for all texts of a file together, in bytes."""
 
 
 def with_settings(data: bytes, text: str, record: str) -> bytes:
-    """The file with both texts right after IHDR; older ones under the same keywords go, all else stays as it is."""
+    """The file with both texts directly after IHDR. Older texts under the same keywords are removed, everything else is
+    unchanged. Raises MetadataError if the chunks are damaged.
+    """
     parts, end = [SIGNATURE], len(SIGNATURE)
     for kind, start, stop in _chunks(data):
         end = stop
         if kind in TEXT_TYPES and _keyword(data[start + 8 : stop - 4]) in (TEXT_KEY, RECORD_KEY):
             continue
         parts.append(data[start:stop])
-        if len(parts) == 2:  # after IHDR, which comes first
+        if len(parts) == 2:  # IHDR, the first chunk, was just added
             parts += [_text_chunk(TEXT_KEY, text), _text_chunk(RECORD_KEY, record)]
     if len(parts) < 4 or not parts[1].startswith(b"\0\0\0\rIHDR"):
         raise MetadataError("damaged")
@@ -37,7 +39,7 @@ def with_settings(data: bytes, text: str, record: str) -> bytes:
 
 
 def embedded(data: bytes) -> Embedded:
-    """The texts before and after the pixels, which are not decoded. A chunk whose CRC is wrong is not believed."""
+    """The texts before and after the pixels, which are not decoded. Chunks with a wrong CRC are not used."""
     found: dict[str, str] = {}
     notes: list[str] = []
     left = TEXTS_MAX
@@ -63,7 +65,7 @@ def embedded(data: bytes) -> Embedded:
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """(type, start, end) of each chunk, in bytes of the file, up to IEND or to where the file breaks off."""
+    """(type, start, end) of each chunk, as offsets in the file, up to IEND or to the first incomplete chunk."""
     at = len(SIGNATURE)
     for _ in range(CHUNKS_MAX):
         if at + 12 > len(data):
@@ -79,7 +81,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _text_chunk(keyword: str, text: str) -> bytes:
-    """tEXt where Latin-1 is enough, else iTXt (UTF-8, uncompressed), as Pillow's `add_text` decides."""
+    """A tEXt chunk if the text fits Latin-1, else iTXt (UTF-8, uncompressed), as Pillow's `add_text` chooses."""
     try:
         kind, body = b"tEXt", keyword.encode() + b"\0" + text.encode("latin-1")
     except UnicodeEncodeError:
@@ -88,12 +90,12 @@ def _text_chunk(keyword: str, text: str) -> bytes:
 
 
 def _keyword(body: bytes) -> str:
-    """1 to 79 bytes of Latin-1, closed by a zero byte."""
+    """The keyword of a text chunk: 1 to 79 bytes of Latin-1, terminated by a zero byte."""
     return body[:80].partition(b"\0")[0].decode("latin-1")
 
 
 def _text(kind: bytes, body: bytes, limit: int) -> str | None:
-    """The text of a chunk; None where it is damaged or longer than `limit` bytes."""
+    """The text of a chunk; None if it is damaged or longer than `limit` bytes."""
     _, _, rest = body.partition(b"\0")
     if kind == b"tEXt":
         return rest.decode("latin-1") if len(rest) <= limit else None

@@ -1,4 +1,4 @@
-"""Read the settings of a picture, whoever made it."""
+"""Read the settings of a picture that any supported tool made."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from services.metadata.validate import FoundSettings, Reading, validated
 from services.request import GenerationRequest, parse_request
 
 SETTINGS_KEYS = (RECORD_KEY, TEXT_KEY, "prompt", "invokeai_metadata", "sd-metadata", "Dream")
-"""Where generators write. Something there that nobody can read is damaged, not absent."""
+"""Keys that generators write settings to. If one holds a text that no reader understands, the settings are reported as
+damaged, not as missing."""
 
 
 def read_settings(data: bytes) -> FoundSettings:
     """The settings in the bytes of a PNG, JPEG or WebP file: ours, or those of AUTOMATIC1111, Forge, SwarmUI,
     InvokeAI, ComfyUI, Fooocus or NovelAI. Takes about a millisecond; no pixel is decoded.
 
-    Raises MetadataError where there are none.
+    Raises MetadataError if there are none, or if the file is too large or not such a picture.
     """
     if len(data) > FILE_MAX:
         raise MetadataError("too_large")
@@ -50,7 +51,9 @@ def _embedded(data: bytes) -> Embedded:
 
 
 def _foreign(texts: dict[str, str]) -> Reading | None:
-    """The most telling first: pictures of ComfyUI often carry its graph and, beside it, plain settings."""
+    """Try the readers, the most specific first. ComfyUI's graph comes after `parameters`: its pictures often contain
+    plain settings beside the graph.
+    """
     for read in (swarmui, fooocus, invokeai, novelai):
         reading = read(texts)
         if reading:
@@ -65,12 +68,12 @@ def _foreign(texts: dict[str, str]) -> Reading | None:
 
 
 def _is_object(text: str | None) -> bool:
-    """JSON of a tool that is not known here."""
+    """Whether the text is a JSON object, here one of an unknown tool."""
     return isinstance(parse_json(text), dict)
 
 
 def _ours(text: str | None) -> FoundSettings | None:
-    """From our record; None where there is none, or none that is whole."""
+    """The settings in our record; None if there is no complete record."""
     record = Record.from_json(text) if text else None
     if record is None:
         return None
@@ -93,7 +96,7 @@ def _ours(text: str | None) -> FoundSettings | None:
 
 
 def _as_written(value: Any) -> Any:
-    """A custom size as a pair, so that it is judged by its pixels."""
+    """A custom size as a (width, height) tuple, which `validated` checks by its pixels; other values unchanged."""
     if isinstance(value, dict) and value.keys() == {"width", "height"}:
         sides = (value["width"], value["height"])
         return sides if all(type(side) is int and 0 < side < 10**6 for side in sides) else value

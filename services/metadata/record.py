@@ -1,4 +1,4 @@
-"""The lossless record of a run: one JSON object that goes into the file beside the `parameters` text."""
+"""The lossless record of a run: one JSON object that is written into the file beside the `parameters` text."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from services.run import Engine, Run
 
 PRODUCT = f"{MODEL_NAME} Playground"
 FORMAT = 1
-"""Grows when a reader of the record has to change. A new parameter does not: it appears in `request` by itself."""
+"""Version of the record; increased when readers have to change. A new parameter in `request` needs no increase."""
 
 RECORD_KEY = "Playground"
-"""Name of the record: a PNG keyword. JPEG and WebP carry it in XMP (see xmp.py)."""
+"""PNG keyword of the record. JPEG and WebP contain it in XMP (see xmp.py)."""
 TEXT_KEY = "parameters"
-"""AUTOMATIC1111's PNG keyword, which the field's tools write and read."""
+"""AUTOMATIC1111's PNG keyword, which other tools write and read too."""
 COMMENT_KEY = "UserComment"
-"""The same text's place in Exif. Cameras write other things there, so that it must look like settings to count."""
+"""The same text's Exif tag. Cameras write other texts there, so it is used only if it looks like settings."""
 
 TEXT_MAX = 4 * 2**20
-"""Bytes of one text in a file; a larger one is left unread, and that is said."""
+"""Bytes of one text in a file. A larger one is not read."""
 
 _NOT_FOR_XML = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
-"""Beyond what JSON escapes itself: what XML 1.0 (section 2.2) forbids or advises against."""
+"""Characters that XML 1.0 (section 2.2) forbids or advises against, apart from those that JSON escapes anyway."""
 
 
 @dataclass(frozen=True)
 class Embedded:
-    """What a file carries: PNG keyword (or a name of this module) → text. `notes` are sentences."""
+    """The texts in a file. `texts`: PNG keyword, or one of the keys above → text. `notes` are sentences for users."""
 
     texts: dict[str, str]
     notes: tuple[str, ...] = ()
 
 
 class Record(BaseModel):
-    """All that making the picture again needs, and where it came from. Nothing that tells who asked."""
+    """Everything needed to make the picture again, and its origin. Contains nothing about who asked for it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
@@ -48,14 +48,14 @@ class Record(BaseModel):
     format: int = FORMAT
     endpoint: str = ENDPOINT
     request: dict[str, Any]
-    """Every field of GenerationRequest, as it was asked for; checked where it is read."""
+    """Every field of GenerationRequest as asked for. Validated by `read.py`, not here."""
     seed: int | None = None
-    """The seed used; where fal used another than asked for, this is the one that makes the picture again."""
+    """The seed that was used. It may differ from the one asked for; this one makes the picture again."""
     request_id: str | None = None
     engine: Engine | None = None
     created_at: datetime | None = None
     cost_usd: float | None = None
-    """What it was billed or estimated at, in US dollars."""
+    """Billed or estimated cost in US dollars."""
 
     @staticmethod
     def of(run: Run) -> Record:
@@ -69,13 +69,13 @@ class Record(BaseModel):
         )
 
     def to_json(self) -> str:
-        """One line without any character that XML refuses: it stands in a PNG chunk and in XMP alike."""
+        """One line without characters that XML forbids, so that a PNG chunk and XMP can hold the same text."""
         text = json.dumps(self.model_dump(mode="json"), ensure_ascii=False, separators=(",", ":"))
         return _NOT_FOR_XML.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
     @staticmethod
     def from_json(text: str) -> Record | None:
-        """None where the text is no record of this product."""
+        """None if the text is not a valid record of this product."""
         try:
             record = Record.model_validate(parse_json(text))
         except ValidationError:
@@ -84,9 +84,10 @@ class Record(BaseModel):
 
 
 def parse_json(text: object) -> Any:
-    """Any JSON value of a text that came from outside; None where it is none.
+    """Parse JSON from outside; None if it is not JSON, longer than TEXT_MAX, or nested too deeply.
 
-    Integers that nobody can mean, and NaN, stay text: long ones take Python quadratic time to read.
+    Integers of 40 characters or more stay strings, since Python needs quadratic time to convert them; so do NaN and the
+    infinities.
     """
     if not isinstance(text, str) or len(text) > TEXT_MAX:
         return None

@@ -1,4 +1,4 @@
-"""What a file says against our own rules: what can be used, and a sentence for everything that cannot."""
+"""Check the settings in a file by our own rules: the usable values, and a sentence for each that cannot be used."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from services.metadata.record import Record
 from services.request import MODEL_NAME, PARAMETERS, PRESET_PIXELS, GenerationRequest, parse_request, snap_side
 
 OTHERS_MAX = 40
-"""Sentences about settings that do not exist here; a workflow can have thousands."""
+"""At most this many sentences about settings that do not exist here: a workflow can have thousands."""
 SHOWN_MAX = 80
-"""Characters of a foreign value in a sentence."""
+"""At most this many characters of a value from a file in a sentence."""
 
 _NOT_SETTINGS = ("version", "hash", "scheme", "app_id", "metadata")
-"""Words in the names of what a tool says about itself."""
+"""Keys that contain one of these words are the tool's data about itself, not settings."""
 _MODELS = ("model", "base_model", "model_weights")
 _NUMBER = re.compile(r"-?\d{1,40}(\.\d{1,40})?", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What one tool's text says, before it is checked.
+    """The settings in one tool's text, before they are checked.
 
-    `values`: GenerationRequest name → value as written; `image_size` as (width, height) in pixels where it could be
-    understood. `others`: what this model has no setting for, by its own name.
+    `values`: GenerationRequest name → value as written; `image_size` as (width, height) in pixels if it could be
+    parsed. `others`: settings that this model does not have, under the tool's own names.
     """
 
     source: str
@@ -38,19 +38,19 @@ class Reading:
 
 @dataclass(frozen=True)
 class FoundSettings:
-    """The settings of a picture. Nothing in it was snapped or clamped: what is not allowed stands in `unused`."""
+    """The settings of a picture. No value is snapped or clamped: values that are not allowed are listed in `unused`."""
 
     source: str
     """The tool that wrote them."""
     values: dict[str, Any]
-    """GenerationRequest name → value that it takes, as JSON."""
+    """GenerationRequest name → valid value, as in its JSON."""
     request: GenerationRequest | None = None
-    """The whole request with the seed used, where the file carries our complete record."""
+    """The whole request with the seed that was used, if the file contains our complete and valid record."""
     unused: tuple[str, ...] = ()
     """A sentence for each setting in the file that cannot be used, with the reason."""
     notes: tuple[str, ...] = ()
     record: Record | None = None
-    """Our record: where the picture came from."""
+    """Our record, if the file contains it."""
 
 
 def validated(reading: Reading) -> FoundSettings:
@@ -75,7 +75,7 @@ def validated(reading: Reading) -> FoundSettings:
 
 
 def _checked(name: str, value: Any) -> Any:
-    """The value as JSON, by the request's own rules. Raises InvalidRequest."""
+    """The value as in the request's JSON, validated by the request's rules. Raises InvalidRequest."""
     if isinstance(value, tuple):
         width, height = value
         preset = next((preset for preset, pixels in PRESET_PIXELS.items() if pixels == value), None)
@@ -83,7 +83,7 @@ def _checked(name: str, value: Any) -> Any:
     elif isinstance(value, str) and PARAMETERS[name].kind in ("slider", "integer"):
         value = _number(value.strip())
     elif not isinstance(value, str | int | float | dict):
-        value = str(type(value).__name__)  # a list or another thing that stands for no value
+        value = str(type(value).__name__)  # a list or another type that no parameter accepts: refused below
     request = parse_request({"prompt": "-", name: value})
     return request.model_dump(mode="json")[name]
 
@@ -101,7 +101,7 @@ def _refusal(name: str, value: Any, error: InvalidRequest) -> str:
 
 
 def _number(text: str) -> int | float | str:
-    """Digits as the number they are, so that a sentence names it without quotes."""
+    """The number that the text is, so that messages show it without quotes; other texts unchanged."""
     if not _NUMBER.fullmatch(text):
         return text
     return float(text) if "." in text else int(text)
@@ -114,7 +114,7 @@ def _no_such(name: str, value: Any) -> str:
 
 
 def shown(value: Any) -> str:
-    """A foreign value in one short line."""
+    """A value from a file as one short line."""
     if isinstance(value, list | dict):
         return "1 item" if len(value) == 1 else f"{len(value)} items"
     text = " ".join(str(value).split())
@@ -122,5 +122,5 @@ def shown(value: Any) -> str:
 
 
 def _sound(sentence: str) -> str:
-    """Without halves of characters, which no reply can carry."""
+    """The sentence without lone surrogates, which cannot be encoded in a reply."""
     return sentence.encode("utf-8", "replace").decode()

@@ -1,8 +1,8 @@
-"""WebP: EXIF and XMP chunks put in and read (the WebP container specification, RFC 9649, section 2).
+"""WebP: write and read EXIF and XMP chunks (the WebP container specification, RFC 9649, section 2).
 
 `RIFF`, size (4 bytes, little-endian), `WEBP`, then chunks: type (4), size (4), data, a zero byte where the size is odd.
 Metadata needs the extended format: a first chunk VP8X (10 bytes: flags, 3 reserved, width − 1 and height − 1 in 3 bytes
-each), which is built where it is missing.
+each), which is created if it is missing.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ def is_webp(data: bytes) -> bool:
 
 
 def with_settings(data: bytes, text: str, record: str) -> bytes:
-    """The file with UserComment and record as its last chunks; those with the pixels stay as they are."""
+    """The file with UserComment and record as its last chunks; the chunks with the pixels are unchanged.
+
+    Raises MetadataError if there are no pixels or the header is damaged.
+    """
     chunks, end = _chunks(data)
     kinds = [kind for kind, _ in chunks]
     if not any(kind in kinds for kind in (b"VP8 ", b"VP8L", b"ANMF")):
@@ -43,7 +46,9 @@ def with_settings(data: bytes, text: str, record: str) -> bytes:
 
 
 def _packets(own: list[bytes], record: str) -> list[bytes]:
-    """The file's own XMP with our record; where it cannot be extended, it is kept behind one of ours."""
+    """The file's XMP packets, the first that can be extended with our record in it. If none can, a new packet with the
+    record comes before them.
+    """
     for place, packet in enumerate(own):
         extended = xmp.with_record(packet, record)
         if extended:
@@ -64,7 +69,7 @@ def embedded(data: bytes) -> Embedded:
 
 
 def _chunks(data: bytes) -> tuple[list[Chunk], int]:
-    """The whole chunks, and where in the file they end."""
+    """The complete chunks, and the offset in the file where they end."""
     chunks, end = [], 12
     for kind, start, stop, following in _places(data):
         chunks.append((kind, data[start:stop]))
@@ -73,7 +78,7 @@ def _chunks(data: bytes) -> tuple[list[Chunk], int]:
 
 
 def _places(data: bytes) -> Iterator[tuple[bytes, int, int, int]]:
-    """(type, start and end of its data, start of the next chunk)."""
+    """(type, start of its data, end of its data, start of the next chunk) of each complete chunk, as offsets."""
     limit = min(len(data), 8 + struct.unpack_from("<I", data, 4)[0])
     at = 12
     for _ in range(CHUNKS_MAX):
@@ -93,7 +98,7 @@ def _packed(chunk: Chunk) -> bytes:
 
 
 def _extended_header(chunks: list[Chunk]) -> Chunk:
-    """VP8X that announces Exif and XMP: the file's own with two flags more, or a new one."""
+    """The VP8X chunk with the Exif and XMP flags set: the file's own, or a new one."""
     own = next((body for kind, body in chunks if kind == b"VP8X"), None)
     if own is not None:
         if len(own) < 10:
@@ -105,7 +110,7 @@ def _extended_header(chunks: list[Chunk]) -> Chunk:
 
 
 def _canvas(chunk: Chunk) -> tuple[int, int, bool]:
-    """(width, height, has alpha) of a bare picture, in pixels.
+    """(width, height, has alpha) of a VP8 or VP8L chunk; sides in pixels. Raises MetadataError.
 
     VP8 (RFC 6386, 9.1): a frame tag of 3 bytes, 9D 01 2A, then two times 14 bits of size and 2 of scaling. VP8L (RFC
     9649, 3.4): 2F, then 14 bits width − 1, 14 bits height − 1, 1 bit whether alpha is used.

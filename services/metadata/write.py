@@ -1,4 +1,4 @@
-"""Put a run's settings into a copy of its picture."""
+"""Write a run's settings into a copy of its picture."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from services.run import Run
 
 
 def with_metadata(data: bytes, run: Run) -> bytes:
-    """A copy of a PNG, JPEG or WebP file that carries the run's settings twice: as the `parameters` text that the
-    field's tools read, and as our lossless record. Takes about a millisecond; blocks.
+    """A copy of a PNG, JPEG or WebP file that contains the run's settings twice: as the `parameters` text that other
+    tools read, and as our lossless record. Takes about a millisecond; blocks.
 
-    No pixel is decoded or encoded: the bytes that hold them are copied as they are, and so is every other part of the
-    file. Only what stands in the same place goes: PNG texts under our two keywords, the Exif UserComment. Doing it
-    twice changes nothing more.
+    Pixels are neither decoded nor encoded: their bytes and all other parts of the file are copied unchanged. Only
+    earlier values in the same places are replaced: PNG texts under our two keywords, and the Exif UserComment. A second
+    call with the same run changes nothing.
 
-    A signature over the file's bytes (C2PA) stays in the copy but no longer fits it; the original keeps it.
+    A signature over the file's bytes (C2PA) is copied but no longer valid in the copy; the original is not changed.
 
-    Raises MetadataError where the bytes are no such picture.
+    Raises MetadataError if the bytes are not such a picture.
     """
     text, record = infotext(run), Record.of(run).to_json()
     if data.startswith(png.SIGNATURE):

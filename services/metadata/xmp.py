@@ -1,6 +1,6 @@
-"""XMP: our record as one property of a picture's XMP packet (XMP specification, parts 1 and 3).
+"""XMP: our record as one property in a picture's XMP packet (XMP specification, parts 1 and 3).
 
-A packet that is there already keeps all it says: our rdf:Description is put before its closing </rdf:RDF>.
+An existing packet keeps its content: our rdf:Description is inserted before its closing </rdf:RDF>.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ _HAS_EXTENSION = re.compile(
 
 
 def with_record(packet: bytes | None, record: str, *, extension: bool = False) -> bytes | None:
-    """The packet with our record, and without an older one of ours; None where it cannot be extended, so that the
-    record could be read from it again: it is no XMP, or its XML is broken."""
+    """The packet with our record in place of an older one. None if the record cannot be read back from the result:
+    the packet is not XMP, or its XML is malformed.
+    """
     packet = _without_record(packet) if packet else _EXTENSION if extension else _PACKET
     property_ = f"<playground:{PROPERTY}>{escape(record)}</playground:{PROPERTY}>".encode()
     extended = _inserted(packet, _OPEN + property_ + _CLOSE)
@@ -42,8 +43,9 @@ def with_record(packet: bytes | None, record: str, *, extension: bool = False) -
 
 
 def with_extension(packet: bytes | None, guid: str) -> bytes | None:
-    """The main packet of a JPEG whose record lies in an extension: it names the extension's digest (32 hex digits).
-    None where the packet's XML is broken."""
+    """The main packet of a JPEG whose record is in an extension, with a reference to the extension: its MD5 digest
+    `guid` (32 hex digits). None if the packet's XML is malformed.
+    """
     packet = _without_record(packet) if packet else _PACKET
     if _settings(packet) is None:
         return None
@@ -56,20 +58,20 @@ def with_extension(packet: bytes | None, guid: str) -> bytes | None:
 
 
 def extension_of(packet: bytes) -> str | None:
-    """The digest of the extension that a main packet names."""
+    """The digest of the extension that a main packet refers to, if any."""
     found = _HAS_EXTENSION.search(packet)
     return (found[1] or found[2]).decode() if found else None
 
 
 def read_record(packet: bytes) -> str | None:
-    """Our record, however another tool has written the packet since: as an element or as an attribute."""
+    """Our record, as an element or as an attribute: another tool may have rewritten the packet since."""
     return _settings(packet) or None
 
 
 def _settings(packet: bytes) -> str | None:
-    """Our property's text, empty where it is not there; None where the packet cannot be read.
+    """Our property's text, empty if it is missing; None if the packet cannot be parsed.
 
-    Entities are never expanded: a packet with a document type is not read.
+    A packet with a document type declaration is refused, so that no entities are expanded.
     """
     name = f"{NAMESPACE} {PROPERTY}"
     inside: list[str] = []
@@ -81,7 +83,7 @@ def _settings(packet: bytes) -> str | None:
 
     def text(data: str) -> None:
         if inside[-1] == name:
-            found.append(data)  # a long text comes in pieces
+            found.append(data)  # expat passes a long text in pieces
 
     def refuse(*_: Any) -> None:
         raise ValueError("a document type has no place in XMP")
@@ -99,7 +101,7 @@ def _settings(packet: bytes) -> str | None:
 
 
 def _inserted(packet: bytes, description: bytes) -> bytes | None:
-    """Before </rdf:RDF>; the padding that packets carry for edits in place is given back."""
+    """The packet with `description` before </rdf:RDF> and without padding for in-place edits. None if it has no RDF."""
     at = packet.rfind(_END)
     if at < 0:
         return None
