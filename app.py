@@ -9,7 +9,7 @@ import sys
 
 
 def main() -> int:
-    # Gradio reads these when it is imported: no analytics, and no waiting for them.
+    # Gradio reads it at import: no analytics are sent, and the start does not wait for them.
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
     from services.engines.demo.apart import PaintersApart
@@ -49,11 +49,11 @@ def main() -> int:
         timeout_graceful_shutdown=1,
         server_header=False,
         ws="none",
-        proxy_headers=False,  # ui/web/guard.py decides whose are believed
+        proxy_headers=False,  # ui/web/guard.py decides whose proxy headers are trusted
     )
     try:
         listening = config.bind_socket()
-    except SystemExit:  # uvicorn has logged the system's own words
+    except SystemExit:  # uvicorn has logged the system's error message
         where = f"{settings.host}:{settings.gradio_server_port}"
         print(f"The server cannot listen on {where}. Stop what uses it, or set GRADIO_SERVER_PORT.", file=sys.stderr)
         return 1

@@ -47,7 +47,7 @@ NEW_SEEDS = 4
 NEARBY_STEPS = {"guidance_scale": (-1.0, -0.5, 0.5, 1.0), "num_inference_steps": (-10, -5, 5, 10)}
 """What Nearby tries around a picture, field by field."""
 UNDO_SECONDS = 600
-"""A deleted picture can be restored for this long; then its files go too."""
+"""A deleted picture can be undeleted for this long; then its files are deleted too."""
 NAMES: dict[Engine, str] = {"fal": "fal", "demo": "the demo engine"}
 API_VISITORS_BUDGET = "Callers without a token may together spend"
 
@@ -115,7 +115,7 @@ class Playground:
         self._warming = asyncio.create_task(asyncio.to_thread(self.engines.warm_up))
 
     async def warmed(self) -> None:
-        """Return when all that the first picture needs has been imported."""
+        """Wait until all modules that the first picture needs are imported."""
         if self._warming:
             await asyncio.wait([self._warming])
 
@@ -153,10 +153,10 @@ class Playground:
     async def generate(
         self, visitor: str | None, request: GenerationRequest, count: int = 1, *, expand: bool = False
     ) -> list[Run]:
-        """Ask for `count` pictures: seed, seed + 1, … or a random seed each. Returns at once with the runs.
-        `expand`: that many of each prompt that wildcards stand for; else braces are text.
+        """Request `count` pictures: seed, seed + 1, … or a random seed each. Returns at once with the runs.
+        `expand`: that many of each prompt that the wildcards expand to; else braces are text.
 
-        Raises InvalidRequest, KeyNeeded, TooMuch, BudgetExceeded or CannotWrite; then nothing was asked for.
+        Raises InvalidRequest, KeyNeeded, TooMuch, BudgetExceeded or CannotWrite; then nothing was requested.
         """
         return await self._ask(visitor, requests_of(request, count, expand=expand))
 
@@ -176,9 +176,9 @@ class Playground:
         return await self._ask(visitor, [run.request.vary(seed=run.seed, **{field: value}) for value in kept], like=run)
 
     async def retry(self, visitor: str | None, run_id: str) -> list[Run]:
-        """Try a run again that ended without a picture: fetch it where fal has it, else ask anew.
+        """Retry a run that ended without a picture: fetch the picture if fal has it, else request it again.
 
-        For an unknown run this is the user's own choice to send it a second time.
+        An unknown run is sent a second time, which only the user may decide: fal may have accepted the first request.
         """
         run = await self.run(visitor, run_id)
         if run.can_be_fetched:
@@ -190,9 +190,9 @@ class Playground:
         return await self._ask(visitor, [run.request], like=run)
 
     async def repeat(self, visitor: str | None, run_id: str) -> list[Run]:
-        """The same picture again, seed and all. When it is there, its note says whether the same came out.
+        """Run a picture again with the same seed. When it is done, its note says whether the pictures are the same.
 
-        Raises InvalidRequest where another engine would make it.
+        Raises InvalidRequest if another engine would make it.
         """
         run = await self.run(visitor, run_id)
         engine, _ = self.engines.choose(visitor)
@@ -211,8 +211,11 @@ class Playground:
         keep: Keep | None = None,
         **fields: Any,
     ) -> list[Run]:
-        """Journal requests as runs and set to work on them. `like` is the run that they come from; `fields` are set on
-        each of them; `keep` writes them where a grid writes more with them."""
+        """Journal requests as runs, and start them.
+
+        `like`: the run from which the requests were made. `keep` writes the runs, if a grid writes its own rows with
+        them. `fields` are set on each run.
+        """
         self.limits.check_settings(requests)
         engine, key_of = self.engines.choose(visitor)
         if engine == "fal" and key_of == "owner" and self.settings.owner_key is None:
@@ -233,17 +236,18 @@ class Playground:
             )
             for request in requests
         ]
-        # Count and write in one go, or two presses would spend the same dollar. Where nothing is counted none waits:
-        # the presses of many then share a commit.
+        # Check limits and insert under one lock: otherwise two concurrent requests could both pass the budget check.
+        # Without limits no batch waits for another, so that batches of several visitors can share a commit.
         counted = key_of == "owner" and (self.limits.counts or (engine == "fal" and self.settings.has_budget))
         async with self._counting if counted else nullcontext():
             if counted:
                 await asyncio.to_thread(self.limits.check_pace, visitor, len(new))
             if counted and engine == "fal":
                 await self._check_budgets(visitor, sum(run.cost_usd for run in new))
-            # The first of a press is written last, so that newest-first lists show a press in its own order.
+            # The first run of a batch is written last, so that newest-first lists show the batch in its own order.
             writing = (keep or self.history.add_soon)(new[::-1])
-            # Changes are written in their order: what the runner does with a run comes after it, or finds none.
+            # The history writes in order: the runner's changes of a run come after its insert. If that fails, they
+            # find no run.
             for run in new:
                 self.runner.take(run)
             added = await asyncio.shield(asyncio.wrap_future(writing))
@@ -264,7 +268,10 @@ class Playground:
                     raise BudgetExceeded(who, limit, spent, asked)
 
     async def finished(self, visitor: str | None, run_id: str) -> Run:
-        """Wait until a run has ended, and return it. For callers that are no page. Raises Stopping."""
+        """Wait until a run has ended, and return it. For callers of the API; `visitor` None (no token) sees any run.
+
+        Raises NotFound, or Stopping when the server stops.
+        """
         scope = EVERYONE if visitor is None else self.scope(visitor)
         with self.changes.listen(EVERYONE) as wake:
             while True:
@@ -286,11 +293,11 @@ class Playground:
         return await self._change(await self.run(visitor, run_id), favourite=on)
 
     async def note(self, visitor: str | None, run_id: str, notes: str) -> Run:
-        """Write about a picture. Raises InvalidRequest where it is too long."""
+        """Set the notes on a picture. Raises InvalidRequest if they are too long."""
         return await self._change(await self.run(visitor, run_id), notes=sound_notes(notes))
 
     async def tag(self, visitor: str | None, run_id: str, tags: list[str]) -> Run:
-        """Give a picture these tags, and no others. Raises InvalidRequest where one cannot be had."""
+        """Give a picture these tags, and no others. Raises InvalidRequest if one is not allowed."""
         return await self._change(await self.run(visitor, run_id), tags=sound_tags(tags))
 
     async def delete(self, visitor: str | None, run_id: str) -> Run:
@@ -307,7 +314,7 @@ class Playground:
         return changed
 
     async def _tidy(self) -> None:
-        """Now and then, let go of what was deleted and can no longer be restored."""
+        """Every UNDO_SECONDS, erase what can no longer be undeleted and what callers without a token made long ago."""
         while True:
             await asyncio.sleep(UNDO_SECONDS)
             await asyncio.to_thread(self._purge)
@@ -319,9 +326,9 @@ class Playground:
             self.erase.anonymous(min(self.clock.now() - timedelta(days=days), self._midnight()))
 
     async def delete_everything(self, visitor: str | None) -> int:
-        """All that is kept of a visitor, for good: pictures, settings, the key. Returns how many pictures went.
+        """Delete for good all that is kept of a visitor: pictures, settings, the key. Returns the number of runs.
 
-        Raises NotFound where no history is this visitor's own.
+        Raises NotFound if this visitor has no history of their own.
         """
         if visitor is None or self.settings.history_mode == "shared":
             raise NotFound("history of your own")
@@ -333,7 +340,7 @@ class Playground:
     # -- a visitor's own key ---------------------------------------------------------------------------------------
 
     async def enter_key(self, visitor: str, key: str) -> None:
-        """Keep a visitor's fal key in memory, and take up the runs that waited for it."""
+        """Keep a visitor's fal key in memory, and resume the runs that waited for it. Raises InvalidRequest."""
         key = key.strip()
         if not 8 <= len(key) <= 500 or not key.isascii() or not key.isprintable() or " " in key:
             raise InvalidRequest(

@@ -1,4 +1,4 @@
-"""Exports and restores as the page asks for them."""
+"""Exports and imports, as the page requests them."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from services.settings import Settings
 
 class Archive:
     def __init__(self, history: History, media: Media, changes: Changes, settings: Settings, incoming: Path) -> None:
-        """`incoming` is a folder of its own for uploads, exports and what is staged."""
+        """`incoming`: a folder for nothing but uploads, temporary files of exports and staged pictures."""
         self._rows, self._changes, self._settings, self._incoming = ExportRows(history), changes, settings, incoming
         self._exporter = Exporter(self._rows, media, incoming)
         self._importer = Importer(ImportRows(history), media, incoming)
         self._one_at_a_time = asyncio.Lock()
 
     def recover(self) -> None:
-        """At start: finish or undo what a crash left. Blocks."""
+        """At start: finish or undo an import that a crash interrupted. Blocks."""
         self._importer.recover()
 
     # -- out ---------------------------------------------------------------------------------------------------------
@@ -51,21 +51,24 @@ class Archive:
         grid_ids: Sequence[str] = (),
         extras: Sequence[Extra] = (),
     ) -> Download:
-        """To be closed when it is out. With the ids of a grid and the runs of its cells, it restores the whole grid."""
+        """The caller closes the download.
+
+        It holds a whole grid if the grid is in `grid_ids` and the runs of all its cells are chosen.
+        """
         prepare = self._exporter.prepare
         return await asyncio.to_thread(prepare, scope, chosen, kind, grid_ids=grid_ids, extras=extras)
 
     # -- in ----------------------------------------------------------------------------------------------------------
 
     async def receive(self, parts: AsyncIterator[bytes], size: int | None) -> Path:
-        """Write an upload to a file of its own, which the caller removes. `size` in bytes where it was told before.
+        """Write an upload to a new file, which the caller removes. `size`: bytes that the client announced, if it did.
 
-        Raises ArchiveError where it is larger than the limit, or the disk has no room.
+        Raises ArchiveError if the upload is larger than the limit or the disk lacks room for it.
         """
         limit = self._settings.import_limit_bytes
         self._check_size(size or 0, limit)
         self._incoming.mkdir(parents=True, exist_ok=True)
-        # Unpacked it takes as much again.
+        # The pictures staged from the upload take as much again.
         if 2 * (size or 0) > shutil.disk_usage(self._incoming).free:
             raise ArchiveError("no_room", "The server's disk has no room for it.")
         with tempfile.NamedTemporaryFile(dir=self._incoming, prefix="upload-", delete=False) as whole:
@@ -96,7 +99,7 @@ class Archive:
             )
 
     async def import_file(self, file: Path, visitor: str | None, scope: Scope, tell: Tell) -> Imported:
-        """Restore a received file for a visitor. `tell` is called in another thread. Raises ArchiveError."""
+        """Import a received file for a visitor. `tell` is called in another thread. Raises ArchiveError."""
         if visitor is None and not scope.everyone:
             raise ArchiveError("nobody", "Open the page first: what is restored needs somebody to belong to.")
         owner = Owner(visitor, scope.everyone, self._budget_since())

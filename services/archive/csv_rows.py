@@ -14,7 +14,8 @@ from services.run import Run
 
 Cell = Callable[[Run], Any]
 ACTIVE = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""A cell that begins so is a formula to a spreadsheet, in the full width of Chinese and Japanese keyboards too."""
+"""A spreadsheet may run a cell that begins with one of these as a formula. The last four are full-width forms, which
+Chinese and Japanese keyboards type."""
 BYTE_ORDER_MARK = "\ufeff"
 """Without it Excel takes UTF-8 for Latin-1."""
 
@@ -34,7 +35,7 @@ class Sheet:
 
 
 def harmless(text: str) -> str:
-    """Text that no spreadsheet takes for a formula: an apostrophe before what it might run."""
+    """The text, with an apostrophe before it if a spreadsheet might run it as a formula."""
     return f"'{text}" if text.startswith(ACTIVE) else text
 
 
@@ -43,7 +44,7 @@ def _before() -> dict[str, Cell]:
 
 
 def _parameters() -> dict[str, Cell]:
-    """Under fal's names; the size as two numbers, and the seed that was used."""
+    """Columns under fal's parameter names; the size as two columns, the seed as it was used."""
     found: dict[str, Cell] = {}
     for name, parameter in PARAMETERS.items():
         if parameter.kind == "size":

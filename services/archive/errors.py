@@ -1,4 +1,4 @@
-"""Why an export cannot be made or restored, as sentences."""
+"""Why an export cannot be imported, as sentences."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from services.errors import PlaygroundError
 
 
 class ArchiveError(PlaygroundError):
-    """Nothing was restored. `reason` is a short stable name: `cut_off`, `unknown_part`, `bomb`, `bad_line`, …"""
+    """An import was refused and changed nothing.
+
+    `reason` is a short stable name: `cut_off`, `unknown_part`, `bomb`, `bad_line`, …
+    """
 
     def __init__(self, reason: str, sentence: str) -> None:
         self.reason = reason

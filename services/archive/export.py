@@ -1,6 +1,6 @@
-"""Export runs: everything but the pictures is written to a temporary file first, the pictures are read as they go out.
+"""Export runs: lines and table are written to temporary files first, pictures are read while the download is sent.
 
-So the size of the download is known before it begins, and memory stays the same however many pictures there are.
+So the size of the download is known before it begins, and memory use does not grow with the number of pictures.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ To restore it, drop this ZIP on the page of a playground. Runs that are there al
 
 @dataclass(frozen=True)
 class Extra:
-    """A file of a grid's own, `grid/<name>` in the ZIP. It is not read when the ZIP is restored."""
+    """A file that belongs to a grid, `grid/<name>` in the ZIP. An import ignores it."""
 
     name: str
     data: bytes
@@ -53,7 +53,7 @@ class Extra:
 
 @dataclass(frozen=True)
 class Download:
-    """A file that is ready to go out. `blocks` can be read once; reading blocks for some milliseconds each time."""
+    """A file that is ready to be sent. `blocks` can be iterated once; each step blocks the thread for some ms."""
 
     name: str
     media_type: str
@@ -65,7 +65,7 @@ class Download:
     temporary: tuple[IO[bytes], ...]
 
     def close(self) -> None:
-        """Let go of the temporary files; to be called when all is out, or nobody wants it any more."""
+        """Close the temporary files. Call it when the download is sent or abandoned."""
         for whole in self.temporary:
             whole.close()
 
@@ -80,7 +80,7 @@ class _File:
 
 @dataclass
 class _Parts:
-    """What was gathered while the lines were written."""
+    """What is collected while the runs are written."""
 
     lines: IO[bytes]
     table: IO[bytes]
@@ -109,10 +109,10 @@ class Exporter:
         grid_ids: Sequence[str] = (),
         extras: Sequence[Extra] = (),
     ) -> Download:
-        """The chosen runs that are not deleted, in the order in which they were asked for.
+        """Export the chosen runs that are not deleted, in the order in which they were requested.
 
-        `chosen` None: everything that the scope sees. `grid_ids` are exported even where no run of theirs is; the grids
-        of the runs are in any case.
+        `chosen` None: everything that the scope sees. `grid_ids`: grids to export even if none of their runs is chosen;
+        grids that chosen runs belong to are always exported.
         """
         known = projects_of(self._rows, scope)
         parts = _Parts(self._temporary(), self._temporary(), grid_ids=set(grid_ids))
@@ -155,7 +155,7 @@ class Exporter:
             parts.files.append(found)
 
     def _file_of(self, picture: Picture) -> _File | None:
-        """The original; where it is gone, the small copy that is left of it."""
+        """The original; if it was removed, its thumbnail; None if neither is there."""
         for kind, name in zip(KINDS, (picture.name, picture.thumb), strict=True):
             if (size := self._media.size(kind, name)) is not None:
                 return _File(f"{kind}/{name}", self._media.opener(kind, name), size)
@@ -182,7 +182,7 @@ def _of_temporary(whole: IO[bytes]) -> Iterator[bytes]:
 
 
 def _of_file(file: _File) -> Iterator[bytes]:
-    """No more is asked for than there is: memory that stays empty costs time too."""
+    """The file in blocks. A read asks for no more bytes than are left: to allocate a buffer costs time too."""
     left = file.size
     with file.open() as original:
         while left and (block := original.read(min(left, BLOCK))):
@@ -191,7 +191,7 @@ def _of_file(file: _File) -> Iterator[bytes]:
 
 
 def _blocks(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Small pieces joined to blocks: each block costs a turn through a thread and the network."""
+    """Small pieces joined into blocks of at least BLOCK bytes: each block costs a thread call and a network write."""
     held: list[bytes] = []
     size = 0
     for piece in pieces:

@@ -1,8 +1,11 @@
-"""Restore an export, all of it or nothing.
+"""Import an export, all of it or nothing.
 
-Everything is looked through first; then the pictures are checked and staged in a folder of their own; then one database
-transaction writes every entry; then the staged pictures are put to the others. After a crash `recover` looks at what is
-still staged: pictures of entries that the history has are put to the others, the rest is removed.
+1. All lines are read and checked.
+2. The pictures are checked and staged in a new folder.
+3. One database transaction writes all runs, projects and grids.
+4. The staged pictures are moved to the other pictures.
+
+After a crash `recover` moves staged pictures that the history names to the others, and removes the rest.
 """
 
 from __future__ import annotations
@@ -27,21 +30,21 @@ from services.run import Picture, Run, now
 
 BATCH = 500
 Tell = Callable[[int], None]
-"""Called with the number of pictures that are checked and staged."""
+"""Progress callback: gets the number of pictures checked and staged so far."""
 
 
 @dataclass(frozen=True)
 class Imported:
     restored: int
-    """Entries that were not here."""
+    """Runs that were added to the history."""
     here: int
-    """Entries that were here already and are left as they are."""
+    """Runs that the history had already. They stay as they are, but are undeleted, and get a missing original back."""
     originals: int
-    """Pictures that were put in place, those of entries that were here without them too."""
+    """Originals that were stored, including those that runs of the history lacked."""
     without: int
-    """Of the restored, entries that tell of a picture which is not in the file."""
+    """Added runs whose original is not in the file."""
     grids: tuple[str, ...] = ()
-    """The ids of the grids in it, as they are here."""
+    """The ids that the file's grids have in this history."""
 
 
 class Importer:
@@ -54,7 +57,8 @@ class Importer:
     def import_file(self, file: Path, owner: Owner, limits: Limits, tell: Tell = lambda _done: None) -> Imported:
         """Raises ArchiveError; then nothing has changed.
 
-        After an OSError entries may stand without their pictures: the next start, or a second try, gives them these.
+        After an OSError the history may name pictures that are not in place yet: the next start, or a second import of
+        the file, puts them in place.
         """
         with opened(file, limits) as bundle, staging(self._incoming, self._media) as staged:
             restored = _Import(self._rows, self._media, bundle, owner, staged, tell).all()
@@ -63,7 +67,7 @@ class Importer:
         return restored
 
     def recover(self) -> None:
-        """Finish or undo what a crash left. To be called at start, before anything is exported or restored."""
+        """Finish or undo imports that a crash interrupted. Empties `incoming`: call it before any export or import."""
         for left in self._incoming.glob("*"):
             if not left.is_dir():
                 left.unlink()
@@ -75,7 +79,7 @@ class Importer:
 
 
 class _Import:
-    """One file on its way in. Dicts have the ids as they stand in the file for keys."""
+    """The import of one file. The keys of its dicts are run ids as the file has them."""
 
     def __init__(
         self, rows: ImportRows, media: Media, bundle: Bundle, owner: Owner, staged: Staging, tell: Tell
@@ -104,7 +108,7 @@ class _Import:
     # -- looking -----------------------------------------------------------------------------------------------------
 
     def _look(self) -> None:
-        """Every line once, so that nothing is refused later but a picture."""
+        """Read and check every line, so that later only a picture can be refused."""
         for line in self._bundle.runs():
             if line.id in self._ids:
                 raise ArchiveError("twice", f"The run {line.id} stands in it twice.")
@@ -118,7 +122,7 @@ class _Import:
             self._relations.see(grid)
 
     def _resolve_ids(self) -> None:
-        """An id that belongs to another visitor is replaced by one of this visitor's own."""
+        """Map the file's run ids to ids here: an id that another visitor's run has is replaced (`Owner.own_id`)."""
         found = self._rows.known(self._order)
         others = {here.id for here in found.values() if not self._is_mine(here)}
         self._ids.update((run_id, self._owner.own_id(run_id)) for run_id in others)
@@ -132,7 +136,7 @@ class _Import:
     # -- pictures ----------------------------------------------------------------------------------------------------
 
     def _stage(self) -> tuple[int, int]:
-        """Check and stage the pictures that are not here. Returns (originals, restored entries that lack theirs)."""
+        """Check and stage the pictures missing here. Returns (originals staged, added runs without an original)."""
         taken = self._rows.media_names(self._names)
         originals = without = 0
         for line in self._bundle.runs():
@@ -155,7 +159,7 @@ class _Import:
         return originals, without
 
     def _lacks(self, here: KnownRun, picture: Picture) -> bool:
-        """Whether an entry that is here lacks its original, and the file has it."""
+        """Whether a run of the history lacks its original, and the file has it."""
         if here.media_name is None or here.bytes != picture.bytes or picture.name not in self._bundle.media:
             return False
         return self._media.size("media", here.media_name) is None
@@ -163,7 +167,7 @@ class _Import:
     # -- the history -------------------------------------------------------------------------------------------------
 
     def _write(self, writing: ImportWriting) -> None:
-        """All of it. It can be done again from the start where its transaction was undone."""
+        """Write all rows in the caller's transaction."""
         self._relations.resolve_ids(writing, self._ids)
         self._write_runs(writing)
         self._relations.write(writing, self._bundle.grids())

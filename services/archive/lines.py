@@ -1,7 +1,7 @@
 """A run, and a grid, as a line of JSON. Read strictly: what comes from outside is checked field by field.
 
-A line holds every field of Run but `visitor` and `revision`, which mean something on one server only, and `deleted_at`,
-for what is deleted is not exported. A new field of Run is a new field here by itself.
+A run's line holds every field of Run except `visitor` and `revision`, which are meaningful on one server only, and
+`deleted_at`, since deleted runs are not exported. A new field of Run becomes a field of the line automatically.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from services.request import SEED_MAX
 from services.run import Picture, Run
 
 FORMAT = 1
-"""Grows when a reader has to change. A line of a newer format, or with a field that is not known here, is refused:
-half of an entry would be lost without a word."""
+"""Increased when readers have to change. A line of a newer format, or with an unknown field, is refused: an import
+would silently lose part of it."""
 LINE_MAX = 4 * 2**20
 """Bytes of a line: a prompt of 10,000 characters has 60,000 at most; a grid's plan can have some thousand cells."""
 LOCAL = ("visitor", "revision", "deleted_at")
@@ -145,7 +145,7 @@ Line = TypeVar("Line", RunLine, GridLine)
 
 
 def read_line(kind: type[Line], text: bytes, where: str) -> Line:
-    """Raises ArchiveError that names the line and what is wrong with it. `where`: `history.jsonl, line 3`."""
+    """Parse and check a line. Raises ArchiveError that says what is wrong at `where` (`history.jsonl, line 3`)."""
     try:
         values = from_json(text, allow_inf_nan=False)
     except ValueError:

@@ -1,4 +1,4 @@
-"""A run from elsewhere as it can stand here: its new owner and names, and an end where it had none."""
+"""What an import changes in a run: its visitor, a taken id, whose key it counts for, and how an unfinished run ends."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from services.run import AT_FAL_STATES, KeyOf, RunState
 
 @dataclass(frozen=True)
 class Owner:
-    """For whom an export is restored."""
+    """The visitor for whom an export is imported."""
 
     visitor: str | None
     shares: bool
-    """Whether all runs are one history here: of people who trust each other."""
+    """Whether the history is shared: all visitors see all runs, and trust each other."""
     budget_since: datetime | None = None
-    """From when on runs count against a budget of the owner's key; None where there is no budget."""
+    """Runs created since then count against a budget of the server owner's key; None where there is no budget."""
 
     def own_id(self, taken: str) -> str:
-        """Instead of an id that another visitor has: always the same one, so that twice restored is once there."""
+        """Replaces an id that another visitor has: a hash, so that a second import finds the rows of the first."""
         return hashlib.sha256(f"{self.visitor}:{taken}".encode()).hexdigest()[:32]
 
     def changes(self, line: RunLine) -> dict[str, Any]:
-        """What is other here than in the line: whose it is, who paid, and how it ended.
+        """The fields in which the run differs from its line: visitor, key_of and, if it was unfinished, its end.
 
-        Nothing is ever sent by a restore. What was not sent is cancelled, what was being sent is unanswered, and what
-        fal was making failed with a Retry that fetches it. In a history that is not shared nothing is fetched with the
-        owner's key on the word of a file.
+        An import never sends a request. A pending run is cancelled, a submitting one becomes unknown, and one that fal
+        was making fails with a Retry that fetches its picture. In a history that is not shared, a file cannot make the
+        server fetch with its owner's key: there a run of that key gets no Retry that fetches.
         """
         key_of = self._key_of(line)
         trusted = self.shares or key_of == "visitor"
         return {"visitor": self.visitor, "key_of": key_of, **_end(line, trusted=trusted)}
 
     def _key_of(self, line: RunLine) -> KeyOf:
-        """A file must not use up what visitors may spend today of the owner's key: here it was paid with another."""
+        """`visitor` for runs that would count against today's budget of the owner's key: a file must not use it up."""
         counts = self.budget_since is not None and line.created_at >= self.budget_since
         return "visitor" if counts else line.key_of
 

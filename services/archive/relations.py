@@ -1,4 +1,4 @@
-"""What restored runs belong to: projects, and grids with their cells and ballots, written in the runs' transaction."""
+"""The projects, and grids with cells and ballots, of imported runs, written in the runs' transaction."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ IDS = re.compile("[0-9a-f]{32}")
 
 
 class Relations:
-    """`see` every line, `resolve_ids` that that projects and grids have here, ask for those `of` a run, and `write`."""
+    """Call in this order: `see` with every line, `resolve_ids`, `of` with each run to be added, `write`."""
 
     def __init__(self, owner: Owner, scope: Scope) -> None:
         self._owner, self._scope = owner, scope
@@ -40,7 +40,10 @@ class Relations:
             raise ArchiveError("too_many", "There are too many projects or grids in it.")
 
     def resolve_ids(self, writing: ImportWriting, run_ids: Mapping[str, str]) -> None:
-        """`run_ids`: id in the file → id here. New projects are written."""
+        """Find the ids of projects and grids here, and write new projects; one of the same name is used instead.
+
+        `run_ids`: id in the file → id here.
+        """
         self._run_ids = run_ids
         self._grid_ids = self._own_ids(self._grids, writing.grid_visitors)
         own = self._own_ids(self._projects, writing.project_visitors)
@@ -56,11 +59,11 @@ class Relations:
 
     @property
     def grids(self) -> list[str]:
-        """The ids here of the grids that were written."""
+        """The ids that the file's grids have here, after `write`."""
         return [self._grid_ids[grid_id] for grid_id in self._written]
 
     def of(self, run: RunLine) -> dict[str, Any]:
-        """The fields of a run that name others, as they are here."""
+        """The run's fields that refer to a project, a grid or another run, with the ids of this history."""
         return {
             "project_id": self._project_ids[run.project.id] if run.project else None,
             "grid_id": self._grid_ids[run.grid_id] if run.grid_id else None,
@@ -68,13 +71,13 @@ class Relations:
         }
 
     def write(self, writing: ImportWriting, lines: Iterable[GridLine]) -> None:
-        """The grids, and what is not yet here of those that are."""
+        """Write new grids, and missing cells and ballots of grids that the history has already."""
         for line in lines:
             self._written.append(line.id)
             writing.add_grid(self._owner.visitor, self._grid(line, writing))
 
     def _grid(self, line: GridLine, writing: ImportWriting) -> WholeGrid:
-        """A cell whose run is neither restored nor here is left out."""
+        """The line's grid with the ids of this history. A cell is left out if the file has no line for its run."""
         return WholeGrid(
             id=self._grid_ids[line.id],
             plan=self._opaque(line.plan),
@@ -87,7 +90,7 @@ class Relations:
         )
 
     def _ballots(self, line: GridLine, writing: ImportWriting) -> list[BallotRow]:
-        """Each id once. One that another grid's ballot has is replaced by one of this visitor's own."""
+        """The line's ballots, each id once. An id that a ballot of another grid has is replaced (`Owner.own_id`)."""
         ballots_of_line = {ballot.id: ballot for ballot in line.ballots}
         judged = writing.ballot_grids(ballots_of_line)
         others = {old for old, grid_id in judged.items() if grid_id != self._grid_ids[line.id]}
@@ -101,13 +104,13 @@ class Relations:
     def _own_ids(
         self, wanted: Iterable[str], visitors: Callable[[Iterable[str]], Mapping[str, str | None]]
     ) -> dict[str, str]:
-        """Id in the file → id here: another one where it belongs to another visitor. `visitors` tells whose it is."""
+        """Id in the file → id here: replaced if another visitor has it. `visitors`: ids → {id here: its visitor}."""
         wanted = list(wanted)
         found = visitors(wanted)
         mine = {id_ for id_, visitor in found.items() if self._owner.shares or visitor == self._owner.visitor}
         return {id_: self._owner.own_id(id_) if id_ in found and id_ not in mine else id_ for id_ in wanted}
 
     def _opaque(self, value: Any) -> str:
-        """JSON as it was, but for ids of runs that have others here."""
+        """The value as JSON, in which ids of runs are replaced where they differ here."""
         written = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
         return IDS.sub(lambda found: self._run_ids.get(found[0], found[0]), written)

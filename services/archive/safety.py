@@ -1,7 +1,7 @@
-"""A file that calls itself an export, looked through before anything in it is used.
+"""Checks of a file that claims to be an export, before anything in it is used.
 
-Raises ArchiveError for whatever is no export: names that lead elsewhere, links, bombs, encrypted or unknown parts, a
-ZIP that breaks off. Nothing is ever written under a name from the file.
+Raises ArchiveError for path traversal, links, ZIP bombs, encrypted or unknown parts, and a truncated ZIP. Nothing is
+unpacked to a path from the file; a picture's name must match MEDIA or THUMB.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from services.archive.lines import LINE_MAX, GridLine, RunLine, read_line
 RUNS, GRIDS = "history.jsonl", "grids.jsonl"
 RUNS_MAX = 200_000
 DIRECTORY_MAX = 48 * 2**20
-"""Bytes of a ZIP's directory, which is read whole: enough for 200,000 runs."""
+"""Bytes of a ZIP's directory, which is read into memory: enough for 200,000 runs."""
 RATIO_MAX = 100
-"""How much larger a part may be than what is stored of it. Our own exports store everything as it is; another program
-that packs one again makes text about ten times smaller."""
+"""Largest ratio of a part's size unpacked to its size in the ZIP. Our exports are not compressed; another program that
+compresses one makes text about ten times smaller."""
 SMALL = 2**20
-"""Bytes up to which a part may be of any ratio."""
+"""Parts up to this many bytes unpacked may have any ratio."""
 PICTURE_MAX = 64 * 2**20
 
 MEDIA = re.compile(r"media/([0-9a-f]{32}\.(?:jpg|png|webp))")
@@ -41,7 +41,7 @@ OTHERS = re.compile(
 @dataclass(frozen=True)
 class Limits:
     bytes: int
-    """Of all parts together, as they are when unpacked."""
+    """Of all parts together, unpacked."""
     runs: int = RUNS_MAX
 
 
@@ -87,7 +87,7 @@ class Bundle:
 
 @contextmanager
 def opened(file: Path, limits: Limits) -> Iterator[Bundle]:
-    """A ZIP as this playground exports it, or its history.jsonl alone. Raises ArchiveError."""
+    """Open and check a ZIP as this playground exports it, or its history.jsonl alone. Raises ArchiveError."""
     with file.open("rb") as begun:
         start = begun.read(4)
     if start[:1] == b"{":
@@ -105,7 +105,7 @@ def opened(file: Path, limits: Limits) -> Iterator[Bundle]:
 
 @contextmanager
 def _sound(part: str) -> Iterator[None]:
-    """What the ZIP's bytes say wrong, in a sentence."""
+    """Turns errors in reading the ZIP into ArchiveError. `part` begins its sentence."""
     try:
         yield
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
@@ -115,9 +115,9 @@ def _sound(part: str) -> Iterator[None]:
 
 
 def _check_directory(file: Path) -> None:
-    """The directory stands at a ZIP's end, and says how long it is before it is read."""
+    """Check the length of the ZIP's directory before it is read: a record at the ZIP's end states it."""
     with _sound("The ZIP"), file.open("rb") as whole:
-        end = zipfile._EndRecData(whole)  # type: ignore[attr-defined]  # what ZipFile itself goes by
+        end = zipfile._EndRecData(whole)  # type: ignore[attr-defined]  # as ZipFile itself does
     if end is None:
         raise ArchiveError(
             "cut_off", "The end of the ZIP is missing: it was not copied or downloaded whole. Fetch it again."

@@ -1,4 +1,4 @@
-"""Pictures on their way in: checked and staged in a folder of their own, later put to the others."""
+"""The pictures of an import: checked and staged in a new folder, and moved to the other pictures after the commit."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from services.run import Picture
 
 
 class Staging:
-    """A folder with the pictures of one restore, under the names that they will have."""
+    """The staging folder of one import: its pictures, under the names that they will keep."""
 
     def __init__(self, folder: Path, media: Media) -> None:
         self._staged, self._media = FolderStore(folder), media
         self.committed = False
-        """Whether the history names these pictures: then they are kept until they are put to the others."""
+        """Whether the history names these pictures: then they stay staged until `move` has moved them."""
 
     def original(self, bundle: Bundle, entry: Picture, name: str) -> None:
-        """Check an original against what its entry tells, and stage it as `name` with its thumbnail, made again."""
+        """Check an original against its line, and stage it as `name` with a new thumbnail. Raises ArchiveError."""
         part = f"media/{entry.name}"
         data = bundle.picture(part)
         image, ending = _decoded(data, part)
@@ -38,7 +38,7 @@ class Staging:
         self._staged.put("thumbs", thumb_of(name), thumbnail(image), sync=False)
 
     def thumbnail(self, bundle: Bundle, entry: Picture, name: str) -> None:
-        """The same for a thumbnail whose original is gone."""
+        """Check and stage a thumbnail whose original is not in the file. Raises ArchiveError."""
         part = f"thumbs/{entry.thumb}"
         data = bundle.picture(part)
         if _decoded(data, part)[1] != "webp":
@@ -46,7 +46,7 @@ class Staging:
         self._staged.put("thumbs", thumb_of(name), data)
 
     def free_name(self, name: str, taken: set[str]) -> str:
-        """The name itself where neither `taken` nor a picture has it, else a new one with the same ending."""
+        """`name` if it is neither in `taken` nor the name of a picture here, else a random one with the same ending."""
         ending = name.partition(".")[2]
         while name in taken or self._is_here(name):
             name = f"{secrets.token_hex(16)}.{ending}"
@@ -58,17 +58,17 @@ class Staging:
         )
 
     def keep_only(self, is_known: Callable[[str], bool]) -> None:
-        """Drop what the history does not name."""
+        """Delete the staged pictures whose name `is_known` denies."""
         for kind in KINDS:
             for name in [name for name, _ in self._staged.list(kind)]:
                 if not is_known(name):
                     self._staged.delete(kind, name)
 
     def move(self) -> None:
-        """To the other pictures, one by one; thumbnails first, so that a page which sees the original finds both.
+        """Move the pictures to the others, one by one; thumbnails first, so that a page never finds an original alone.
 
-        What was put is dropped here at once: the disk holds one picture twice, not all of them. After a crash or an
-        error between two, the rest is still staged.
+        Each staged file is deleted as soon as its picture is stored: the disk holds one picture twice, not all of them.
+        After a crash or an error on the way, the rest is still staged.
         """
         originals = {name.partition(".")[0] for name, _ in self._staged.list("media")}
         for kind in reversed(KINDS):
@@ -82,8 +82,8 @@ class Staging:
 
 @contextmanager
 def staging(incoming: Path, media: Media) -> Iterator[Staging]:
-    """A new folder in `incoming`. It is gone afterwards, but where pictures that the history names are left in it:
-    `recover` puts them to the others at the next start."""
+    """A new staging folder in `incoming`, removed at the end. After an error it stays if the history names the pictures
+    in it: `recover` moves them at the next start."""
     folder = incoming / f"restore-{secrets.token_hex(8)}"
     staged: Staging | None = None
     try:

@@ -1,7 +1,7 @@
 """Axes of a grid: which parameter takes which values, read from what people type and checked by the model's own rules.
 
-Any field of GenerationRequest can be an axis, and so can search and replace in the prompt (`prompt_sr`): its first item
-is the text to find and the baseline, `cat, dog, wolf`; or pairs, `cat=dog, red=blue`.
+Any field of GenerationRequest can be an axis, and so can search and replace in the prompt (`prompt_sr`). Its items are
+texts, of which the first is the text to find and the baseline (`cat, dog, wolf`), or pairs (`cat=dog, red=blue`).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SEARCH_REPLACE = "prompt_sr"
 AXIS_LABELS = {name: parameter.label for name, parameter in PARAMETERS.items()} | {SEARCH_REPLACE: "Prompt S/R"}
 """What can be an axis, by name, and what it is called."""
 MAX_CHARACTERS = 50_000
-"""Of a text of values; whole prompts may be long."""
+"""Most characters in the text of an axis' values; whole prompts may be long."""
 ISSUES_SHOWN = 3
 RANDOM = ("-1", "?")
 SWITCH_WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
@@ -72,7 +72,10 @@ class Axis(BaseModel):
 
 
 def parse_axis(field: str, values: str | Sequence[Any], base: GenerationRequest) -> Axis:
-    """Read an axis from a text, or a list whose texts are items. Raises InvalidRequest that names axis and item."""
+    """Parse an axis: a text in the syntax of axis_syntax.py, or a list in which a text is one item of that syntax.
+
+    Raises InvalidRequest that names axis and item.
+    """
     if field not in AXIS_LABELS:
         raise _invalid(field, f"{field!r} cannot be an axis. Axes are {', '.join(AXIS_LABELS)}.")
     label = AXIS_LABELS[field]
@@ -87,7 +90,7 @@ def parse_axis(field: str, values: str | Sequence[Any], base: GenerationRequest)
 
 
 def value_words(field: str, value: Any) -> str:
-    """A value as a heading tells it: `28`, `1024 × 768`, `on`, `cat → dog`."""
+    """A value as headings show it: `28`, `1024 × 768`, `on`, `cat → dog`."""
     if field == SEARCH_REPLACE:
         return value["replace"] if value.get("baseline") else f"{value['find']} → {value['replace'] or '∅'}"
     parameter = PARAMETERS[field]
@@ -98,7 +101,7 @@ def value_words(field: str, value: Any) -> str:
 
 
 def axis_text(axis: Axis) -> str:
-    """The axis as text that `parse_axis` reads back. Raises ItemError where only a list can say it."""
+    """The axis as text that `parse_axis` reads back. Raises ItemError if only a list can express it."""
     if axis.field == SEARCH_REPLACE:
         if axis.values[0].get("baseline"):
             return join_items([value["replace"] for value in axis.values])
@@ -107,7 +110,7 @@ def axis_text(axis: Axis) -> str:
 
 
 def editable(axis: Axis) -> str:
-    """The axis as text for a box; where only a list can say it, one value a line."""
+    """The axis as text for an input field; one value a line if only a list can express it."""
     try:
         return axis_text(axis)
     except ItemError:
@@ -159,7 +162,7 @@ def _numbers(parameter: Parameter, items: list[Any]) -> list[Any]:
 
 
 def _number_text(item: Any) -> str:
-    """A list may hold numbers, which are items like any other."""
+    """An item as text: a list may also hold numbers. Raises ItemError for anything else."""
     if isinstance(item, bool) or not isinstance(item, int | float | str):
         raise ItemError(f"“{item}” is not a number")
     text = str(item).strip()
@@ -175,7 +178,7 @@ def _switch(parameter: Parameter, items: list[Any]) -> list[Any]:
 
 
 def _choice(parameter: Parameter, items: list[Any]) -> list[Any]:
-    if all(choice.isdigit() for choice in parameter.choices):  # levels: ranges mean something
+    if all(choice.isdigit() for choice in parameter.choices):  # numeric levels, for which ranges make sense
         return [str(number) for number in read_numbers([str(item) for item in items], whole=True, one=lambda _: None)]
     return [str(item).strip().lower() for item in items]
 
@@ -215,7 +218,7 @@ _READ: dict[str, Callable[[Parameter, list[Any]], list[Any]]] = {
 
 
 def _replacements(items: list[Any], prompt: str) -> list[Any]:
-    if items and all(isinstance(item, dict) for item in items):  # as a plan keeps them
+    if items and all(isinstance(item, dict) for item in items):  # as a plan stores them
         pairs = [{**item, "find": str(item.get("find", "")), "replace": str(item.get("replace", ""))} for item in items]
         baseline = all(item.get("baseline") is True for item in items)
     else:
@@ -232,7 +235,7 @@ def _replacements(items: list[Any], prompt: str) -> list[Any]:
 
 
 def check_found(axis: Axis, prompts: Sequence[str]) -> None:
-    """Raise InvalidRequest where a text to find is not in each of the prompts that the grid starts from."""
+    """Raise InvalidRequest if a text to find is missing in one of the prompts that the grid starts from."""
     for value in axis.values:
         for prompt in prompts:
             if value["find"] not in prompt:
@@ -244,7 +247,7 @@ def check_found(axis: Axis, prompts: Sequence[str]) -> None:
 
 
 def _checked(parameter: Parameter, values: list[Any]) -> list[Any]:
-    """The values, each as the model takes it. Raises InvalidRequest with the first few that it does not take."""
+    """The values as GenerationRequest holds them. Raises InvalidRequest with the first ISSUES_SHOWN faults."""
     found, issues = [], []
     for value in values:
         try:
@@ -260,7 +263,7 @@ def _checked(parameter: Parameter, values: list[Any]) -> list[Any]:
 
 
 def _once(field: str, values: list[Any]) -> tuple[tuple[Any, ...], tuple[str, ...]]:
-    """Values without those that were there before, and those in words."""
+    """(values without repetitions, the repeated ones in words)."""
     kept: dict[str, Any] = {}
     twice: dict[str, None] = {}
     for value in values:
@@ -272,7 +275,7 @@ def _once(field: str, values: list[Any]) -> tuple[tuple[Any, ...], tuple[str, ..
 
 
 def _pixels_of(field: str, value: Any) -> Any:
-    """A preset and a custom size of the same pixels are the same."""
+    """The value to compare by: a preset and a custom size of the same pixels are equal."""
     if field != "image_size":
         return value
     return PRESET_PIXELS[value] if isinstance(value, str) else (value["width"], value["height"])

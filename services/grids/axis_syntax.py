@@ -1,12 +1,12 @@
-"""What people type for an axis, cut into items and numbers: the syntax of the field's X/Y/Z plot scripts.
+"""The typed values of an axis, parsed into items and numbers, in the syntax of common X/Y/Z plot scripts.
 
-    10, 20, 30        values; a comma inside quotes does not separate, and a line break does
-    a || b, c || d    where || stands anywhere, it alone separates
+    10, 20, 30        values, separated by commas or line breaks; a comma inside quotes does not separate
+    a || b, c || d    if || occurs anywhere, it is the only separator
     1-5   1-5 (+2)    from 1 to 5, in steps of 1 or 2; `10-5 (-3)` counts down
     1-10 [5]          five values from 1 to 10, both ends included
-    2, 4, .., 10      goes on in the steps of the two values before the dots
+    2, 4, .., 10      continues with the difference of the two values before the dots
 
-Pure, and about text and numbers only: which values a parameter allows is known in axes.py.
+Pure functions of text and numbers: axes.py checks which values a parameter allows.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 MAX_VALUES = 1000
-"""No axis is longer: a grid has no more cells."""
+"""Most values of an axis: as many as a grid has cells at most."""
 BAR = "||"
 DOTS = ("..", "...", "…")
 
@@ -35,9 +35,9 @@ class ItemError(ValueError):
 
 
 def split_items(text: str, *, by_line: bool = False) -> list[str]:
-    """The items of a text, stripped; empty ones are no items.
+    """The items of a text, stripped, without empty ones.
 
-    `by_line`: commas belong to the items where there is more than one line, as with whole prompts.
+    `by_line`: if there is more than one line, each line is one item with its commas, as with whole prompts.
     """
     if BAR in text:
         return _filled(text.split(BAR))
@@ -70,10 +70,10 @@ def _filled(items: Sequence[str]) -> list[str]:
 
 
 def read_numbers(items: Sequence[str], *, whole: bool, one: Callable[[str], Decimal | None]) -> list[Decimal]:
-    """The numbers that items stand for, ranges and dots written out. Raises ItemError.
+    """The numbers that items stand for, with ranges and dots expanded. Raises ItemError.
 
-    `whole`: ranges of whole numbers, whose evenly spaced values are cut to whole ones. `one(item)` may read an item in
-    a way of its own (a random seed); None leaves it to the common syntax.
+    `whole`: only whole numbers; evenly spaced values are truncated to whole ones. `one(item)` may parse an item in
+    its own way (a random seed); if it returns None, the common syntax applies.
     """
     found: list[Decimal] = []
     dots: tuple[str, Decimal] | None = None
@@ -131,7 +131,7 @@ def _steps(first: Decimal, last: Decimal, step: Decimal, item: str) -> list[Deci
 
 
 def _evenly(first: Decimal, last: Decimal, count: int, whole: bool, item: str) -> list[Decimal]:
-    """`count` values, both ends included; whole ones are cut, as the known scripts do it."""
+    """`count` evenly spaced values, both ends included; `whole`: truncated, as in common X/Y/Z plot scripts."""
     if not 1 <= count <= MAX_VALUES:
         raise ItemError(f"“{_short(item)}” makes {count:,} values; 1 to {MAX_VALUES:,} can be made")
     if count == 1:

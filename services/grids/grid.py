@@ -37,12 +37,12 @@ class GridLine:
 
 
 def grid_of(row: GridRow) -> Grid:
-    """The value of a row of the history."""
+    """The grid in a row of the history."""
     return Grid(row.id, row.visitor, _plan(row.plan), row.created_at, row.paused, row.repeat, row.cells)
 
 
 def row_of(grid: Grid) -> GridRow:
-    """What the history keeps of a grid."""
+    """The row in which the history keeps a grid."""
     plan = grid.plan.model_dump_json()
     return GridRow(grid.id, grid.visitor, plan, grid.created_at, grid.paused, grid.repeat, grid.cells)
 
@@ -54,5 +54,5 @@ def line_of(row: GridSummary) -> GridLine:
 
 @lru_cache(maxsize=4)
 def _plan(text: str) -> GridPlan:
-    """A plan, and with it its cells, which take 20 ms for a thousand: the grids that are looked at now."""
+    """A parsed plan. Plans of the grids viewed last are kept with their cells, which take 20 ms for a thousand."""
     return GridPlan.model_validate_json(text)

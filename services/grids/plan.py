@@ -1,7 +1,7 @@
 """A grid's plan: one frozen request, one to three axes, and the cells that follow from them. Pure.
 
-A cell is named by its request, not by its place: to swap axes makes nothing anew, and a value added to an axis adds
-only the cells that were not there. Cells that come out alike share one picture.
+A cell's key is made from its request, not from its place: swapped axes need no new pictures, and a value added to an
+axis needs only those of the new cells. Cells with equal requests share one picture.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from services.request import GenerationRequest, parse_request, random_seed
 
 MAX_CELLS = 1000
 ASK_ABOVE = 50
-"""More new pictures than these need a second yes."""
+"""More new pictures than this need a confirmation."""
 SLOTS = ("x", "y", "z")
 Typed = Sequence[tuple[str, str | Sequence[Any]]]
-"""Axes as they are typed, or kept in a file: field, and a text or a list of values."""
+"""Axes as they are typed or stored in a file: (field, text or list of values)."""
 _as_text = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
 Place = tuple[int, int, int]
 """Indexes from 0 on x, y and z; 0 on an axis that is not there."""
@@ -43,7 +43,7 @@ class Cell:
 
 
 class GridPlan(BaseModel):
-    """What a grid compares. Written to the history as JSON, and into the files that restore it."""
+    """What a grid compares. Stored as JSON in the history, and in exported files from which it can be read again."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -65,11 +65,11 @@ class GridPlan(BaseModel):
 
     @cached_property
     def cells(self) -> tuple[Cell, ...]:
-        """All cells, row by row: x is the quickest, then y, then z."""
+        """All cells, row by row: x varies fastest, then y, then z."""
         found = []
         lengths = [*self.size, 1, 1][:3]
         start = self.base.model_dump(mode="json")
-        # What is searched and replaced is searched in the cell's own prompt: prompts are put in before.
+        # Search and replace works on the cell's own prompt, so an axis of prompts is applied before it.
         slots = sorted(enumerate(self.axes), key=lambda slot: slot[1].field == SEARCH_REPLACE)
         for z, y, x in product(*(range(length) for length in reversed(lengths))):
             place, settings = (x, y, z), start
@@ -85,7 +85,7 @@ class GridPlan(BaseModel):
         return {cell.key: cell.request for cell in self.cells}
 
     def _request(self, settings: dict[str, Any]) -> GenerationRequest:
-        """Each value is allowed by itself; a prompt can still come out empty, or too long, of search and replace."""
+        """Raises InvalidRequest: search and replace can make a prompt empty or too long, though each value is valid."""
         try:
             return parse_request(settings)
         except InvalidRequest as error:
@@ -106,7 +106,7 @@ def parse_axes(typed: Typed, base: GenerationRequest) -> tuple[Axis, ...]:
 
 
 def make_plan(base: GenerationRequest, axes: Sequence[Axis], origin: str | None = None) -> GridPlan:
-    """A plan of axes that were read before. Raises InvalidRequest: `field` is the axis, or `grid`."""
+    """A plan of axes that were parsed before. Raises InvalidRequest: `field` is the axis, or `grid`."""
     _check_fields([axis.field for axis in axes])
     fixed = base if base.seed is not None else base.vary(seed=random_seed())
     return checked(GridPlan(base=fixed, axes=tuple(axes), origin=origin))
@@ -118,7 +118,7 @@ def parse_plan(base: GenerationRequest, typed: Typed, origin: str | None = None)
 
 
 def read_plan(data: Any) -> GridPlan:
-    """A plan from outside, such as a file, each value checked again. Raises InvalidRequest."""
+    """A plan from untrusted data, such as a file: each value is checked again. Raises InvalidRequest."""
     try:
         axes = [(str(axis["field"]), axis["values"]) for axis in data["axes"]]
         return parse_plan(parse_request(dict(data["base"])), axes)

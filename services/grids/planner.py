@@ -1,4 +1,4 @@
-"""What running a plan of a grid would make, take and cost, before anything is asked for."""
+"""How many pictures running a grid's plan would make, how long it would take and what it would cost."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from services.run import Engine, KeyOf
 from services.settings import Settings
 
 LATELY = 60
-"""Pictures from which the pace is read."""
+"""Number of latest pictures from which the pace is measured."""
 
 
 @dataclass(frozen=True)
 class AxisPreview:
-    """One axis as it is typed: read, or the sentence that says why it cannot be."""
+    """One typed axis: parsed, or with the sentence that says why it cannot be."""
 
     field: str
     axis: Axis | None
@@ -39,16 +39,16 @@ class Preview:
     plan: GridPlan | None
     axes: tuple[AxisPreview, ...]
     issues: tuple[FieldIssue, ...] = ()
-    """Why axes that were read cannot be run together: `field` is the axis at fault, or `grid`."""
+    """Why axes that could be parsed cannot be run together: `field` is the axis at fault, or `grid`."""
     cells: int = 0
     made: int = 0
-    """Cells whose picture is there already."""
+    """Cells that have a picture already."""
     new: int = 0
     cost_usd: float = 0.0
     seconds: float = 0.0
     engine: Engine = "demo"
     asks: bool = False
-    """Whether it takes a second yes."""
+    """Whether the user has to confirm it."""
 
     @property
     def fault(self) -> str:
@@ -56,7 +56,7 @@ class Preview:
 
 
 def preview_axes(typed: Typed, base: GenerationRequest) -> tuple[AxisPreview, ...]:
-    """Axes as they are typed, each read once. Takes some 10 ms for a thousand values: call it in a thread."""
+    """Typed axes, each parsed once. Takes some 10 ms for a thousand values: call it in a thread."""
     return tuple(_preview_axis(field, values, base) for field, values in typed)
 
 
@@ -88,9 +88,9 @@ class Planner:
         grid: Grid | None = None,
         reuse: bool = True,
     ) -> Preview:
-        """What would be made; with `grid`, of what it does not hold yet.
+        """What running the plan would make. Not made again: cells of `grid`; with `reuse`, any earlier picture.
 
-        Never raises for what was typed: an axis that cannot be read carries its error.
+        Faults in typed axes are returned, not raised.
         """
         read = [one.axis for one in axes if one.axis]
         if not read or len(read) < len(axes):
@@ -122,12 +122,12 @@ class Planner:
     async def there(
         self, visitor: str | None, plan: GridPlan, grid: Grid | None = None, *, reuse: bool = True
     ) -> dict[str, str]:
-        """Cell key → run id, for cells that need not be asked for: the grid's own, and pictures made before."""
+        """Cell key → run id, for cells that need no new run: the grid's own, and with `reuse` any earlier picture."""
         engine, _ = self._engines.choose(visitor)
         return await asyncio.to_thread(self._there, plan, grid, self._scope(visitor), engine if reuse else None)
 
     def _there(self, plan: GridPlan, grid: Grid | None, scope: Scope, engine: Engine | None) -> dict[str, str]:
-        """`engine`: whose pictures are used, made before and outside the grid; None uses none."""
+        """`engine`: earlier pictures of this engine from outside the grid are reused; None: none are."""
         requests = plan.requests
         held = {key: run_id for key, run_id in (grid.cells if grid else {}).items() if key in requests}
         present = self._history.present(held.values(), scope) if held else set()
@@ -150,7 +150,7 @@ class Planner:
         return pace_of(self._history.lately(engine, key_of, visitor, LATELY), unseen)
 
     async def check_asked(self, visitor: str | None, new: Sequence[GenerationRequest]) -> None:
-        """Raises ConfirmNeeded where so many new pictures take a second yes."""
+        """Raises ConfirmNeeded if there are more than ASK_ABOVE new pictures."""
         engine, _ = self._engines.choose(visitor)
         if len(new) > ASK_ABOVE:
             raise ConfirmNeeded(len(new), await asyncio.to_thread(self._cost, engine, new))
@@ -160,7 +160,7 @@ class Planner:
 
 
 def _with_cells(base: GenerationRequest, axes: Sequence[Axis]) -> GridPlan:
-    """A plan whose cells are computed. Raises InvalidRequest for what one of them does not allow, too."""
+    """A plan whose cells are computed. Raises InvalidRequest, also if the request of a single cell is invalid."""
     plan = make_plan(base, axes)
     _ = plan.requests
     return plan

@@ -1,8 +1,7 @@
 """The use cases of grids: run a plan, add to it, pause, cancel, retry, check that a seed repeats.
 
-A grid freezes one request. Its cells are runs like any other: journaled before they are sent, followed outside any
-page, taken up again at start. So a grid goes on through a closed tab and a killed server, and makes only what is
-missing.
+A grid freezes one request. Its cells are ordinary runs: journaled before they are sent, followed independently of any
+page, resumed at start. So a grid survives a closed tab and a killed server, and makes only what is missing.
 """
 
 from __future__ import annotations
@@ -28,10 +27,10 @@ from services.run import Run, RunState, new_id
 from services.running.runner import Runner
 
 RETRIED = (RunState.FAILED, RunState.CANCELLED)
-"""Ends after which a cell is made again at no risk; an unanswered one is the user's own choice, one by one."""
+"""States whose runs `retry` makes again. Not UNKNOWN: fal may have accepted such a run, so the user decides on each."""
 
 Ask = Callable[..., Awaitable[list[Run]]]
-"""Playground.ask: journal requests as runs, within the budgets, and set to work on them."""
+"""Playground._ask: journal requests as runs, within the budgets, and start them."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,10 @@ class Grids:
         reuse: bool = True,
         grid_id: str | None = None,
     ) -> Preview:
-        """What would be made; with `grid_id`, of what that grid does not hold yet. Faults are told, not raised."""
+        """What running the plan would make; with `grid_id`, without the cells that this grid holds already.
+
+        Faults in typed axes are returned, not raised. Raises NotFound.
+        """
         grid = await self._grid(visitor, grid_id) if grid_id else None
         return await self._planner.preview(visitor, base, axes, grid=grid, reuse=reuse)
 
@@ -113,7 +115,7 @@ class Grids:
         self, visitor: str | None, grid_id: str, requests: Mapping[str, GenerationRequest],
         write: Callable[[list[Run], Mapping[str, str]], Future[list[Run]]],
     ) -> list[Run]:  # fmt: skip
-        """Ask for the pictures of some cells; `write` gets the new runs, and which cell each is for."""
+        """Request the pictures of some cells. `write` gets the new runs, and cell key → run id."""
 
         def keep(new: list[Run]) -> Future[list[Run]]:
             cells = {key: run.id for key, run in zip(requests, new[::-1], strict=True)}
@@ -124,7 +126,7 @@ class Grids:
     # -- while it runs ---------------------------------------------------------------------------------------------
 
     async def pause(self, visitor: str | None, grid_id: str) -> Grid:
-        """Send no more of its pictures. What fal has taken comes."""
+        """Send no more of the grid's runs. Those that fal has accepted are still finished."""
         return await self._set_paused(visitor, grid_id, True)
 
     async def resume(self, visitor: str | None, grid_id: str) -> Grid:
@@ -140,7 +142,7 @@ class Grids:
         return await self._as_it_is(grid_id)
 
     async def cancel(self, visitor: str | None, grid_id: str) -> Grid:
-        """Cancel what is not done: first all that was not sent, then what fal has taken, which may still come."""
+        """Cancel unfinished runs: first all that were not sent, then those fal accepted, which it may still finish."""
         grid = await self._grid(visitor, grid_id)
         ended = {"state": RunState.CANCELLED, "cancel_asked": True, "finished_at": self._clock.now(), "note": None}
         await asyncio.to_thread(self.store.change_pending, grid_id, **ended)
@@ -150,10 +152,10 @@ class Grids:
         return await self._grid(visitor, grid_id)
 
     async def retry(self, visitor: str | None, grid_id: str) -> Grid:
-        """Make all cells again that failed, were cancelled or deleted."""
+        """Make all cells again whose run failed, was cancelled or deleted; what fal has finished is only fetched."""
         view = await self.view(visitor, grid_id)
         lost = {}
-        requests = await asyncio.to_thread(lambda: view.grid.plan.requests)  # a thousand take a while
+        requests = await asyncio.to_thread(lambda: view.grid.plan.requests)  # to compute a thousand takes a while
         for key, request in requests.items():
             run = view.run_of(key)
             if run and run.can_be_fetched:
@@ -165,7 +167,7 @@ class Grids:
         return await self._grid(visitor, grid_id)
 
     async def retry_run(self, visitor: str | None, run: Run) -> list[Run]:
-        """Ask once more for a run of a grid: the new one takes its place in every cell that it filled."""
+        """Request a grid's run once more: the new run replaces it in every cell that it filled."""
 
         def keep(new: list[Run]) -> Future[list[Run]]:
             return self.store.replace(run.id, new)
@@ -173,7 +175,7 @@ class Grids:
         return await self._ask(visitor, [run.request], run, grid_id=run.grid_id, keep=keep)
 
     async def repeat_check(self, visitor: str | None, grid_id: str) -> Grid:
-        """Make one finished cell a second time, to see whether the seed repeats here."""
+        """Make one finished cell again, to see whether a seed gives the same picture twice. Raises InvalidRequest."""
         view = await self.view(visitor, grid_id)
         cells = await asyncio.to_thread(lambda: view.grid.plan.cells)
         first = next((run for cell in cells if (run := view.run_of(cell.key)) and run.picture), None)
@@ -191,7 +193,7 @@ class Grids:
     # -- looking at it ---------------------------------------------------------------------------------------------
 
     async def base(self, visitor: str | None, grid_id: str) -> GenerationRequest:
-        """What a grid froze. Raises NotFound."""
+        """The request that a grid froze. Raises NotFound."""
         return (await self._grid(visitor, grid_id)).plan.base
 
     async def view(self, visitor: str | None, grid_id: str) -> GridView:
@@ -210,9 +212,9 @@ class Grids:
         return [line_of(row) for row in found]
 
     async def finished(self, visitor: str | None, grid_id: str) -> GridView:
-        """Wait until no cell is under way. For callers that are no page; those without a token see what they made.
+        """Wait until no run of the grid is under way. For callers of the API; `visitor` None (no token) sees any grid.
 
-        Raises Stopping."""
+        Raises NotFound, or Stopping when the server stops."""
         scope = self._scope(visitor) if visitor else EVERYONE
         with self._changes.listen(EVERYONE) as wake:
             while True:
@@ -224,11 +226,14 @@ class Grids:
                 await wake.wait()
 
     async def _grid(self, visitor: str | None, grid_id: str) -> Grid:
-        """Raises NotFound where it is not this visitor's to see."""
+        """Raises NotFound if this visitor may not see it."""
         return await asyncio.to_thread(self._read, grid_id, self._scope(visitor))
 
     async def _as_it_is(self, grid_id: str) -> Grid:
-        """A grid of which it was checked already whose it is; a caller without a token has none to see."""
+        """A grid, read without a check of the visitor.
+
+        The caller has checked it, or has made the grid for visitor None, in whose scope no grid is.
+        """
         return await asyncio.to_thread(self._read, grid_id, EVERYONE)
 
     def _read(self, grid_id: str, scope: Scope) -> Grid:

@@ -1,7 +1,7 @@
-"""The newest changes of the history, read once for all who listen.
+"""The newest changes of the history, read once for all open pages.
 
-Each open page wants the changes of its visitor as they are committed. One read fetches those of all visitors, however
-many pages wait for them; who asks for older ones reads them from the database.
+Each page needs the changes of its visitor as they are committed. One read fetches those of all visitors, however many
+pages wait for them; a page that asks for older ones reads the database.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from services.library.scope import EVERYONE, Scope
 
 KEPT = 512
 AT_ONCE = 200
-"""Changes that one answer holds at most, where it is read from the database."""
+"""Most changes in one answer that is read from the database."""
 
 
 class Feed:
-    """For one event loop. What it tells was committed, and read back from the database."""
+    """For one event loop. It returns committed changes only, as read from the database."""
 
     def __init__(self, history: History) -> None:
         self._history = history
@@ -27,12 +27,12 @@ class Feed:
         self._floor: int | None = None  # every change after this revision is in `_recent`
         self._top = 0  # the newest revision that was read
         self._reading: asyncio.Task[None] | None = None
-        self._begun = False  # whether that read has looked already
+        self._begun = False  # whether `_reading` has begun to read
 
     async def since(self, scope: Scope, revision: int) -> list[Entry]:
         """Runs of this scope that changed after `revision`, in the order of their newest changes.
 
-        Holds what was committed when it was called; where it holds AT_ONCE or more, there may be others after them.
+        Includes all that was committed before the call; if it returns AT_ONCE or more, there may be further ones.
         """
         await self._catch_up()
         if self._floor is None or revision < self._floor:
@@ -46,7 +46,7 @@ class Feed:
         return found[::-1]
 
     async def _catch_up(self) -> None:
-        """Return after a read that began after this call; those who call meanwhile share the next one."""
+        """Wait for a read that begins after this call. All calls made during one read share the next one."""
         if self._reading and self._begun:
             await asyncio.wait([self._reading])
         if self._reading is None:
@@ -60,7 +60,7 @@ class Feed:
             if self._floor is None:
                 self._floor = self._top = await asyncio.to_thread(self._history.revision)
             entries = await asyncio.to_thread(self._history.changed_since, EVERYONE, self._top, limit=KEPT)
-            if len(entries) == KEPT:  # more than can be kept changed at once: begin anew after them
+            if len(entries) == KEPT:  # more changes at once than can be kept: start over after them
                 self._recent.clear()
                 self._floor = self._top = await asyncio.to_thread(self._history.revision)
             else:

@@ -1,7 +1,7 @@
-"""What becomes of a run under way, written to the history: committed, then told to the pages.
+"""Writes the changes of runs under way to the history: each is committed, then the pages are notified.
 
-A full disk and another program's lock are waited out: what is being written may be known to this process alone, as the
-id of a request that fal has just accepted.
+While the disk is full or another program holds a lock, writes are retried: only this process may know what it writes,
+such as the id of a request that fal has just accepted.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from services.run import Run, RunState
 log = logging.getLogger(__name__)
 
 PATIENCE_SECONDS = 600.0
-"""How long a history that cannot be written is waited for."""
+"""How long a failing write is retried before its error is raised."""
 LONGEST_PAUSE_SECONDS = 30.0
 
 
 class Journal:
-    """A commit once begun is finished even when the task that asked for it is cancelled."""
+    """A commit that has begun is finished even if the task that waits for it is cancelled."""
 
     def __init__(self, history: History, changes: Changes, clock: Clock) -> None:
         self._history, self._changes, self._clock = history, changes, clock
         self.stopping = False
-        """The server stops: nothing is waited out any more."""
+        """Whether the server stops: then failing writes are no longer retried."""
 
     async def begin(self, run: Run) -> Run | None:
-        """From pending to submitting; None where that must not be."""
+        """Change a pending run to submitting; None if it is not pending any more, or its grid is paused."""
         return self._tell(await self._written(lambda: self._history.begin_soon(run.id, self._clock.now())))
 
     async def save(self, run: Run, **fields: Any) -> Run:
@@ -43,7 +43,7 @@ class Journal:
         return saved
 
     async def save_news(self, run: Run, news: dict[str, Any]) -> Run:
-        """Save what differs; nothing where nothing does."""
+        """Save the fields that differ from the run's; write nothing if none does."""
         fresh = {name: value for name, value in news.items() if getattr(run, name) != value}
         return await self.save(run, **fresh) if fresh else run
 
@@ -52,7 +52,7 @@ class Journal:
         return self._tell(await self._written(lambda: self._history.change_from_soon(before, run.id, **fields)))
 
     async def current(self, run: Run) -> Run:
-        """The run as it stands in the history: others may have changed it meanwhile."""
+        """The run as it is in the history now: another task may have changed it."""
         return await asyncio.to_thread(self._history.get, run.id, EVERYONE)
 
     def _tell(self, saved: Any) -> Any:

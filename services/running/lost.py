@@ -1,7 +1,8 @@
-"""Submits that were never answered are looked for in fal's own list of requests. They are never sent again from here.
+"""Looks in fal's list of requests for submits that were never answered. Never sends them again.
 
-Found: the run goes on as if the answer had come. Not found, or not allowed to look: the card says so.
-What is listed may also be another run's, sent meanwhile with the same settings, whose answer is still on its way here.
+A run that is found goes on as if fal's response had arrived. If it is not found, or the list cannot be read, its card
+says so. A listed request may also belong to another run, sent meanwhile with the same settings, whose response has not
+arrived yet.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ from services.run import Run, RunState, Ticket
 log = logging.getLogger(__name__)
 
 PAUSES_SECONDS = (3.0, 10.0, 20.0, 30.0, 60.0, 180.0, 600.0)
-"""Before each look. fal lists a request when it has ended, which takes as long as its queue and the picture."""
+"""Before each reading of the list. fal lists a request only when it has ended: after the queue and the generation."""
 ANSWER_PAUSE_SECONDS = 0.5
-"""Between looks at whether the submits that were on their way have been answered."""
+"""Between checks whether the submits under way have been answered."""
 CLOCKS_DIFFER = timedelta(minutes=5)
 """How far fal's clock may be behind ours."""
 FOUND = "The answer was lost on its way; it was found in fal's list of requests."
@@ -44,14 +45,14 @@ class LostSubmits:
         host: str | None,
         go_on: Callable[[Run], None],
     ) -> None:
-        """`host` has fal's list of requests; None: nothing is looked for. `go_on` takes a run that was found."""
+        """`host` serves fal's list of requests; None: `look_for` does nothing. `go_on` takes a run that was found."""
         self._history, self._engines, self._changes, self._clock = history, engines, changes, clock
         self._host, self._go_on = host, go_on
         self._tasks: set[asyncio.Task[None]] = set()
         self._picking = asyncio.Lock()
 
     def look_for(self, run: Run) -> None:
-        """Begin to look for a run that is unknown. Returns at once."""
+        """Start to look for a run in the state unknown. Returns at once."""
         if self._host is None or run.engine != "fal":
             return
         task = asyncio.create_task(self._look_for(run, self._host), name=f"looking for {run.id}")
@@ -72,9 +73,9 @@ class LostSubmits:
                 gateway = self._engines.gateway(run)
                 since = (run.submitted_at or run.created_at) - CLOCKS_DIFFER
                 listed = await gateway.listed(host, since)
-                # Which of the listed requests belong to submits that are on their way is not known yet.
+                # A listed request may belong to a submit still under way: wait until the history has its ticket.
                 await self._answered(await self._on_their_way())
-                async with self._picking:  # two lost submits of the same settings are two requests
+                async with self._picking:  # else two lost submits of the same settings could pick one request
                     if ticket := await self._pick(run, listed):
                         return await self._found(run, ticket)
                 said = NOT_FOUND
@@ -88,12 +89,12 @@ class LostSubmits:
         return await asyncio.to_thread(self._history.submitting_ids)
 
     async def _answered(self, sent: set[str]) -> None:
-        """Wait until each of these runs has its ticket, or never will. A submit ends by its own time limit."""
-        while sent & await self._on_their_way():  # a row has no event
+        """Wait until none of these runs is submitting any more. It ends, because each submit has a time limit."""
+        while sent & await self._on_their_way():  # polled: a row has no event
             await self._clock.sleep(ANSWER_PAUSE_SECONDS)
 
     async def _pick(self, run: Run, listed: list[tuple[Ticket, dict[str, Any]]]) -> Ticket | None:
-        """The listed request with this run's settings that is no other run's."""
+        """A listed request with this run's settings that belongs to no run yet; None if there is none."""
         asked = run.request.payload()
         for ticket, sent in listed:
             if {name: sent.get(name) for name in asked} == asked and not await self._is_known(ticket.request_id):
@@ -111,7 +112,7 @@ class LostSubmits:
             self._go_on(found)
 
     async def _say(self, run: Run, said: str) -> None:
-        """Add to what the card says of it, while it is still unknown."""
+        """Append a sentence to the failure that the run's card shows, if the run is still unknown."""
         current = await asyncio.to_thread(self._history.get, run.id, EVERYONE)
         if current.failure is None:
             return

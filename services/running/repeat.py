@@ -1,4 +1,4 @@
-"""What came of running a picture again, seed and all."""
+"""The result of running a picture again with the same seed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ OPENING = "Run again: "
 
 
 def note_of(history: History, media: Media, repeat_of: str, picture: Picture) -> str:
-    """Whether `picture`, which has just come, is that of the run it repeats.
+    """A sentence on whether the new `picture` equals that of the run `repeat_of`.
 
     Blocks for about 30 ms at one megapixel.
     """

@@ -1,7 +1,7 @@
-"""The runner owns the work under way: journal → submit → follow → fetch → keep.
+"""Carries out runs: journal → submit → follow → fetch → keep.
 
-It lives outside any page: closing a tab changes nothing, and after a restart `recover` takes up what was unfinished.
-Each change is committed before anything else happens, so a crash at any point leaves a run that says what it is.
+It does not depend on any page: closing a tab changes nothing, and after a restart `recover` resumes unfinished runs.
+Each change is committed before the next step, so that after a crash at any point the history has each run's state.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from services.running.semaphore import KeySemaphores
 log = logging.getLogger(__name__)
 
 SUBMIT_PATIENCE_SECONDS = 600.0
-"""How long a request that fal certainly did not take is offered again."""
+"""How long a request that fal certainly did not accept is submitted again."""
 READ_PATIENCE_SECONDS = 3600.0
-"""How long a picture is followed through failing calls; fal keeps a result for about an hour."""
+"""How long failing reads of a run's progress or result are repeated; fal keeps a result for about an hour."""
 LONGEST_PAUSE_SECONDS = 30.0
 SHRINK_AFTER_SECONDS = 1.0
 KEY_NOTE = "Enter your key to fetch it."
@@ -65,7 +65,7 @@ class Runner:
         self._stopping = False
 
     async def recover(self) -> None:
-        """Take up what a stopped server left: pending is sent, submitting becomes unknown, the rest is followed."""
+        """Resume unfinished runs at start: pending are sent, submitting become unknown, others are followed."""
         for run in await asyncio.to_thread(self._history.unfinished):
             if run.state is RunState.SUBMITTING:
                 self._lost.look_for(await self._unknown(run, failures.stopped_while_submitting()))
@@ -73,31 +73,34 @@ class Runner:
                 self.take(run)
 
     def take(self, run: Run) -> None:
-        """Work on a run that is in the history, from wherever it stands. Returns at once."""
+        """Start to work on a run of the history, from the state it is in. Returns at once."""
         if run.id in self._tasks or self._stopping:
             return
-        # In the context of who asked it would keep their whole request in memory for as long as it runs.
+        # An empty context: the caller's would keep the whole HTTP request in memory until the task ends.
         task = Context().run(asyncio.create_task, self._work(run), name=f"run {run.id}")
         self._tasks[run.id] = task
         task.add_done_callback(lambda _: self._tasks.pop(run.id, None))
 
     async def take_again(self, runs: list[Run]) -> None:
-        """Work on runs whose key has come; one that is just putting itself down to wait for it is waited for."""
+        """Work on runs that waited for a key or for their grid to be resumed.
+
+        `take` ignores a run that still has a task: one that is just ending gets 0.5 s to end.
+        """
         if ending := [self._tasks[run.id] for run in runs if run.id in self._tasks]:
             await asyncio.wait(ending, timeout=0.5)
         for run in runs:
             self.take(run)
 
     async def fetch_again(self, run: Run) -> Run:
-        """Follow an accepted run once more that failed on its way here."""
+        """Follow a run again that fal accepted, but that failed before its picture was fetched."""
         again = await self._journal.save(run, state=RunState.SUBMITTED, failure=None, finished_at=None, note=None)
         self.take(again)
         return again
 
     async def cancel(self, run: Run) -> Run:
-        """Stop a run: at once where it was not sent, else by asking fal, which may still finish it.
+        """Cancel a run: at once if it was not sent, else by asking fal, which may still finish it.
 
-        A task is never interrupted for this: it may be sending just now, and then fal has to be asked.
+        The run's task is never interrupted for this: it may be sending the request, and then only fal can cancel it.
         """
         asked = {"cancel_asked": True, "finished_at": self._clock.now(), "note": None}
         if cancelled := await self._journal.save_from(RunState.PENDING, run, state=RunState.CANCELLED, **asked):
@@ -108,9 +111,9 @@ class Runner:
         return run
 
     async def stop(self) -> None:
-        """Stop working, keeping what is known: everything goes on at the next start.
+        """Stop all work: the next start resumes it from the history.
 
-        Submits on their way get a moment to be answered, for an unanswered one cannot be repeated.
+        Submits under way get 2.5 s to be answered, because an unanswered one must not be sent again.
         """
         self._stopping = self._journal.stopping = True
         await self._lost.stop()
@@ -124,7 +127,7 @@ class Runner:
             await asyncio.wait(tasks, timeout=1)
 
     async def _work(self, run: Run) -> None:
-        """One run to its end, whatever the end is."""
+        """Carry out a run, and save how it ended."""
         try:
             done = await self._to_the_picture(run)
         except KeyNeeded:
@@ -143,8 +146,11 @@ class Runner:
                 await self._shrink(done)
 
     async def _to_the_picture(self, run: Run) -> Run | None:
-        """Send, follow, fetch; None where it is not sent (now). While a picture is fetched the next request is at fal
-        already; no further ones are, where pictures cannot be fetched."""
+        """Submit, follow, fetch; None if the run must not be sent (now).
+
+        The slot in flight is released when a slot to fetch is held: so the next run is at fal while a picture is
+        fetched, but no further ones are sent while pictures cannot be fetched.
+        """
         key = self._engines.key_name(run)
         async with AsyncExitStack() as fetching:
             async with self._in_flight.slot(key, _rank(run)):
@@ -156,9 +162,9 @@ class Runner:
             return await self._patiently(self._fetch, ended)
 
     async def _submit(self, run: Run) -> Run | None:
-        """Send it once; where fal certainly did not take it, offer it again with growing pauses.
+        """Send the request once; again, with growing pauses, only if fal certainly did not accept it.
 
-        None where it is not to be sent (now): it was cancelled, or its grid is paused.
+        None if it must not be sent (now): the run was cancelled, or its grid is paused.
         """
         gateway = self._engines.gateway(run)
         start, attempt = self._clock.monotonic(), 0
@@ -173,12 +179,12 @@ class Runner:
                 pause = error.retry_after or min(LONGEST_PAUSE_SECONDS, 0.5 * 2**attempt) * jitter
                 if self._clock.monotonic() - start + pause > SUBMIT_PATIENCE_SECONDS:
                     raise
-                # Not taken: say so in the history, so that a crash while waiting leaves no doubt.
+                # Not accepted: back to pending, so that after a crash during the pause the run is known to be unsent.
                 waiting = await self._journal.save(
                     run, state=RunState.PENDING, note=error.waiting_for, submitted_at=None
                 )
             else:
-                if accepted.cancel_asked:  # pressed while the request was on its way
+                if accepted.cancel_asked:  # cancelled while the request was being sent
                     await self._cancel_at_fal(accepted, ticket)
                 return accepted
             finally:
@@ -190,7 +196,7 @@ class Runner:
         return None
 
     async def _patiently(self, read: Callable[[Run], Awaitable[Run]], run: Run) -> Run:
-        """Follow or fetch; calls that fail for a while are repeated, for reading costs nothing."""
+        """Call `read` (follow or fetch), and repeat it while fal cannot be reached: reading costs nothing."""
         start, attempt = self._clock.monotonic(), 0
         while True:
             try:
@@ -204,7 +210,7 @@ class Runner:
                 await self._clock.sleep(min(LONGEST_PAUSE_SECONDS, 0.5 * 2**attempt))
 
     async def _follow(self, run: Run) -> Run:
-        """Until fal has ended it."""
+        """Save the run's progress until fal has ended it."""
         ticket = run.ticket
         assert ticket, "only a run that fal accepted is followed"  # noqa: S101  # nosec B101: tells the type checker
         gateway = self._engines.gateway(run)
@@ -220,7 +226,7 @@ class Runner:
         return run
 
     async def _fetch(self, run: Run) -> Run:
-        """The picture that fal has made: downloaded, kept, and told."""
+        """Download the picture that fal has made, store it, and save the run as done."""
         ticket = run.ticket
         assert ticket, "only a run that fal accepted is fetched"  # noqa: S101  # nosec B101: tells the type checker
         gateway = self._engines.gateway(run)
@@ -249,14 +255,14 @@ class Runner:
         )
 
     async def _shrink(self, done: Run) -> None:
-        """The thumbnail, where no page has asked for it: a picture that is waited for comes before it."""
+        """Make the thumbnail, unless a page has asked for it. Delayed: pictures that users wait for come first."""
         await self._clock.sleep(SHRINK_AFTER_SECONDS)
         if done.picture:
             try:
                 await asyncio.to_thread(self._media.shrunk, done.picture)
             except (OSError, RequestFailed) as error:
                 log.warning("run %s: no thumbnail could be made: %s", done.id, error)
-            except Exception:  # the picture is there: nothing here may change that
+            except Exception:  # the run is done, and a missing thumbnail must not change that
                 log.exception("run %s: no thumbnail could be made", done.id)
 
     def _cost(self, run: Run, units: float) -> float:
@@ -270,9 +276,9 @@ class Runner:
             await self._journal.save(run, note="The cancel did not reach fal; it goes on.")
 
     async def _fail_here(self, run: Run, failure: Failure) -> None:
-        """The end by an error of this program. While a request was on its way, it leaves open whether fal took it."""
+        """End a run on an error of this program. If it was submitting it becomes unknown, for fal may have it."""
         if self._stopping:
-            return  # the stop broke it: the next start goes on from what the history says
+            return  # the stop caused the error: the next start resumes the run from its state in the history
         lost = {"failure": failures.broke_off_while_submitting(), "note": None, "finished_at": self._clock.now()}
         if unknown := await self._journal.save_from(RunState.SUBMITTING, run, state=RunState.UNKNOWN, **lost):
             self._lost.look_for(unknown)
@@ -280,13 +286,13 @@ class Runner:
             await self._fail(run, failure)
 
     async def _unknown(self, run: Run, failure: Failure) -> Run:
-        """Sent, and no answer came."""
+        """End a run that was sent and not answered."""
         return await self._journal.save(
             run, state=RunState.UNKNOWN, failure=failure, note=None, finished_at=self._clock.now()
         )
 
     async def _fail(self, run: Run, failure: Failure) -> None:
-        """The end without a picture. What was cancelled on request is no failure."""
+        """End a run without a picture: cancelled if that was asked for and may have caused `failure`, else failed."""
         current = await self._journal.current(run)
         cancelled = current.cancel_asked and failure.code not in ("content_policy", "no_media", "validation")
         await self._journal.save(
@@ -301,5 +307,5 @@ class Runner:
 
 
 def _rank(run: Run) -> int:
-    """Who goes first: what fal is working on already, then single pictures, then those of grids."""
+    """Rank for a slot, smallest first: runs that fal has accepted, then single pictures, then those of grids."""
     return 0 if run.ticket else 1 if run.grid_id is None else 2

@@ -1,4 +1,4 @@
-"""A semaphore for each fal key: so many requests in flight at once; the others wait by rank, then by arrival."""
+"""A semaphore for each fal key limits its requests in flight; the others wait by rank, then by arrival."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class _Semaphore:
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():  # the slot was handed over just now
+            if turn.done() and not turn.cancelled():  # `give` has just handed the slot to this task
                 self.give()
             raise
 

@@ -1,4 +1,4 @@
-"""A contact sheet as blocks: pieces of a page to stack (PNG) or to spread over pages (PDF). No pixel is touched."""
+"""A contact sheet as blocks: pieces of a page to stack (PNG) or to spread over pages (PDF). No picture is read here."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from services.sheets.typeset import Line, Style, Typesetter
 from services.sheets.words import UNREADABLE, SheetWords
 
 KEYED_LINES = 5
-"""Axis values that need more lines get letters, and stand in full above the tables."""
+"""If a value of an axis needs more lines, letters stand for all its values, and a key above the tables gives these."""
 
 
 class Composer:
@@ -27,7 +27,7 @@ class Composer:
     # -- text --------------------------------------------------------------------------------------------------------
 
     def lines(self, text: str, style: Style, width: float) -> list[Block]:
-        """One block a line, so that long texts may go on over the page."""
+        """One block a line, so that a long text can be divided between pages."""
         return [
             Block(style.line_height, (Words(_start(line, 0, width), style.ascent, line, style),))
             for line in self._setter.wrap(text, style, width)
@@ -64,7 +64,7 @@ class Composer:
     # -- tables ------------------------------------------------------------------------------------------------------
 
     def axes(self, side: float) -> Axes:
-        """For pictures at most `side` units long."""
+        """The labels for pictures whose long side is at most `side` units."""
         look, x, y = self._look, self._words.x, self._words.y
         shown_x, shown_y, width = self._shown(x, min(self._shape.widths) * side), None, 0.0
         if y:
@@ -77,14 +77,14 @@ class Composer:
         return Axes(shown_x, shown_y, width, tuple(keyed))
 
     def _shown(self, axis: AxisLabels, width: float) -> AxisLabels:
-        """The axis itself, or with letters for its values where one of them needs too many lines."""
+        """The axis itself, or a copy with letters for its values if one of these needs too many lines."""
         if all(self._fits(value, width) for value in axis.values):
             return axis
         return replace(axis, values=tuple(letter(at) for at in range(len(axis.values))))
 
     def _fits(self, value: str, width: float) -> bool:
         style, setter = self._look.label, self._setter
-        short = setter.width(value, style) <= KEYED_LINES * width  # whole prompts need not be broken to know it
+        short = setter.width(value, style) <= KEYED_LINES * width  # spares breaking whole prompts into lines
         return short and len(setter.wrap(value, style, width)) <= KEYED_LINES
 
     def table(self, z: int, columns: range, side: float, axes: Axes, width: float) -> Table:
@@ -101,7 +101,7 @@ class Composer:
         )
 
     def _table_heading(self, z: int, columns: range, width: float) -> tuple[Block, ...]:
-        """`Seed: 42`, and which columns, where they do not all fit a page."""
+        """The value on Z (`Seed: 42`), and the columns' numbers if the table does not have them all."""
         axis, count = self._words.z, self._layout.counts[0]
         sentences = [f"{axis.title}: {axis.values[z]}"] if axis else []
         if len(columns) < count and not self._shape.single_row:
@@ -162,7 +162,7 @@ class Composer:
 
 
 def absence(frame: Frame, look: Look, setter: Typesetter) -> list[Item]:
-    """What stands where a picture should, whose file turns out to be gone or damaged."""
+    """What is drawn in place of a picture whose file turns out to be missing or damaged."""
     style = look.warning
     lines = setter.wrap(UNREADABLE, style, frame.width)
     top = frame.top + (frame.height - len(lines) * style.line_height) / 2

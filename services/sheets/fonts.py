@@ -1,4 +1,4 @@
-"""Typefaces for sheets: our own (Inter, in assets/fonts), then whatever this machine has for the letters it lacks."""
+"""Typefaces for sheets: Inter (in assets/fonts), and for letters that it lacks the fonts installed on this machine."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ FOLDERS = (
 """Where Linux, macOS and Windows keep their fonts."""
 ENDINGS = {".ttf", ".otf", ".ttc", ".otc"}
 FILES_MAX = 400
-"""More are not opened to look for a letter."""
+"""No more font files than this are opened to look for letters."""
 OUTLINES, BITMAPS = ("glyf", "CFF ", "CFF2"), ("sbix", "CBDT")
-"""Tables of a font. Colour bitmaps come in one size, with outlines beside them that are empty."""
+"""Font tables. A font with colour bitmaps has them in one size, and its outlines are empty."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Face:
 
 
 class Fonts:
-    """The faces to set text with, best first. Files are read when a letter is looked for, and only once a process."""
+    """The faces to set text with, best first. A file is read when a letter is first looked for, once per process."""
 
     def __init__(self, folders: Sequence[Path] = FOLDERS) -> None:
         self._folders = tuple(folders)
@@ -74,7 +74,7 @@ class Fonts:
 
 
 def _rank(file: Path, bold: bool) -> tuple[bool, bool, bool, str]:
-    """Plain upright sans faces of the weight first: they sit best beside our own."""
+    """Sort key: plain upright sans faces of the wanted weight first, since they match Inter best."""
     name = file.stem.lower()
     odd = re.search(r"mono|ital|obliq|cond|light|thin|black|serif|display|math|medium|extra|semi|demi", name)
     liked = re.match(r"(noto ?sans|dejavu ?sans|segoe|arial|helvetica|liberation ?sans|droid ?sans)", name)
@@ -83,7 +83,7 @@ def _rank(file: Path, bold: bool) -> tuple[bool, bool, bool, str]:
 
 @cache
 def _faces_of(file: Path) -> tuple[Face, ...]:
-    """The faces of a file that can be drawn at any size; none where it is no sound font."""
+    """The faces of a file that can be drawn at any size; none if the file is no valid font."""
     try:
         collection = file.suffix.lower() in (".ttc", ".otc")
         with file.open("rb") as data:
@@ -95,7 +95,7 @@ def _faces_of(file: Path) -> tuple[Face, ...]:
             )
         for face in found:
             ImageFont.truetype(file, 12, index=face.index)
-    except Exception as error:  # a font of this machine may be broken in any way: it is as if it were not there
+    except Exception as error:  # an installed font may be broken in any way: skip it
         logger.warning("The font %s cannot be read and is not used: %s", file, error)
         return ()
     return found

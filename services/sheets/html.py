@@ -1,8 +1,8 @@
-"""A grid as one HTML page that opens from a file, offline: pictures inside, labels that stay, every setting of a cell.
+"""A grid as one HTML page that works offline from a file: embedded pictures, sticky labels, all settings of a cell.
 
-Text is escaped wherever it stands, and a content security policy allows this page's own style and script by their
-hashes, pictures as data, and nothing else: no network, no other script. Written piece by piece: only a few pictures
-are in memory at once.
+All text is escaped, and a content security policy allows only this page's own style and script (by hash) and pictures
+as data URIs: no network, no other script. The page is written piece by piece, so that only a few pictures are in memory
+at once.
 """
 
 from __future__ import annotations
@@ -31,18 +31,19 @@ from services.sheets.words import NOTHING_SAID, UNREADABLE, SheetWords, setting,
 
 ASSETS = Path(__file__).parents[2] / "assets" / "export"
 SIDES = ((48, 1024), (150, 768))
-"""(up to how many pictures, their long side in pixels): a page stays near 10 MB. More have the size of thumbnails."""
+"""(largest number of pictures, their long side in pixels), so that a page stays near 10 MB. If there are more, they
+have the size of thumbnails."""
 QUALITY = 80
 """Of the WebP pictures."""
 LONG = 48
-"""Characters of an axis value that is more than a label."""
+"""An axis value of more characters than this has a style of its own, and is cut in the name of a cell."""
 
 
 def write_page(layout: GridLayout, out: Path | IO[bytes]) -> None:
     """Write the page, UTF-8, to a path or an open file."""
     with out.open("wb") if isinstance(out, Path) else nullcontext(out) as file:
         for part in _parts(layout):
-            # a lone surrogate, which no file can hold, becomes a question mark
+            # a lone surrogate, which UTF-8 cannot encode, becomes a question mark
             file.write(part.encode("utf-8", "replace"))
 
 
@@ -115,7 +116,7 @@ def _header(words: SheetWords) -> str:
 
 
 def _bands(layout: GridLayout) -> Sequence[range]:
-    """The columns of each table: all of them, unless a long single row is set as several."""
+    """The columns of each table: all of them, unless a long single row is divided into several tables."""
     return shape_of(layout).bands(layout.counts[0])
 
 
@@ -123,7 +124,7 @@ def _table_head(words: SheetWords, columns: range) -> str:
     labels = "".join(f"<th scope=col>{_label(words.x.values[x])}</th>" for x in columns)
     corner = f'<th class="corner axis" rowspan=2 dir=auto>{_text(words.y.title)}</th>' if words.y else ""
     title = f"<th class=axis colspan={len(columns)} dir=auto>{_text(words.x.title)}</th>"
-    first = f"<tr>{corner}{title}</tr>" if words.y or columns.start == 0 else ""  # said once above a row that goes on
+    first = f"<tr>{corner}{title}</tr>" if words.y or columns.start == 0 else ""  # a divided row has one title
     kind = "grid" if words.y else "grid bare"
     return f'<table class="{kind}"><thead>{first}<tr>{labels}</tr></thead><tbody>\n'
 
@@ -186,5 +187,5 @@ def _data_uri(picture: Image.Image) -> str:
 
 
 def _text(text: str) -> str:
-    """For between tags and in quoted attributes."""
+    """Escaped for text between tags and for quoted attributes."""
     return escape(text, quote=True)

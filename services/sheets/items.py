@@ -1,4 +1,7 @@
-"""What contact sheets are made of before they are drawn: text, panels and picture frames, on blocks, in tables."""
+"""Elements of a contact sheet before it is drawn: text, panels and picture frames, on blocks, in tables.
+
+Lengths are in the units of `Look`.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from services.sheets.layout import AxisLabels, GridLayout, Place
 from services.sheets.typeset import Line, Style
 
 ROW_MAX = 8
-"""Pictures of a grid with one axis that stand in one row."""
+"""A grid with one axis has one row of up to this many pictures, else several rows."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Frame:
-    """Where a picture goes: as large as fits, in the middle."""
+    """The box of a picture, which is shown as large as fits, centred."""
 
     place: Place
     left: float
@@ -57,7 +60,7 @@ Item = Words | Panel | Frame
 
 @dataclass(frozen=True)
 class Block:
-    """Is never divided. Its items are placed from its own top."""
+    """A piece that is never divided between pages. Its items are placed relative to its top."""
 
     height: float
     items: tuple[Item, ...] = ()
@@ -68,25 +71,25 @@ class Table:
     heading: tuple[Block, ...]
     """What stands above it once: the value on Z."""
     head: Block
-    """The column labels: repeated where the table goes on over the page."""
+    """The column labels: repeated on each page on which the table continues."""
     rows: tuple[Block, ...]
 
 
 @dataclass(frozen=True)
 class Axes:
-    """The labels as they stand at the tables."""
+    """The labels as the tables show them."""
 
     x: AxisLabels
     y: AxisLabels | None
     label_width: float
-    """Of the column with the row labels, with the room beside it; 0 without a Y axis."""
+    """Of the column with the row labels, including the gap beside it; 0 without a Y axis."""
     keyed: tuple[AxisLabels, ...]
     """Those whose values are too long for a table: letters stand for them."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """Columns and rows by the pictures in them, the long side of a picture being 1."""
+    """Widths of the columns and heights of the rows, in multiples of the long side of a picture."""
 
     widths: tuple[float, ...]
     heights: tuple[float, ...]
@@ -96,7 +99,7 @@ class Shape:
         return len(self.heights) == 1
 
     def bands(self, most: int) -> tuple[range, ...]:
-        """The columns, at most `most` side by side. Many pictures in a single row become a block of rows."""
+        """The columns in groups of at most `most`. A single row of more than ROW_MAX is divided into several rows."""
         count = len(self.widths)
         if self.single_row and count > ROW_MAX:
             most = min(most, max(6, math.ceil(math.sqrt(1.5 * count))))
@@ -118,7 +121,7 @@ def shape_of(layout: GridLayout) -> Shape:
 
 
 def natural_size(layout: GridLayout, place: Place) -> tuple[int, int]:
-    """A cell's picture in pixels, or what was asked for where there is none."""
+    """(width, height) in pixels of a cell's picture; the requested size if there is none."""
     run = layout.cell(place).run
     if run is None:
         return layout.base.pixels

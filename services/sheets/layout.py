@@ -1,4 +1,4 @@
-"""A finished (or half-finished) grid as its exports see it: labels, cells and what opens their pictures. Frozen."""
+"""A finished (or half-finished) grid as its exports see it: labels, cells, and openers of their pictures. Immutable."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class GridLayout:
     z: AxisLabels | None
     cells: Mapping[Place, SheetCell]
     plan: dict[str, Any]
-    """JSON that restores the grid's plan. Exports carry it along as it is and do not look into it."""
+    """JSON from which the page can adopt the plan. Exports write it unchanged and do not interpret it."""
     made_at: datetime
 
     @property

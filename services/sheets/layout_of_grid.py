@@ -13,7 +13,7 @@ MESSAGE_CUT = 120
 
 
 def layout_of(view: GridView, media: Media) -> GridLayout:
-    """Blocks for a look at each picture's file."""
+    """Blocks: it looks for each picture's files, and makes thumbnails that are missing."""
     plan = view.grid.plan
     x, y, z = ([_labels(axis) for axis in plan.axes] + [None, None])[:3]
     assert x is not None, "a plan has one axis at least"  # noqa: S101  # nosec B101: tells the type checker

@@ -18,13 +18,13 @@ class Look:
     gap: float
     """Between pictures."""
     table: float
-    """Width that the pictures of a row together want."""
+    """Preferred width of all pictures of a row together."""
     cell_min: float
     cell_max: float
-    """Long side of a cell."""
+    """Least and greatest long side of a cell."""
     labels_min: float
     labels_max: float
-    """Width of the column with the row labels."""
+    """Least and greatest width of the column with the row labels."""
     title: Style
     heading: Style
     label: Style
@@ -33,7 +33,7 @@ class Look:
 
     @property
     def axis(self) -> Style:
-        """An axis's name: quiet, beside its values."""
+        """For the name of an axis: less prominent than its values."""
         return Style(self.small.size, THIRD, bold=True)
 
     @property
@@ -70,4 +70,4 @@ PAPER = Look(
     small=Style(7.5, THIRD),
 )
 A4 = (595.28, 841.89)
-"""Width and height in points, upright."""
+"""Width and height in points, portrait."""

@@ -1,7 +1,7 @@
 """Contact sheet as a PDF of A4 pages: text that can be selected and searched, pictures at print resolution.
 
-The same blocks as the PNG's, spread over pages: a table that does not fit goes on over the page with its column labels
-repeated, and columns that do not fit stand in tables of their own. The grid's plan is attached as a JSON file.
+It has the same blocks as the PNG, divided into pages: a table that does not fit continues on the next page with its
+column labels repeated, and columns that do not fit form further tables. The grid's plan is attached as a JSON file.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ QUALITY = 88
 MEASURE = 8.0
 """Pixels a point at which text is measured: fine enough for paper."""
 SIZES, SMALLER = 12, 0.05
-"""How many sizes for the pictures are tried, each this share of the largest smaller."""
+"""How many sizes of the pictures are tried, and the step between them as a share of the largest."""
 FOOT = 16.0
 """Points that the page number takes."""
 
@@ -61,10 +61,10 @@ def contact_sheet_pdf(layout: GridLayout, preset: Preset, out: Path | IO[bytes],
 
 
 def _paginated(composer: Composer, layout: GridLayout) -> tuple[Paper, list[list[Item]]]:
-    """The items of each page, on A4 that lies, or stands for tables clearly taller than wide.
+    """(page size, items of each page): A4 landscape, or portrait for tables clearly taller than wide.
 
-    Of some sizes for the pictures, from as wide as the page down to `cell_min`, the one that wastes least: fewer pages
-    and whole tables are worth smaller pictures, but not much smaller ones.
+    Of SIZES sizes of the pictures, from the largest that fits down to `cell_min`, it takes the one with the best
+    compromise: fewer pages and undivided tables are worth slightly smaller pictures, but not much smaller ones.
     """
     shape = shape_of(layout)
     short, long = A4
@@ -85,7 +85,7 @@ def _paginated(composer: Composer, layout: GridLayout) -> tuple[Paper, list[list
 
 
 def _bands(composer: Composer, shape: Shape, paper: Paper) -> tuple[Sequence[range], float]:
-    """(the columns of each table side by side, long side of a picture when they fill the page's width)."""
+    """(the columns of each table, the largest long side in points at which pictures fit the page)."""
     labels = composer.axes(PAPER.cell_min).label_width
     room = paper.width - labels + PAPER.gap
     most = max(1, int(room / (max(shape.widths) * PAPER.cell_min + PAPER.gap)))
@@ -106,7 +106,7 @@ def _blocks(
 
 
 def _pages(blocks: Sequence[Block | Table], height: float) -> tuple[list[list[Item]], int]:
-    """(the items of each page, from the corner between its margins; how often a table goes on over the page)."""
+    """(items of each page, relative to the top left corner within its margins; how often tables are divided)."""
     pages: list[list[Item]] = [[]]
     divided, top = 0, 0.0
 
@@ -144,7 +144,7 @@ def _pages(blocks: Sequence[Block | Table], height: float) -> tuple[list[list[It
 
 
 class _Writer:
-    """The pages as PDF. Each font of the machine is embedded with the letters that are used."""
+    """Writes the pages as PDF. Of each font only the letters that are used are embedded."""
 
     def __init__(self, layout: GridLayout, setter: Typesetter, paper: Paper) -> None:
         self._layout, self._setter, self._paper = layout, setter, paper
@@ -179,7 +179,7 @@ class _Writer:
         for item in items:
             if isinstance(item, Panel):
                 self._panel(item)
-            elif isinstance(item, Words):  # after the panel that it stands on
+            elif isinstance(item, Words):  # the panel behind it comes earlier in `items`
                 self._words(item)
 
     def _panel(self, panel: Panel) -> None:
@@ -191,7 +191,7 @@ class _Writer:
         self._pdf.set_text_color(words.style.colour)
         for piece in words.line.pieces:
             self._pdf.set_font(self._family(piece.face), size=size)
-            # a cell sets its baseline 0.3 em below its middle
+            # fpdf sets the baseline of a cell 0.3 em below its middle
             self._pdf.set_xy(left, words.baseline - 0.8 * size)
             self._pdf.cell(piece.width, size, piece.text)
             left += piece.width
@@ -221,7 +221,7 @@ class _Writer:
                 self._picture(frame, *found)
 
     def _picture(self, frame: Frame, encoded: io.BytesIO, size: tuple[int, int]) -> None:
-        # a small picture is not blown up: a pixel is a point at most
+        # a small picture is not enlarged: one pixel takes one point at most
         scale = min(1.0, frame.width / size[0], frame.height / size[1])
         width, height = size[0] * scale, size[1] * scale
         left, top = frame.left + (frame.width - width) / 2, frame.top + (frame.height - height) / 2
@@ -236,5 +236,5 @@ def _jpeg(picture: Image.Image) -> tuple[io.BytesIO, tuple[int, int]]:
 
 
 def _sound(text: str) -> str:
-    """Without lone surrogates, which no file can hold."""
+    """The text with question marks for lone surrogates, which UTF-8 cannot encode."""
     return text.encode("utf-8", "replace").decode()

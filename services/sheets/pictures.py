@@ -1,4 +1,4 @@
-"""Pictures brought down to the size at which an export shows them, few at a time, so that memory stays small."""
+"""Pictures scaled down to the size at which an export shows them, a few at a time to save memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 THREADS = min(4, os.cpu_count() or 1)
-"""Pillow lets go of the interpreter while it decodes and resizes."""
+"""Pillow releases the interpreter lock (GIL) while it decodes and resizes."""
 AHEAD = 2 * THREADS
 
 
@@ -33,9 +33,9 @@ class Wanted:
 
 
 def fitted(wanted: Iterable[Wanted], finish: Callable[[Image.Image], T]) -> Iterator[tuple[Wanted, T | None]]:
-    """Each with what `finish` makes of its picture (RGB), in the order asked for; None where no file can be read.
+    """Each of `wanted`, in order, with what `finish` makes of its picture (RGB); None if no file can be read.
 
-    `finish` runs in a thread of its own. At most `AHEAD` results are held besides the one given out.
+    `finish` runs in worker threads. At most `AHEAD` results are held besides the one yielded.
     """
 
     def work(each: Wanted) -> T | None:
@@ -61,13 +61,13 @@ def _fit(wanted: Wanted) -> Image.Image | None:
         try:
             with opened() as file, Image.open(file, formats=tuple(FORMATS)) as image:
                 return _reduced(image, wanted.width, wanted.height)
-        except (OSError, SyntaxError, ValueError) as error:  # gone or damaged meanwhile: the thumbnail may be there
+        except (OSError, SyntaxError, ValueError) as error:  # deleted or damaged meanwhile: try the thumbnail
             logger.warning("the picture at %s cannot be read for an export: %s", wanted.place, error)
     return None
 
 
 def _reduced(image: Image.Image, width: int, height: int) -> Image.Image:
-    """Fits the box and is never larger than it was made."""
+    """The picture scaled to fit the box, but never enlarged; transparent parts become white."""
     scale = min(1.0, width / image.width, height / image.height)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     image.draft("RGB", size)  # JPEG: decoded at 1/2, 1/4 or 1/8 where that is still large enough

@@ -1,4 +1,4 @@
-"""A grid's plan in its exports: put in as JSON under one name, and read back from files that anybody may have made."""
+"""A grid's plan in its exports: written as JSON under one key, and read back from files that may come from anybody."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ FILE_MAX = 256 * 2**20
 
 
 def plan_text(plan: dict[str, Any]) -> str:
-    """One line of ASCII, so that it stands in any of the files as it is."""
+    """The plan as JSON in one line of ASCII, which each kind of file can hold."""
     return json.dumps({PLAN_KEY: FORMAT, "plan": plan}, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
 
 
 def html_safe(text: str) -> str:
-    """JSON that closes no script element and opens no comment: it means the same."""
+    """JSON with the same value that cannot close a script element or open a comment."""
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def read_plan(data: bytes) -> dict[str, Any] | None:
     """The plan in the bytes of a contact sheet (PNG or PDF) or an HTML page; None where there is none.
 
-    It may have been written by anybody: the caller checks what is in it. Nothing is run and no pixel is decoded.
+    The caller has to check the plan: anybody may have written it. Nothing is executed and no pixel is decoded.
     """
     if len(data) > FILE_MAX:
         return None
@@ -53,7 +53,7 @@ def _text(data: bytes) -> str | None:
 
 
 def _between(data: bytes, start: bytes, end: bytes, *, skip: int) -> str | None:
-    """What stands between two marks, the first `skip` bytes after the beginning left out."""
+    """The text from `skip` bytes after the beginning of `start` up to `end`; None where these are not found."""
     at = data.find(start)
     stop = data.find(end, at, at + TEXT_MAX) if at >= 0 else -1
     if stop < 0:

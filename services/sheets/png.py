@@ -1,7 +1,7 @@
 """Contact sheet: a grid as one labelled picture.
 
-Everything is in one PNG: title, labels, pictures, and the grid's plan in a text chunk, so that dropping the sheet
-restores the grid. Blocks for a few seconds at most; call it in a thread.
+Everything is in one PNG: title, labels, pictures, and the grid's plan in a text chunk, which the page adopts when the
+sheet is dropped on it. Blocks for a few seconds at most; call it in a thread.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from services.sheets.words import Preset, words_of
 PIXELS_MAX = 24_000_000
 """Of a whole sheet: 96 MB in memory while it is painted."""
 SIDE_MAX = 30_000
-"""Pixels; longer pictures are not opened by common programs."""
+"""Longest side in pixels that common programs open."""
 CELL_LEAST = 64
-"""Units, where a hundred rows and more have to share that."""
+"""Least long side of a cell in units, if a hundred rows or more have to share SIDE_MAX."""
 SCALE = 2.0
-"""Pixels a unit, where the sheet is not too large for it."""
+"""Pixels a unit; fewer if the sheet would exceed PIXELS_MAX or SIDE_MAX."""
 COLUMNS_MAX = 25
-"""Side by side; more go on in a table below."""
+"""Columns side by side; further ones form a table below."""
 WIDTH_MIN = 480
 """Units between the margins: a title needs some room, however small the table."""
 
@@ -50,7 +50,7 @@ class Sheet:
 
     size: tuple[int, int]
     scale: float
-    """Pixels of the sheet a pixel of the original, of the picture that is reduced most."""
+    """Pixels of the sheet per pixel of the original, for the picture that is reduced most."""
     cells: Mapping[Place, Box]
     """The pictures that are shown; cells without one are not in it."""
     words: tuple[tuple[str, Box], ...]
@@ -78,19 +78,19 @@ def contact_sheet(layout: GridLayout, preset: Preset, out: Path | IO[bytes], *, 
     _paint(image, absent, plan.setter)
     info = PngInfo()
     info.add_text(PLAN_KEY, plan_text(layout.plan))
-    # quick: photographs hardly get smaller by searching for repetitions beyond runs of a colour
+    # fast: in photographs, searching for more repetitions than runs of one colour hardly saves bytes
     image.save(out, "PNG", compress_level=1, compress_type=zlib.Z_RLE, pnginfo=info, dpi=(72 * scale, 72 * scale))
     return Sheet(image.size, plan.shown_at, cells, _told([*plan.items, *absent], scale))
 
 
 def _planned(layout: GridLayout, preset: Preset, fonts: Fonts) -> Plan:
-    """At two pixels a unit; at fewer where that makes too large a sheet."""
+    """The sheet at SCALE pixels a unit; at fewer if it would exceed PIXELS_MAX or SIDE_MAX."""
     plan = _at_scale(layout, preset, fonts, SCALE)
     while True:
         within = min(SIDE_MAX / plan.width, SIDE_MAX / plan.height, math.sqrt(PIXELS_MAX / plan.width / plan.height))
         if plan.setter.scale <= within:
             return plan
-        # a little less: type of another size breaks lines elsewhere now and then
+        # 1 % less: at another scale some lines break elsewhere, which may make the sheet taller
         plan = _at_scale(layout, preset, fonts, 0.99 * within)
 
 
@@ -130,7 +130,7 @@ def _paint(image: Image.Image, items: Sequence[Item], setter: Typesetter) -> Non
         if isinstance(item, Panel):
             left, top, width, height = _pixels(item, setter.scale)
             pen.rectangle((left, top, left + width - 1, top + height - 1), fill=item.colour)
-        elif isinstance(item, Words):  # after the panel that it stands on
+        elif isinstance(item, Words):  # the panel behind it comes earlier in `items`
             _paint_words(pen, item, setter)
 
 
@@ -163,7 +163,7 @@ def _paint_pictures(image: Image.Image, layout: GridLayout, plan: Plan) -> tuple
 
 
 def _pixels(item: Panel | Frame, scale: float) -> Box:
-    """Whole pixels; edges that meet in units meet here too."""
+    """The item's box in whole pixels. Its edges are rounded, so that those that meet in units meet here too."""
     left, top = round(item.left * scale), round(item.top * scale)
     right, bottom = round((item.left + item.width) * scale), round((item.top + item.height) * scale)
     return left, top, max(1, right - left), max(1, bottom - top)

@@ -1,7 +1,7 @@
 """Text of any script as measured lines: fonts chosen letter by letter, directions resolved, lines broken.
 
-A line is a row of pieces from left to right; each is in one font and one direction, as Pillow and PDF draw them. What
-no font has is set as □, and remembered in `missing`.
+A line is a row of pieces from left to right; each is in one font and one direction, as Pillow and PDF draw them. A
+letter that no font has is set as □ and added to `missing`.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ _TOKENS = re.compile(rf"[{_CJK}]\s*|[^\s{_CJK}]+\s*|\s+")
 @dataclass(frozen=True)
 class Style:
     size: float
-    """Of the type's em, in units of the page."""
+    """Of the em, in units of the page."""
     colour: str
     bold: bool = False
     leading: float = 1.4
-    """From line to line, in ems."""
+    """Height of a line in ems."""
 
     @property
     def line_height(self) -> float:
@@ -70,7 +70,7 @@ class Line:
 
 
 class Typesetter:
-    """Measures at `scale` pixels a unit, as a picture of that scale draws. Use one for one sheet."""
+    """Measures text as drawn at `scale` pixels a unit, and breaks it into lines. Make a new one for each sheet."""
 
     def __init__(self, fonts: Fonts, scale: float) -> None:
         self.scale = scale
@@ -90,7 +90,7 @@ class Typesetter:
         return self._sized[known]
 
     def width(self, text: str, style: Style) -> float:
-        """Of the longest of its lines, unbroken."""
+        """In units, of the longest line of the text as it was written."""
         return max(self._measured(line, style) for line in clean(text).split("\n"))
 
     def wrap(self, text: str, style: Style, width: float) -> tuple[Line, ...]:
@@ -116,7 +116,7 @@ class Typesetter:
         yield line.rstrip()
 
     def _parts(self, token: str, style: Style, width: float) -> Iterator[str]:
-        """The token itself, or pieces that fit where it is too long for any line."""
+        """The token itself, or pieces of it that fit if it is longer than a line."""
         if self._measured(token.rstrip(), style) <= width:
             yield token
             return
@@ -149,7 +149,7 @@ class Typesetter:
     def _runs(self, text: str, bold: bool) -> Iterator[tuple[str, Face]]:
         """Stretches of one font, in reading order."""
         own = self._fonts.face(REPLACEMENT, bold=bold)
-        if own and text.isascii() and text.isprintable():  # which our own typeface has
+        if own and text.isascii() and text.isprintable():  # all of which Inter has
             yield text, own
             return
         run, face = "", None
@@ -166,7 +166,7 @@ class Typesetter:
             yield run, face
 
     def _drawable(self, cluster: str, bold: bool) -> tuple[str, Face]:
-        """The cluster and a font that has it; without its marks, or as □, where none has."""
+        """(text, font that has it): the cluster; else without selectors and joiners; else its first letter; else □."""
         bare = "".join(char for char in cluster if not _is_selector(char))
         for shown in (cluster, bare, bare[:1]):
             face = self._fonts.face(shown, bold=bold) if shown else None
@@ -189,21 +189,21 @@ class Typesetter:
 
 
 def drawing(text: str, rtl: bool) -> tuple[str, str | None, list[str] | None]:
-    """(text, direction, features) as Pillow draws a piece. Without Raqm letters are set one by one."""
+    """(text, direction, features) as Pillow draws a piece. Without Raqm letters are not joined, only put in order."""
     if RAQM:
         return text, "rtl" if rtl else "ltr", FIGURES
     return text[::-1] if rtl else text, None, None
 
 
 def clean(text: str) -> str:
-    """As it can be set: line ends as \\n, tabs as spaces, accents joined to their letters, no invisible controls."""
+    """The text ready to be set: line ends as \\n, tabs as spaces, accents composed (NFC), no invisible controls."""
     text = re.sub("\r\n?|[\u2028\u2029\u0085\v\f]", "\n", text).replace("\t", "    ")
     kept = (char for char in unicodedata.normalize("NFC", text) if char in JOINERS or not _is_control(char))
     return "".join(kept)
 
 
 def _is_control(char: str) -> bool:
-    """Marks that steer and have no shape: the directions are worked out anew for each line."""
+    """Whether it is an invisible format character, as a direction mark: directions are computed anew for each line."""
     return unicodedata.category(char) == "Cf" and unicodedata.bidirectional(char) != "AN"
 
 
@@ -232,7 +232,7 @@ def _is_rtl(text: str) -> bool:
 
 
 def _visual(text: str, rtl: bool) -> Iterator[tuple[str, bool]]:
-    """(stretch of one direction, whether it runs from right to left), from left to right (Unicode annex 9)."""
+    """(text of one direction, whether it runs from right to left), in visual order (Unicode annex 9)."""
     if not rtl and (text.isascii() or all(unicodedata.bidirectional(char) not in ("R", "AL", "AN") for char in text)):
         if text:
             yield text, False
@@ -249,6 +249,6 @@ def _visual(text: str, rtl: bool) -> Iterator[tuple[str, bool]]:
 
 
 def _turned(parts: list[tuple[str, int]], least: int) -> list[tuple[str, int]]:
-    """With every stretch of parts of the level `least` or above in reverse order."""
+    """The parts, with each sequence of parts at the level `least` or above reversed."""
     stretches = [(above, list(run)) for above, run in groupby(parts, lambda part: part[1] >= least)]
     return [part for above, run in stretches for part in (reversed(run) if above else run)]

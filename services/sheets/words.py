@@ -1,4 +1,4 @@
-"""What a contact sheet says, before anybody asks how it looks. Pure functions of a GridLayout."""
+"""The texts of a contact sheet, without their layout. Pure functions of a GridLayout."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from services.run import Run, RunState
 from services.sheets.layout import AxisLabels, GridLayout, Place, SheetCell
 
 Preset = Literal["client", "technical"]
-"""`client` shows the pictures and what was compared; `technical` adds all that making them again needs."""
+"""`client` shows the pictures and what was compared; `technical` adds all that is needed to make them again."""
 
 DEMO_NOTE = "Painted by the demo engine, which is no AI model."
 NOTHING_SAID = "no picture"
@@ -67,7 +67,7 @@ def setting(run: Run, name: str) -> Any:
 
 
 def _without_seeds(axis: AxisLabels) -> AxisLabels:
-    """Seeds say nothing to a client, who may want to name one: `Variation` 1, 2, 3."""
+    """A seed axis as `Variation` 1, 2, 3: seeds mean nothing to a client, but a number to refer to is useful."""
     if axis.title != PARAMETERS["seed"].label:
         return axis
     return replace(axis, title="Variation", values=tuple(str(number + 1) for number in range(len(axis.values))))
@@ -87,7 +87,7 @@ def _facts(layout: GridLayout, runs: list[Run], technical: bool) -> str:
 
 
 def _costs(runs: list[Run]) -> list[str]:
-    """What one picture cost, where all cost the same, and all together."""
+    """What one picture cost, if all cost the same, and the total."""
     each = {RESULTS["cost"][1](run) for run in runs}
     total = sum(run.cost_usd for run in runs)
     if not total:
@@ -113,7 +113,7 @@ def _notes(layout: GridLayout, runs: list[Run]) -> tuple[tuple[str, str], ...]:
 
 
 def _captions(layout: GridLayout, runs: list[Run]) -> dict[Place, str]:
-    """Of each picture what is not the same for all and does not stand on an axis: seed, time, cost."""
+    """Captions with seed, time and cost, each only if pictures differ in it and it is on no axis."""
     axes = {axis.title for axis in (layout.x, layout.y, layout.z) if axis}
     seed = PARAMETERS["seed"]
     readers = [RESULTS[name][1] for name in ("took", "cost")]
@@ -128,7 +128,7 @@ def _captions(layout: GridLayout, runs: list[Run]) -> dict[Place, str]:
 
 
 def _in_place(cell: SheetCell, technical: bool) -> str:
-    """A client is not told what was charged."""
+    """The text in place of a missing picture; for a client without what was charged."""
     if technical:
         return cell.words or NOTHING_SAID
     parts = [part for part in cell.words.split(" · ") if "charged" not in part and "$" not in part]

@@ -1,4 +1,4 @@
-"""Where the blind pick finds a grid's cells, and where what was judged is kept: beside the grid."""
+"""Gives the blind pick the cells of a grid, and stores its ballots beside the grid."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from services.run import now
 
 
 class Ballots:
-    """Methods block; those that take a visitor raise NotFound for what is not theirs to see."""
+    """Methods block; those that take a visitor raise NotFound for a grid that this visitor may not see."""
 
     def __init__(self, history: History, store: GridStore, media: Media, scope: Callable[[str | None], Scope]) -> None:
         self._history, self._store, self._media, self._scope = history, store, media, scope
@@ -57,7 +57,7 @@ class Ballots:
         return Judging.model_validate_json(self._store.change_ballot(grid_id, ballot_id, changed))
 
     def picture(self, run_id: str) -> bytes | None:
-        """Of a run that a ballot names: whose it is was checked with the ballot."""
+        """The original of a run that a ballot names, if it is there. Access was checked when the ballot was loaded."""
         run = self._history.many([run_id], EVERYONE).get(run_id)
         if run is None or run.picture is None or run.deleted_at:
             return None

@@ -20,7 +20,7 @@ from services.grids.blind.ranking import Outcome, Ranking, rank
 
 Mode = Literal["pairs", "four"]
 Choice = StrictInt | Literal["tie", "skip"]
-"""The index of the side that is better; `skip` where a picture cannot be shown any more, and counts for nothing."""
+"""The index (from 0) of the best side. `skip`: a picture cannot be shown any more, and the round does not count."""
 
 SIZES: dict[Mode, int] = {"pairs": 2, "four": 4}
 ROUNDS_MAX = 200
@@ -35,7 +35,7 @@ class JudgedCell(NamedTuple):
 
 
 class Side(BaseModel):
-    """A picture of a round. `value` is the index of what made it on the judged axis."""
+    """A picture of a round. `value` is the index (from 0) on the judged axis of the value that it was made with."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -51,7 +51,7 @@ class Ballot(BaseModel):
     axis: str
     """The judged axis by its name, `Steps`."""
     labels: tuple[str, ...]
-    """Its values in words, `28 steps`. Nothing of them is shown before the result."""
+    """Its values in words, `28 steps`. They are not shown before the result."""
     mode: Mode
     rounds: tuple[tuple[Side, ...], ...]
 
@@ -70,9 +70,9 @@ class Judging(BaseModel):
         return len(self.verdicts) + 1 if len(self.verdicts) < len(self.ballot.rounds) else None
 
     def judge(self, number: int, choice: Choice) -> Judging:
-        """With a verdict on the open round, or another on an earlier one: its answer may have been lost on the way.
+        """A copy with a verdict on the open round, or with a changed one on an earlier round (numbers from 1).
 
-        Raises InvalidRequest.
+        A client judges an earlier round again if our response to it was lost. Raises InvalidRequest.
         """
         if not 1 <= number <= min(len(self.verdicts) + 1, len(self.ballot.rounds)):
             raise _refused("round", f"Round {number} is not open: {len(self.verdicts)} are judged so far.")
@@ -83,7 +83,7 @@ class Judging(BaseModel):
         return self.model_copy(update={"verdicts": verdicts})
 
     def undo(self) -> Judging:
-        """Without the last verdict, where there is one."""
+        """A copy without the last verdict, if there is one."""
         return self.model_copy(update={"verdicts": self.verdicts[:-1]})
 
     def ranking(self) -> Ranking:
@@ -107,9 +107,9 @@ def _refused(field: str, message: str) -> InvalidRequest:
 def draw(cells: Iterable[JudgedCell], axis: int, mode: Mode, seed: int) -> tuple[tuple[Side, ...], ...]:
     """The rounds of a ballot on `axis` (0, 1 or 2), ROUNDS_MAX at most; the same seed draws the same.
 
-    Only pictures that are equal in all else meet. In `pairs` each two of them meet once. In `four` they meet four at a
-    time until each two have met, which takes far fewer rounds. Every value is shown about equally early. Empty where
-    no two pictures differ in this axis only.
+    Two pictures meet (are shown in one round) only if they differ in nothing but this axis. In `pairs` every two
+    meet once. In `four` they meet four at a time until every two have met, which takes far fewer rounds. Every value is
+    shown about equally early. Empty if no two pictures differ in this axis only.
     """
     groups: dict[tuple[int, ...], dict[int, str]] = defaultdict(dict)
     for at, run_id in cells:
@@ -121,7 +121,7 @@ def draw(cells: Iterable[JudgedCell], axis: int, mode: Mode, seed: int) -> tuple
 
 
 class _Group:
-    """Pictures that differ in the judged axis only, as value → run id, and who has met whom."""
+    """Pictures that differ in the judged axis only, as value → run id, and which of them have met in a round."""
 
     def __init__(self, runs: dict[int, str]) -> None:
         self.runs = runs
@@ -129,11 +129,15 @@ class _Group:
 
     @property
     def open(self) -> bool:
-        """Whether some have not met."""
+        """Whether some two values have not met."""
         return any(self._lacks(value) for value in self.runs)
 
     def seat(self, size: int, shown: Counter[int], chance: random.Random) -> list[int]:
-        """The values of the next round, in random order: those shown least, and of these who have not met."""
+        """The values of the next round, in random order.
+
+        The first is the least shown value that has not met all others; then come those that met the fewest of the
+        values chosen so far, and of these the least shown ones.
+        """
         order = list(self.runs)
         chance.shuffle(order)
         order.sort(key=lambda value: shown[value])

@@ -17,9 +17,9 @@ import numpy as np
 Z = NormalDist().inv_cdf(0.975)
 """Half the width of a 95 % interval, in standard deviations."""
 PRIOR = 0.5
-"""Wins, and losses, that each value has beforehand against an imagined one of strength 1."""
+"""Prior: as many wins and as many losses of each value against an imagined one of strength 1."""
 SETTLED = 1e-10
-"""Strengths are found when none changes by a larger share."""
+"""The iteration has converged when no strength changes by a larger share."""
 ITERATIONS_MAX = 10_000
 LISTED_MAX = 4
 """Values that a sentence names one by one."""
@@ -50,8 +50,8 @@ class Standing:
     strength: float | None
     """Bradley–Terry: a beats b with the chance a / (a + b). They sum to 1. None where it was never shown."""
     place: Place
-    """Against the strongest: behind where its interval lies below that one's, else undecided. The strongest is
-    preferred where any is behind, and merely leads where none is."""
+    """Compared with the strongest value: behind if its interval lies below that one's, else undecided. The strongest is
+    preferred if any value is behind, else it leads."""
 
     @property
     def score(self) -> str:
@@ -67,7 +67,7 @@ class Ranking:
 
 
 def rank(labels: Sequence[str], outcomes: Sequence[Outcome]) -> Ranking:
-    """Every value of `labels` in its place."""
+    """Rank every value of `labels`, including those never shown."""
     wins = _wins(len(labels), outcomes)
     won, lost = wins.sum(axis=1).tolist(), wins.sum(axis=0).tolist()
     rounds = [sum(value in outcome.shown for outcome in outcomes) for value in range(len(labels))]
@@ -116,7 +116,7 @@ def _wins(values: int, outcomes: Sequence[Outcome]) -> np.ndarray:
 def wilson(share: float, rounds: int) -> tuple[float, float]:
     """The 95 % score interval (Wilson 1927) of a share of wins, 0 to 1.
 
-    A round counts once, however many pictures it shows: the three wins of a best of four come from one look.
+    A round counts once, however many pictures it shows: the three wins of a best of four are one judgement.
     """
     middle = (share + Z**2 / (2 * rounds)) / (1 + Z**2 / rounds)
     reach = Z * math.sqrt(share * (1 - share) / rounds + Z**2 / (4 * rounds**2)) / (1 + Z**2 / rounds)
@@ -126,8 +126,8 @@ def wilson(share: float, rounds: int) -> tuple[float, float]:
 def strengths(wins: np.ndarray, prior: float = PRIOR) -> np.ndarray:
     """Bradley–Terry strengths that sum to 1, by the MM algorithm (Hunter 2004, Annals of Statistics 32, 384–406).
 
-    `wins[a, b]` is how often a won against b. The prior keeps the strength of what won or lost everything finite, and
-    ties values together that never met; with 0 this is maximum likelihood, which has neither.
+    `wins[a, b]` is how often a won against b. The prior keeps the strength of a value finite that won or lost
+    every round, and makes values comparable that never met; with 0 this is maximum likelihood, which does neither.
     """
     games = wins + wins.T
     won = wins.sum(axis=1) + prior
