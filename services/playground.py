@@ -34,6 +34,7 @@ from services.run import Engine, Run, RunState, new_id
 from services.running.feed import Feed
 from services.running.runner import Runner
 from services.settings import Settings
+from services.stored import StoredRequest
 
 if TYPE_CHECKING:
     from services.engines.demo.queue import Paint
@@ -170,7 +171,7 @@ class Playground:
         if field not in NEARBY_STEPS:
             raise InvalidRequest((FieldIssue(field=field, message=f"Nearby works on {', '.join(NEARBY_STEPS)}."),))
         run = await self.run(visitor, run_id)
-        value, parameter = getattr(run.request, field), PARAMETERS[field]
+        value, parameter = run.request.values[field], PARAMETERS[field]
         values = [round(value + step, 4) for step in NEARBY_STEPS[field]]
         kept = [value for value in values if (parameter.minimum or 0) <= value <= (parameter.maximum or 0)]
         return await self._ask(visitor, [run.request.vary(seed=run.seed, **{field: value}) for value in kept], like=run)
@@ -187,7 +188,7 @@ class Playground:
             return [run]
         if run.grid_id:
             return await self.grids.retry_run(visitor, run)
-        return await self._ask(visitor, [run.request], like=run)
+        return await self._ask(visitor, [run.request.asked()], like=run)
 
     async def repeat(self, visitor: str | None, run_id: str) -> list[Run]:
         """Run a picture again with the same seed. When it is done, its note says whether the pictures are the same.
@@ -228,7 +229,7 @@ class Playground:
                 visitor=visitor,
                 engine=engine,
                 key_of=key_of,
-                request=request,
+                request=StoredRequest.of(request),
                 created_at=created,
                 cost_usd=0.0 if engine == "demo" else self.prices.estimate(request),
                 project_id=project,

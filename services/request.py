@@ -13,11 +13,13 @@ from __future__ import annotations
 import random
 import types
 import typing
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import (
+    AliasChoices,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -31,6 +33,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
+from services import keys
 from services.errors import InvalidRequest
 from services.issues import issues_of, plain
 
@@ -54,7 +57,7 @@ PRESET_PIXELS: dict[str, tuple[int, int]] = {
     "landscape_4_3": (1024, 768),
     "landscape_16_9": (1024, 576),
 }
-"""Preset id → (width, height) in pixels."""
+"""Preset id → (width, height) in pixels. One that fal drops stays here: stored requests name it."""
 
 PRESET_LABELS: dict[str, str] = {
     "square_hd": "Square HD",
@@ -66,6 +69,26 @@ PRESET_LABELS: dict[str, str] = {
 }
 
 Kind = Literal["text", "slider", "integer", "switch", "choice", "size"]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 2**63
+
+
+def _is_size(value: Any) -> bool:
+    sides = isinstance(value, dict) and value.keys() == {"width", "height"}
+    return isinstance(value, str) or (sides and all(type(side) is int and 0 < side < 2**20 for side in value.values()))
+
+
+FITS: dict[Kind, Callable[[Any], bool]] = {
+    "text": lambda value: isinstance(value, str),
+    "slider": _is_number,
+    "integer": lambda value: type(value) is int and abs(value) < 2**63,
+    "switch": lambda value: isinstance(value, bool),
+    "choice": lambda value: isinstance(value, str),
+    "size": _is_size,
+}
+"""Kind → whether a JSON value has its type, whatever the range."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +161,7 @@ def _number(value: object) -> object:
 class GenerationRequest(BaseModel):
     """One picture's settings, by fal's own names. Frozen: a variation is `request.vary(seed=7)`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, loc_by_alias=False)
 
     prompt: Annotated[str, BeforeValidator(_sound_text), Control("text", "prompt")] = Field(
         title="Prompt",
@@ -216,15 +239,24 @@ class GenerationRequest(BaseModel):
         """A validated copy with some fields changed."""
         return parse_request({**self.model_dump(mode="json"), **changes})
 
-    def payload(self) -> dict[str, Any]:
-        """The request body for fal: every field, except defaults that fal may not know or need not get.
+    @property
+    def values(self) -> dict[str, Any]:
+        """Field name → JSON value, of all fields in the model's order."""
+        return self.model_dump(mode="json")
 
-        Left out are an unset seed, `sync_mode` when false, and `enable_prompt_expansion` when true (newer copies of
-        fal's page do not list it).
-        """
-        body = self.model_dump(mode="json")
-        left_out = {"seed": None, "sync_mode": False, "enable_prompt_expansion": True}
-        return {name: value for name, value in body.items() if not (name in left_out and value is left_out[name])}
+    def payload(self) -> dict[str, Any]:
+        """The request body for fal."""
+        return payload_of(self.values)
+
+
+def payload_of(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as the request body for fal: every field, except defaults that fal may not know or need not get.
+
+    Left out are an unset seed, `sync_mode` when false, and `enable_prompt_expansion` when true (newer copies of fal's
+    page do not list it).
+    """
+    left_out = {"seed": None, "sync_mode": False, "enable_prompt_expansion": True}
+    return {name: value for name, value in values.items() if not (name in left_out and value is left_out[name])}
 
 
 @dataclass(frozen=True)
@@ -244,6 +276,13 @@ class Parameter:
     step: float | None
     choices: tuple[str, ...]
     annotation: Any
+    aliases: tuple[str, ...] = ()
+    """Names that it had before: stored settings are read under them too."""
+
+    @property
+    def key_name(self) -> str:
+        """Its name in keys and exports, the oldest one: it stays when a parameter is renamed."""
+        return next((name for name in (*self.aliases, self.name) if name in keys.BASE or name in keys.LATER), self.name)
 
     @property
     def range_text(self) -> str:
@@ -286,13 +325,21 @@ def _parameter(name: str, field: FieldInfo) -> Parameter:
         step=control.step,
         choices=_literals(field.annotation),
         annotation=field.annotation,
+        aliases=tuple(alias for alias in _aliases(field) if alias != name),
     )
+
+
+def _aliases(field: FieldInfo) -> tuple[str, ...]:
+    choices = field.validation_alias
+    return tuple(map(str, choices.choices)) if isinstance(choices, AliasChoices) else ()
 
 
 PARAMETERS: dict[str, Parameter] = {
     name: _parameter(name, field) for name, field in GenerationRequest.model_fields.items()
 }
 """Field name → Parameter, in the model's order."""
+NAMES = {alias: name for name, parameter in PARAMETERS.items() for alias in parameter.aliases}
+"""Name that a parameter had before → the one it has today."""
 
 _ALLOWED = {name: (parameter.label, parameter.range_text) for name, parameter in PARAMETERS.items()} | {
     side: (side.title(), f"{SIDE_MIN} to {SIDE_MAX}") for side in ("width", "height")
@@ -335,28 +382,43 @@ def random_seed() -> int:
     return random.SystemRandom().randint(0, SEED_MAX)
 
 
-def caption(request: GenerationRequest) -> str:
+class HasValues(Protocol):
+    """A request: one to be asked for, or one that was stored."""
+
+    @property
+    def values(self) -> dict[str, Any]: ...
+
+
+def caption(request: HasValues) -> str:
     """Steps, guidance, size and every other setting that is not at its default, in one line by their short names:
     `28 steps · guidance 3.5 · 1024 × 768`. Prompt and seed are left out.
     """
-    width, height = request.pixels
+    values = request.values
     words = [
-        f"{request.num_inference_steps} steps",
-        f"guidance {plain(request.guidance_scale)}",
-        f"{width} × {height}",
+        f"{values['num_inference_steps']} steps",
+        f"guidance {plain(values['guidance_scale'])}",
+        size_words(values["image_size"]),
     ]
     told_elsewhere = {"prompt", "image_size", "num_inference_steps", "guidance_scale", "seed"}
     words += [
-        format_value(name, getattr(request, name))
-        for name, parameter in PARAMETERS.items()
-        if name not in told_elsewhere and getattr(request, name) != parameter.default
+        format_value(name, value)
+        for name, value in values.items()
+        if name not in told_elsewhere and (name not in PARAMETERS or value != PARAMETERS[name].default)
     ]
     return " · ".join(words)
 
 
 def format_value(name: str, value: Any) -> str:
-    """A parameter's short name and value: `steps 28`, `expansion off`."""
-    return f"{PARAMETERS[name].short} {in_words(value)}"
+    """A setting's short name and value: `steps 28`, `expansion off`. One that the model has no more keeps its name."""
+    short = PARAMETERS[name].short if name in PARAMETERS else name
+    return f"{short} {in_words(value)}"
+
+
+def size_words(size: Any) -> str:
+    """A size, as JSON has it, in pixels: `1024 × 768`. A preset that is not known here keeps its name."""
+    if isinstance(size, dict):
+        return f"{size['width']} × {size['height']}"
+    return " × ".join(map(str, PRESET_PIXELS[size])) if size in PRESET_PIXELS else str(size)
 
 
 def in_words(value: Any) -> str:

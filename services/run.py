@@ -10,8 +10,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from services.errors import Failure
-from services.request import GenerationRequest
+from services.stored import StoredRequest
 
+DEFAULT_MODEL = "flux-2-flex"
+"""The model of whatever names none."""
 Engine = Literal["fal", "demo"]
 KeyOf = Literal["owner", "visitor"]
 
@@ -78,7 +80,9 @@ class Run(BaseModel):
     engine: Engine
     key_of: KeyOf
     """Whose fal key pays. The key itself is never stored."""
-    request: GenerationRequest
+    model: str = DEFAULT_MODEL
+    """The model that the request is for."""
+    request: StoredRequest
     """Its seed is always set: a random one is drawn before the run is written."""
     state: RunState = RunState.PENDING
     revision: int = 0

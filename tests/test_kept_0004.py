@@ -22,7 +22,7 @@ import pytest
 from support.patience import PATIENCE_SECONDS
 
 from services.errors import NotFound
-from services.grids.plan import key_of, read_plan
+from services.grids.plan import read_plan
 from services.grids.planner import preview_axes
 from services.grids.service import GridView
 from services.library.query import parse
@@ -33,6 +33,7 @@ from services.request import parse_request
 from services.run import Run, RunState, now
 from services.settings import Settings
 from services.sheets.plan_in_file import read_plan as plan_in_file
+from services.stored import StoredRequest
 from ui.visitors import visitor_of
 
 KEPT = Path(__file__).parent / "data" / "0004"
@@ -582,4 +583,4 @@ def test_a_cell_is_named_as_then(case):
     """The key stands in people's grids: whoever changes it loses their pictures. Treat any change as a migration."""
     request = parse_request(case["request"])
     changed = request.vary(**case["changes"]) if "changes" in case else request
-    assert key_of(changed) == case["key"]
+    assert StoredRequest.of(changed).key == case["key"]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from services.compare.diff import value_text
 from services.library.query import INBOX
 from services.library.rows import Entry
 from services.library.stacks import Stack
-from services.request import PARAMETERS, caption, in_words
+from services.request import PARAMETERS, caption
 from services.run import Run, RunState
 
 REMOVED = "The original was removed to save space; this small copy of it is kept."
@@ -26,7 +27,7 @@ NOTES_CUT = 280
 
 def card(entry: Entry) -> dict[str, Any]:
     run = entry.run
-    width, height = (run.picture.width, run.picture.height) if run.picture else run.request.pixels
+    width, height = (run.picture.width, run.picture.height) if run.picture else run.request.shape
     return {
         "id": run.id,
         "seq": entry.seq,
@@ -37,7 +38,7 @@ def card(entry: Entry) -> dict[str, Any]:
         "prompt": run.request.prompt[:PROMPT_CUT],
         "prompt_cut": len(run.request.prompt) > PROMPT_CUT,
         "caption": caption(run.request),
-        "settings": run.request.model_dump(mode="json", exclude={"prompt"}),
+        "settings": {name: value for name, value in run.request.values.items() if name != "prompt"},
         "facts": _facts(run),
         "width": width,
         "height": height,
@@ -90,10 +91,10 @@ def _files(run: Run) -> dict[str, Any]:
 
 def _facts(run: Run) -> list[tuple[str, str]]:
     """Every parameter but the prompt, as (short name, value in words)."""
-    shown = {"seed": str(run.seed), "image_size": " × ".join(map(str, run.request.pixels))}
+    values = {**run.request.values, "seed": run.seed}
     return [
-        (parameter.short, shown.get(name) or in_words(getattr(run.request, name)))
-        for name, parameter in PARAMETERS.items()
+        (PARAMETERS[name].short if name in PARAMETERS else name, value_text(name, value))
+        for name, value in values.items()
         if name != "prompt"
     ]
 
@@ -122,7 +123,7 @@ def details(run: Run) -> dict[str, Any]:
     """The whole request, fal's request id and the notes, for the details panel and Copy link."""
     return {
         "id": run.id,
-        "request": run.request.vary(seed=run.seed).model_dump(mode="json"),
+        "request": run.request.but(seed=run.seed).values,
         "request_id": run.ticket.request_id if run.ticket else None,
         "notes": run.notes,
     }

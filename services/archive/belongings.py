@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from services.archive.lines import FORMAT, ProjectLine
+from services.archive.lines import ProjectLine
+from services.grids.plan import GridPlan
 from services.library.archive_rows import ExportRows
 from services.library.scope import Scope
 
@@ -24,10 +25,11 @@ def grid_lines(
     exported = set(run_ids)
     for grid in rows.grids(scope, grid_ids):
         project = known.get(grid.project_id or "")
+        plan = GridPlan.model_validate_json(grid.plan)
         yield {
-            "format": FORMAT,
+            "format": plan.format,
             "id": grid.id,
-            "plan": json.loads(grid.plan),
+            "plan": plan.written(),
             "created_at": grid.created_at,
             "paused": grid.paused,
             "repeat": json.loads(grid.repeat) if grid.repeat else None,

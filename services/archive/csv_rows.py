@@ -48,7 +48,7 @@ def _parameters() -> dict[str, Cell]:
     found: dict[str, Cell] = {}
     for name, parameter in PARAMETERS.items():
         if parameter.kind == "size":
-            found |= {"width": lambda run: run.request.pixels[0], "height": lambda run: run.request.pixels[1]}
+            found |= {"width": lambda run: _side(run, 0), "height": lambda run: _side(run, 1)}
         elif name == "seed":
             found[name] = lambda run: run.seed
         else:
@@ -57,7 +57,11 @@ def _parameters() -> dict[str, Cell]:
 
 
 def _setting(name: str) -> Cell:
-    return lambda run: getattr(run.request, name)
+    return lambda run: run.request.values[name]
+
+
+def _side(run: Run, index: int) -> int | None:
+    return run.request.pixels[index] if run.request.pixels else None
 
 
 def _after(projects: Mapping[str, ProjectLine]) -> dict[str, Cell]:

@@ -10,21 +10,27 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
+from services import keys
 from services.archive.errors import ArchiveError
 from services.errors import InvalidRequest
 from services.grids.blind.blind import Judging
 from services.grids.plan import read_plan
 from services.request import SEED_MAX
-from services.run import Picture, Run
+from services.run import DEFAULT_MODEL, Picture, Run
+from services.stored import StoredRequest, check_types
 
-FORMAT = 1
-"""Increased when readers have to change. A line of a newer format, or with an unknown field, is refused: an import
-would silently lose part of it."""
+Format = Literal[1, 2]
+FORMATS = get_args(Format)
+"""Those that are read. A line that holds nothing beyond format 1 is written as such, so that the program before this
+one restores it; else it is written as format 2.
+
+A line of a newer format, or with an unknown field of a run, is refused: an import would silently lose part of it.
+Unknown settings inside a request are kept."""
 LINE_MAX = 4 * 2**20
 """Bytes of a line: a prompt of 10,000 characters has 60,000 at most; a grid's plan can have some thousand cells."""
 LOCAL = ("visitor", "revision", "deleted_at")
@@ -60,12 +66,14 @@ class PictureLine(Picture):
 class RunLine(Run):
     model_config = STRICT
 
-    format: Literal[1]
+    format: Format
     project: ProjectLine | None
     visitor: None = None
     revision: Literal[0] = 0
     deleted_at: None = None
     id: Id
+    model: Literal["flux-2-flex"] = "flux-2-flex"
+    request: Annotated[StoredRequest, AfterValidator(check_types)]
     created_at: Moment
     submitted_at: Moment | None = None
     started_at: Moment | None = None
@@ -118,7 +126,7 @@ class BallotLine(BaseModel):
 class GridLine(BaseModel):
     model_config = STRICT
 
-    format: Literal[1]
+    format: Format
     id: Id
     plan: Annotated[Any, AfterValidator(_sound_plan)]
     created_at: Moment
@@ -132,9 +140,11 @@ class GridLine(BaseModel):
 def run_line(run: Run, projects: Mapping[str, ProjectLine]) -> bytes:
     """A run's line, with its line feed."""
     project = projects.get(run.project_id or "")
-    fields = run.model_dump_json(exclude={*LOCAL})[1:-1]
+    is_first = run.model == DEFAULT_MODEL and keys.is_base(run.request.recorded)
+    fields = run.model_dump_json(exclude={*LOCAL, "request", *(("model",) if is_first else ())})[1:-1]
+    settings = json_line(keys.written(run.request.recorded)).decode().rstrip()
     named = project.model_dump_json() if project else "null"
-    return f'{{"format":{FORMAT},{fields},"project":{named}}}\n'.encode()
+    return f'{{"format":{FORMATS[not is_first]},{fields},"request":{settings},"project":{named}}}\n'.encode()
 
 
 def json_line(values: Mapping[str, Any]) -> bytes:
@@ -152,7 +162,7 @@ def read_line(kind: type[Line], text: bytes, where: str) -> Line:
         raise ArchiveError("bad_line", f"{where} is no JSON; the file may be cut off or was edited.") from None
     if not isinstance(values, dict) or not isinstance(values.get("format"), int):
         raise ArchiveError("bad_line", f"{where} is no entry of an export of this playground.")
-    if values["format"] > FORMAT:
+    if values["format"] > FORMATS[-1]:
         raise ArchiveError("newer", f"{where} was written by a newer version of this playground. Update this one.")
     try:
         return kind.model_validate(values)

@@ -11,12 +11,13 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from services.errors import FieldIssue, InvalidRequest
-from services.request import ENDPOINT, GenerationRequest
+from services.request import ENDPOINT
+from services.stored import AnyRequest
 
 Language = Literal["python", "javascript", "curl"]
 
 
-def snippet(language: Language, request: GenerationRequest) -> str:
+def snippet(language: Language, request: AnyRequest) -> str:
     """The code, ending with a newline. Raises InvalidRequest for any other language."""
     write = _WRITERS.get(language)
     if write is None:
@@ -25,7 +26,7 @@ def snippet(language: Language, request: GenerationRequest) -> str:
     return write(request)
 
 
-def _python(request: GenerationRequest) -> str:
+def _python(request: AnyRequest) -> str:
     entries = "".join(
         f"    {python_value(name)}: {python_value(value)},\n" for name, value in request.payload().items()
     )
@@ -33,25 +34,25 @@ def _python(request: GenerationRequest) -> str:
     return _fill(_PYTHON + tail, request, entries, imports)
 
 
-def _javascript(request: GenerationRequest) -> str:
+def _javascript(request: AnyRequest) -> str:
     entries = "".join(f"  {name}: {_javascript_value(value)},\n" for name, value in request.payload().items())
     imports, tail = _JAVASCRIPT_SAVED if request.sync_mode else _JAVASCRIPT_LINKED
     return _fill(_JAVASCRIPT + tail, request, entries, imports)
 
 
-def _curl(request: GenerationRequest) -> str:
+def _curl(request: AnyRequest) -> str:
     entries = ",\n".join(f"  {json_text(name)}: {json_value(value)}" for name, value in request.payload().items())
     return _fill(_CURL + (_CURL_SAVED if request.sync_mode else _CURL_LINKED), request, entries)
 
 
-_WRITERS: dict[str, Callable[[GenerationRequest], str]] = {
+_WRITERS: dict[str, Callable[[AnyRequest], str]] = {
     "python": _python,
     "javascript": _javascript,
     "curl": _curl,
 }
 
 
-def _fill(template: str, request: GenerationRequest, entries: str, imports: str = "") -> str:
+def _fill(template: str, request: AnyRequest, entries: str, imports: str = "") -> str:
     """Fill a template. The settings are inserted last, so that text in a prompt is never taken for a placeholder."""
     extension = "jpg" if request.output_format == "jpeg" else "png"
     return (

@@ -14,7 +14,7 @@ from itertools import takewhile
 from typing import Any, Literal
 
 from services.intake.pricing import dollars
-from services.request import PARAMETERS, PRESET_PIXELS, ImageSize, Parameter, format_value
+from services.request import PARAMETERS, format_value, in_words, size_words
 from services.run import Run
 
 LETTERS = "ABCDEFGH"
@@ -61,12 +61,17 @@ class Token:
 def compare(runs: Sequence[Run]) -> ComparisonTable:
     """The table of up to 8 runs. With fewer than two, no row differs."""
     settings = [
-        _row(name, parameter.label, [_setting(parameter, run) for run in runs], "settings")
-        for name, parameter in PARAMETERS.items()
+        _row(name, label, [_setting(name, run) for run in runs], "settings") for name, label in labels_of(runs).items()
     ]
     results = [_row(name, label, [read(run) for run in runs], "results") for name, (label, read) in RESULTS.items()]
     ordered = [sorted(rows, key=lambda row: not row.differs) for rows in (settings, results)]
     return ComparisonTable(tuple(LETTERS[: len(runs)]), tuple(ordered[0] + ordered[1]))
+
+
+def labels_of(runs: Sequence[Run]) -> dict[str, str]:
+    """Setting → label: the model's parameters, then what else these runs were asked with, under its own name."""
+    others = dict.fromkeys(name for run in runs for name in run.request.others)
+    return {name: parameter.label for name, parameter in PARAMETERS.items()} | {name: name for name in others}
 
 
 def _row(name: str, label: str, values: list[str], group: Group) -> Row:
@@ -76,20 +81,18 @@ def _row(name: str, label: str, values: list[str], group: Group) -> Row:
 # -- values as text ------------------------------------------------------------------------------------------------
 
 
-def _setting(parameter: Parameter, run: Run) -> str:
+def _setting(name: str, run: Run) -> str:
     """The value that the run was asked for; for the seed, the one that was used."""
-    value = run.seed if parameter.name == "seed" else getattr(run.request, parameter.name)
-    return value_text(parameter, value)
+    return value_text(name, run.seed if name == "seed" else run.request.values.get(name))
 
 
-def value_text(parameter: Parameter, value: Any) -> str:
+def value_text(name: str, value: Any) -> str:
+    """A setting's value, as JSON has it, as people read it: `28`, `on`, `1024 × 768`."""
     if value is None:
         return NOT_KNOWN
-    if parameter.kind == "switch":
-        return "on" if value else "off"
-    if parameter.kind == "size":
-        return _size(value.width, value.height) if isinstance(value, ImageSize) else _size(*PRESET_PIXELS[value])
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    if name in PARAMETERS and PARAMETERS[name].kind == "size":
+        return size_words(value)
+    return in_words(value)
 
 
 def _size(width: int, height: int) -> str:
@@ -132,29 +135,32 @@ RESULTS: dict[str, tuple[str, Callable[[Run], str]]] = {
 def labels(runs: Sequence[Run]) -> tuple[str, ...]:
     """For each run, its letter and differing settings: `A · 10 steps`, `B · 28 steps · guidance 4 · +1`."""
     table = compare(runs)
-    rows = sorted(table.differing("settings"), key=lambda row: _label_rank(PARAMETERS[row.name]))
+    rows = sorted(table.differing("settings"), key=lambda row: _label_rank(row.name))
     own_words = _own_words([run.request.prompt for run in runs])
     more = [f"+{len(rows) - LABEL_VALUES}"] if len(rows) > LABEL_VALUES else []
 
     def label(at: int) -> str:
-        values = [_label_value(PARAMETERS[row.name], row.values[at], own_words[at]) for row in rows[:LABEL_VALUES]]
+        values = [_label_value(row.name, row.values[at], own_words[at]) for row in rows[:LABEL_VALUES]]
         return " · ".join([table.letters[at], *values, *more])
 
     return tuple(label(at) for at in range(len(runs)))
 
 
-def _label_rank(parameter: Parameter) -> int:
+def _label_rank(name: str) -> int:
     """Sort key: chosen values first, then the prompt, then the seed, which has no meaning by itself."""
-    return {"text": 1, "integer": 2}.get(parameter.kind, 0)
+    return {"text": 1, "integer": 2}.get(PARAMETERS[name].kind, 0) if name in PARAMETERS else 0
 
 
-def _label_value(parameter: Parameter, value: str, own_words: str) -> str:
+def _label_value(name: str, value: str, own_words: str) -> str:
+    parameter = PARAMETERS.get(name)
+    if parameter is None:
+        return format_value(name, value)
     if parameter.kind == "text":
         return own_words
     if parameter.kind == "size":
         return value
     counts = parameter.kind == "slider" and parameter.step is not None and parameter.step % 1 == 0
-    return f"{value} {parameter.short}" if counts else format_value(parameter.name, value)
+    return f"{value} {parameter.short}" if counts else format_value(name, value)
 
 
 def _own_words(prompts: Sequence[str]) -> list[str]:
@@ -232,8 +238,10 @@ def summary(table: ComparisonTable) -> str:
 
 
 def _told_difference(row: Row) -> str:
-    parameter = PARAMETERS[row.name]
-    return parameter.short if parameter.kind == "text" else f"{parameter.short} ({', '.join(row.values)})"
+    if row.name in PARAMETERS and PARAMETERS[row.name].kind == "text":
+        return PARAMETERS[row.name].short
+    short = PARAMETERS[row.name].short if row.name in PARAMETERS else row.name
+    return f"{short} ({', '.join(row.values)})"
 
 
 def _listed(words: Sequence[str]) -> str:

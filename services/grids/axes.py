@@ -9,23 +9,26 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from services.compare.diff import value_text
 from services.errors import FieldIssue, InvalidRequest
 from services.grids.axis_syntax import MAX_VALUES, ItemError, join_items, read_numbers, split_items
 from services.issues import plain
 from services.request import (
+    FITS,
+    NAMES,
     PARAMETERS,
     PRESET_LABELS,
     PRESET_PIXELS,
-    GenerationRequest,
+    PROMPT_MAX,
     Parameter,
     parse_value,
     random_seed,
 )
+from services.stored import AnyRequest
 
 SEARCH_REPLACE = "prompt_sr"
 AXIS_LABELS = {name: parameter.label for name, parameter in PARAMETERS.items()} | {SEARCH_REPLACE: "Prompt S/R"}
@@ -42,19 +45,27 @@ class Axis(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    field: str
+    field: Annotated[str, AfterValidator(lambda name: NAMES.get(name, name))]
+    """A parameter's name, or SEARCH_REPLACE. One that the model has no more can still be read."""
     values: tuple[Any, ...]
     duplicates: tuple[str, ...] = ()
     """Values that were given twice and are kept once, as words."""
 
     @property
     def label(self) -> str:
-        return AXIS_LABELS[self.field]
+        return AXIS_LABELS.get(self.field, self.field)
 
     @property
     def short(self) -> str:
         """What stands before a value in a heading: `steps`; nothing where the value speaks for itself."""
-        return "" if self.field in (SEARCH_REPLACE, "prompt") else PARAMETERS[self.field].short
+        if self.field in (SEARCH_REPLACE, "prompt"):
+            return ""
+        return PARAMETERS[self.field].short if self.field in PARAMETERS else self.field
+
+    @property
+    def key_name(self) -> str:
+        """Its field's name in exports, which never changes."""
+        return PARAMETERS[self.field].key_name if self.field in PARAMETERS else self.field
 
     def value_label(self, place: int) -> str:
         return value_words(self.field, self.values[place])
@@ -67,11 +78,19 @@ class Axis(BaseModel):
         """Settings with this axis' value at `place` (from 0) put in."""
         value = self.values[place]
         if self.field == SEARCH_REPLACE:
-            return {**settings, "prompt": settings["prompt"].replace(value["find"], value["replace"])}
+            return {**settings, "prompt": self._replaced(settings["prompt"], **value)}
         return {**settings, self.field: value}
 
+    def _replaced(self, prompt: str, find: str, replace: str, baseline: bool = False) -> str:
+        """Raises InvalidRequest, before the text is made, where it would be long beyond anything that can be asked."""
+        length = len(prompt) + prompt.count(find) * (len(replace) - len(find))
+        if length > 2 * PROMPT_MAX:
+            many = f"{length:,} characters are too many; at most {PROMPT_MAX:,} are allowed."
+            raise _invalid(self.field, f"{self.label}: {AXIS_LABELS['prompt']}: {many}")
+        return prompt.replace(find, replace)
 
-def parse_axis(field: str, values: str | Sequence[Any], base: GenerationRequest) -> Axis:
+
+def parse_axis(field: str, values: str | Sequence[Any], base: AnyRequest) -> Axis:
     """Parse an axis: a text in the syntax of axis_syntax.py, or a list in which a text is one item of that syntax.
 
     Raises InvalidRequest that names axis and item.
@@ -89,15 +108,31 @@ def parse_axis(field: str, values: str | Sequence[Any], base: GenerationRequest)
     return Axis(field=field, values=kept, duplicates=duplicates)
 
 
+def read_axis(data: Any) -> Axis:
+    """An axis that a program of this kind wrote, from untrusted data: its values are read by their types. Raises
+    ItemError or ValueError."""
+    axis = Axis.model_validate(data)
+    if not 1 <= len(axis.values) <= MAX_VALUES:
+        raise ItemError(f"an axis has 1 to {MAX_VALUES:,} values")
+    if not all(_is_stored(axis.field, value) for value in axis.values):
+        raise ItemError(f"{axis.label} holds what is no value of it")
+    return axis
+
+
+def _is_stored(field: str, value: Any) -> bool:
+    if field == SEARCH_REPLACE:
+        names = value.keys() - {"baseline"} if isinstance(value, dict) else ()
+        return names == {"find", "replace"} and all(isinstance(value[name], str) for name in names) and value["find"]
+    if field in PARAMETERS:
+        return FITS[PARAMETERS[field].kind](value)
+    return isinstance(value, str | int | float | dict)
+
+
 def value_words(field: str, value: Any) -> str:
     """A value as headings show it: `28`, `1024 × 768`, `on`, `cat → dog`."""
     if field == SEARCH_REPLACE:
         return value["replace"] if value.get("baseline") else f"{value['find']} → {value['replace'] or '∅'}"
-    parameter = PARAMETERS[field]
-    if parameter.kind == "size":
-        width, height = PRESET_PIXELS[value] if isinstance(value, str) else (value["width"], value["height"])
-        return f"{width} × {height}"
-    return value_text(parameter, value)
+    return value_text(field, value)
 
 
 def axis_text(axis: Axis) -> str:
@@ -141,7 +176,7 @@ def _items(field: str, values: str | Sequence[Any]) -> list[Any]:
     return list(values)
 
 
-def _values(field: str, items: list[Any], base: GenerationRequest) -> list[Any]:
+def _values(field: str, items: list[Any], base: AnyRequest) -> list[Any]:
     if field == SEARCH_REPLACE:
         return _replacements(items, base.prompt)
     parameter = PARAMETERS[field]

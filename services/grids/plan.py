@@ -6,9 +6,7 @@ axis needs only those of the new cells. Cells with equal requests share one pict
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -17,10 +15,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from services import keys
 from services.errors import FieldIssue, InvalidRequest
-from services.grids.axes import AXIS_LABELS, SEARCH_REPLACE, Axis, check_found, parse_axis
+from services.grids.axes import AXIS_LABELS, SEARCH_REPLACE, Axis, check_found, parse_axis, read_axis
 from services.grids.axis_syntax import ItemError
-from services.request import GenerationRequest, parse_request, random_seed
+from services.request import GenerationRequest, random_seed
+from services.stored import AnyRequest, StoredRequest, check_types
 
 MAX_CELLS = 1000
 ASK_ABOVE = 50
@@ -28,7 +28,6 @@ ASK_ABOVE = 50
 SLOTS = ("x", "y", "z")
 Typed = Sequence[tuple[str, str | Sequence[Any]]]
 """Axes as they are typed or stored in a file: (field, text or list of values)."""
-_as_text = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
 Place = tuple[int, int, int]
 """Indexes from 0 on x, y and z; 0 on an axis that is not there."""
 
@@ -36,7 +35,7 @@ Place = tuple[int, int, int]
 @dataclass(frozen=True)
 class Cell:
     place: Place
-    request: GenerationRequest
+    request: StoredRequest
     """With the seed set."""
     key: str
     """64 hex digits, the same for equal requests."""
@@ -47,7 +46,7 @@ class GridPlan(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    base: GenerationRequest
+    base: StoredRequest
     """With the seed set: one for all cells, unless seed is an axis."""
     axes: tuple[Axis, ...]
     """x, y, z: one to three."""
@@ -68,72 +67,91 @@ class GridPlan(BaseModel):
         """All cells, row by row: x varies fastest, then y, then z."""
         found = []
         lengths = [*self.size, 1, 1][:3]
-        start = self.base.model_dump(mode="json")
+        start = dict(self.base.kept)
         # Search and replace works on the cell's own prompt, so an axis of prompts is applied before it.
         slots = sorted(enumerate(self.axes), key=lambda slot: slot[1].field == SEARCH_REPLACE)
         for z, y, x in product(*(range(length) for length in reversed(lengths))):
             place, settings = (x, y, z), start
             for slot, axis in slots:
                 settings = axis.apply(settings, place[slot])
-            request = self._request(settings)
-            found.append(Cell(place, request, key_of(request)))
+            request = StoredRequest(settings)
+            found.append(Cell(place, request, request.key))
         return tuple(found)
 
     @cached_property
-    def requests(self) -> dict[str, GenerationRequest]:
+    def requests(self) -> dict[str, StoredRequest]:
         """Key → request, each once, in the order of the cells."""
         return {cell.key: cell.request for cell in self.cells}
 
-    def _request(self, settings: dict[str, Any]) -> GenerationRequest:
-        """Raises InvalidRequest: search and replace can make a prompt empty or too long, though each value is valid."""
+    def asked(self, keys: Iterable[str]) -> dict[str, GenerationRequest]:
+        """Key → request, to be asked for now. Raises InvalidRequest: a plan may be older than today's ranges, and
+        search and replace can make a prompt empty or too long though each of its values is valid."""
+        return {key: self._asked(self.requests[key]) for key in keys}
+
+    def _asked(self, request: StoredRequest) -> GenerationRequest:
         try:
-            return parse_request(settings)
+            return request.asked()
         except InvalidRequest as error:
             replaced = next((axis for axis in self.axes if axis.field == SEARCH_REPLACE), None)
             if replaced is None or error.issues[0].field != "prompt":
                 raise
             raise _invalid(f"{replaced.label}: {error.issues[0].message}", replaced.field) from error
 
+    def written(self) -> dict[str, Any]:
+        """JSON for exports, under names that never change."""
+        axes = [{**axis.model_dump(mode="json"), "field": axis.key_name} for axis in self.axes]
+        return {"base": keys.written(self.base.recorded), "axes": axes, "origin": self.origin}
 
-def key_of(request: GenerationRequest) -> str:
-    return hashlib.sha256(_as_text(request.model_dump(mode="json")).encode()).hexdigest()
+    @property
+    def format(self) -> int:
+        """Of `written`: 1 where a program that knows the settings of keys.BASE only can read it, else 2."""
+        known = all(axis.field == SEARCH_REPLACE or axis.key_name in keys.BASE for axis in self.axes)
+        return 1 if known and keys.is_base(self.base.recorded) else 2
 
 
-def parse_axes(typed: Typed, base: GenerationRequest) -> tuple[Axis, ...]:
+def parse_axes(typed: Typed, base: AnyRequest) -> tuple[Axis, ...]:
     """The axes of one plan, each read once. Raises InvalidRequest: `field` is the axis, or `grid`."""
     _check_fields([field for field, _ in typed])
     return tuple(parse_axis(field, values, base) for field, values in typed)
 
 
-def make_plan(base: GenerationRequest, axes: Sequence[Axis], origin: str | None = None) -> GridPlan:
+def make_plan(base: AnyRequest, axes: Sequence[Axis], origin: str | None = None) -> GridPlan:
     """A plan of axes that were parsed before. Raises InvalidRequest: `field` is the axis, or `grid`."""
     _check_fields([axis.field for axis in axes])
-    fixed = base if base.seed is not None else base.vary(seed=random_seed())
+    fixed = StoredRequest.read(base)
+    fixed = fixed if fixed.seed is not None else fixed.but(seed=random_seed())
     return checked(GridPlan(base=fixed, axes=tuple(axes), origin=origin))
 
 
-def parse_plan(base: GenerationRequest, typed: Typed, origin: str | None = None) -> GridPlan:
+def parse_plan(base: AnyRequest, typed: Typed, origin: str | None = None) -> GridPlan:
     """A plan of axes as they are typed. Raises InvalidRequest: `field` is the axis, or `grid`."""
     return make_plan(base, parse_axes(typed, base), origin)
 
 
 def read_plan(data: Any) -> GridPlan:
-    """A plan from untrusted data, such as a file: each value is checked again. Raises InvalidRequest."""
+    """A plan that a program of this kind wrote, from untrusted data such as a file: read by its types, as what is kept
+    is. Whether its cells can be asked for today is not looked at. Raises InvalidRequest."""
     try:
-        axes = [(str(axis["field"]), axis["values"]) for axis in data["axes"]]
-        return parse_plan(parse_request(dict(data["base"])), axes)
+        base = check_types(StoredRequest.read(data["base"]))
+        axes = [read_axis(axis) for axis in data["axes"]]
+        _check_fields([axis.field for axis in axes])
+        plan = checked(GridPlan(base=base, axes=tuple(axes)), replaced=False)
+        _ = plan.cells
+        return plan
     except (KeyError, TypeError, ValueError, ValidationError, ItemError) as error:
         raise _invalid("This holds no plan of a grid that can be read.") from error
 
 
-def checked(plan: GridPlan) -> GridPlan:
+def checked(plan: GridPlan, *, replaced: bool = True) -> GridPlan:
+    """The plan, where it has not too many cells and, with `replaced`, its prompts hold what is to be replaced. Raises
+    InvalidRequest."""
     count = prod(plan.size)
     if count > MAX_CELLS:
         sizes = " × ".join(map(str, plan.size))
         raise _invalid(f"{sizes} = {count:,} cells are too many; {MAX_CELLS:,} are allowed. Take some values away.")
     prompts = next((axis.values for axis in plan.axes if axis.field == "prompt"), (plan.base.prompt,))
     for axis in plan.axes:
-        if axis.field == SEARCH_REPLACE:
+        if axis.field == SEARCH_REPLACE and replaced:
             check_found(axis, prompts)
     return plan
 

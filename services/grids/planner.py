@@ -18,6 +18,7 @@ from services.library.scope import Scope
 from services.request import GenerationRequest
 from services.run import Engine, KeyOf
 from services.settings import Settings
+from services.stored import AnyRequest
 
 LATELY = 60
 """Number of latest pictures from which the pace is measured."""
@@ -55,12 +56,12 @@ class Preview:
         return " ".join(issue.message for issue in self.issues)
 
 
-def preview_axes(typed: Typed, base: GenerationRequest) -> tuple[AxisPreview, ...]:
+def preview_axes(typed: Typed, base: AnyRequest) -> tuple[AxisPreview, ...]:
     """Typed axes, each parsed once. Takes some 10 ms for a thousand values: call it in a thread."""
     return tuple(_preview_axis(field, values, base) for field, values in typed)
 
 
-def _preview_axis(field: str, values: str | Sequence[object], base: GenerationRequest) -> AxisPreview:
+def _preview_axis(field: str, values: str | Sequence[object], base: AnyRequest) -> AxisPreview:
     try:
         return AxisPreview(field, parse_axis(field, values, base))
     except InvalidRequest as error:
@@ -82,7 +83,7 @@ class Planner:
     async def preview(
         self,
         visitor: str | None,
-        base: GenerationRequest,
+        base: AnyRequest,
         axes: Sequence[AxisPreview],
         *,
         grid: Grid | None = None,
@@ -104,7 +105,7 @@ class Planner:
 
         def count() -> Preview:
             there = self._there(plan, grid, scope, engine if reuse else None)
-            new = [request for key, request in plan.requests.items() if key not in there]
+            new = [*plan.asked(key for key in plan.requests if key not in there).values()]
             return Preview(
                 plan=plan,
                 axes=tuple(axes),
@@ -117,7 +118,10 @@ class Planner:
                 asks=len(new) > ASK_ABOVE,
             )
 
-        return await asyncio.to_thread(count)
+        try:
+            return await asyncio.to_thread(count)
+        except InvalidRequest as error:
+            return Preview(None, tuple(axes), error.issues)
 
     async def there(
         self, visitor: str | None, plan: GridPlan, grid: Grid | None = None, *, reuse: bool = True
@@ -133,9 +137,7 @@ class Planner:
         present = self._history.present(held.values(), scope) if held else set()
         there = {key: run_id for key, run_id in held.items() if run_id in present}
         if engine is not None:
-            open_ = {request: key for key, request in requests.items() if key not in there}
-            made = self._history.made(scope, engine, open_)
-            there |= {open_[request]: run_id for request, run_id in made.items()}
+            there |= self._history.made(scope, engine, [key for key in requests if key not in there])
         return there
 
     async def pace(self, visitor: str | None) -> Pace:
@@ -159,7 +161,7 @@ class Planner:
         return 0.0 if engine == "demo" else round(sum(self._prices.estimate(request) for request in requests), 6)
 
 
-def _with_cells(base: GenerationRequest, axes: Sequence[Axis]) -> GridPlan:
+def _with_cells(base: AnyRequest, axes: Sequence[Axis]) -> GridPlan:
     """A plan whose cells are computed. Raises InvalidRequest, also if the request of a single cell is invalid."""
     plan = make_plan(base, axes)
     _ = plan.requests

@@ -25,6 +25,7 @@ from services.library.scope import EVERYONE, Scope
 from services.request import GenerationRequest
 from services.run import Run, RunState, new_id
 from services.running.runner import Runner
+from services.stored import AnyRequest, StoredRequest
 
 RETRIED = (RunState.FAILED, RunState.CANCELLED)
 """States whose runs `retry` makes again. Not UNKNOWN: fal may have accepted such a run, so the user decides on each."""
@@ -60,7 +61,7 @@ class Grids:
     async def preview(
         self,
         visitor: str | None,
-        base: GenerationRequest,
+        base: AnyRequest,
         axes: Sequence[AxisPreview],
         *,
         reuse: bool = True,
@@ -106,7 +107,8 @@ class Grids:
         self, visitor: str | None, plan: GridPlan, there: Mapping[str, str], grid_id: str,
         write: Callable[[list[Run], Mapping[str, str]], Future[list[Run]]], confirm: bool,
     ) -> None:  # fmt: skip
-        new = {key: request for key, request in plan.requests.items() if key not in there}
+        # in a thread: a thousand cells take a while
+        new = await asyncio.to_thread(plan.asked, [key for key in plan.requests if key not in there])
         if not confirm:
             await self._planner.check_asked(visitor, list(new.values()))
         await self._ask_cells(visitor, grid_id, new, write)
@@ -154,16 +156,17 @@ class Grids:
     async def retry(self, visitor: str | None, grid_id: str) -> Grid:
         """Make all cells again whose run failed, was cancelled or deleted; what fal has finished is only fetched."""
         view = await self.view(visitor, grid_id)
-        lost = {}
-        requests = await asyncio.to_thread(lambda: view.grid.plan.requests)  # to compute a thousand takes a while
-        for key, request in requests.items():
+        lost = []
+        plan = view.grid.plan
+        for key in await asyncio.to_thread(lambda: plan.requests):  # to compute a thousand takes a while
             run = view.run_of(key)
             if run and run.can_be_fetched:
                 await self._runner.fetch_again(run)
             elif run is None or run.state in RETRIED:
-                lost[key] = request
+                lost.append(key)
         if lost:
-            await self._ask_cells(visitor, grid_id, lost, lambda new, cells: self.store.fill(grid_id, cells, new))
+            again = await asyncio.to_thread(plan.asked, lost)
+            await self._ask_cells(visitor, grid_id, again, lambda new, cells: self.store.fill(grid_id, cells, new))
         return await self._grid(visitor, grid_id)
 
     async def retry_run(self, visitor: str | None, run: Run) -> list[Run]:
@@ -172,7 +175,7 @@ class Grids:
         def keep(new: list[Run]) -> Future[list[Run]]:
             return self.store.replace(run.id, new)
 
-        return await self._ask(visitor, [run.request], run, grid_id=run.grid_id, keep=keep)
+        return await self._ask(visitor, [run.request.asked()], run, grid_id=run.grid_id, keep=keep)
 
     async def repeat_check(self, visitor: str | None, grid_id: str) -> Grid:
         """Make one finished cell again, to see whether a seed gives the same picture twice. Raises InvalidRequest."""
@@ -192,7 +195,7 @@ class Grids:
 
     # -- looking at it ---------------------------------------------------------------------------------------------
 
-    async def base(self, visitor: str | None, grid_id: str) -> GenerationRequest:
+    async def base(self, visitor: str | None, grid_id: str) -> StoredRequest:
         """The request that a grid froze. Raises NotFound."""
         return (await self._grid(visitor, grid_id)).plan.base
 

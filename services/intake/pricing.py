@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from services.request import MEGAPIXEL, SIDE_MIN, SIDE_STEP, GenerationRequest
+from services.request import MEGAPIXEL, PRESET_PIXELS, SIDE_MIN, SIDE_STEP
+from services.stored import AnyRequest
 
 WORTH_A_HINT = 0.85
 """A cheaper size is offered only if it keeps at least this share of the pixels."""
@@ -28,9 +29,9 @@ class Prices:
         """Megapixels billed for a picture of `width` × `height` pixels, rounded up."""
         return -(-width * height // MEGAPIXEL)
 
-    def estimate(self, request: GenerationRequest, count: int = 1) -> float:
+    def estimate(self, request: AnyRequest, count: int = 1) -> float:
         """US dollars for `count` pictures, as an estimate."""
-        return self.of_units(self.units(*request.pixels)) * count
+        return self.of_units(self.units(*(request.pixels or PRESET_PIXELS["square"]))) * count
 
     def of_units(self, units: float) -> float:
         """US dollars for `units` billed megapixels."""

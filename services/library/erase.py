@@ -61,7 +61,7 @@ class Erase:
         for run in rest:
             long_ago = run.created_at - timedelta(days=1)
             blank: dict[str, object] = {
-                "request": run.request.vary(prompt=ERASED_PROMPT),
+                "request": run.request.but(prompt=ERASED_PROMPT),
                 "deleted_at": long_ago,
                 "favourite": False,
             }

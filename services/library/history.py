@@ -36,7 +36,6 @@ from services.library.rows import Entry, columns_of, entry_of, row_of, stamp
 from services.library.scope import Scope
 from services.library.tables import counters, grids, runs
 from services.library.writer import Writer
-from services.request import GenerationRequest
 from services.run import AT_FAL_STATES, FINAL_STATES, Run, RunState
 
 NOT_CHARGED_STATES = (RunState.FAILED.value, RunState.CANCELLED.value)
@@ -163,23 +162,19 @@ class History:
         )
         return [entry.run for entry in self.rows(select(runs).where(rule).order_by(runs.c.seq))]
 
-    def made(self, scope: Scope, engine: str, requests: Iterable[GenerationRequest]) -> dict[GenerationRequest, str]:
-        """Request → id of the newest finished run of exactly that request whose original is kept; without those
-        requests that have none.
-        """
-        texts = {request.model_dump_json(): request for request in requests}
-        seeds = {request.seed for request in texts.values()}
-        query = select(runs.c.request, runs.c.id).where(
-            scope.clause(),
+    def made(self, scope: Scope, engine: str, keys: Iterable[str]) -> dict[str, str]:
+        """Key of a request → the id of the newest finished picture of exactly that request, for those that have one."""
+        query = select(runs.c.key, runs.c.id).where(
+            runs.c.key.in_(one_of(keys)),
+            scope.clause(hidden(runs, "visitor")),
             runs.c.deleted_at.is_(None),
             runs.c.original_removed_at.is_(None),
             runs.c.state == RunState.DONE.value,
             runs.c.engine == engine,
-            runs.c.seed.in_(one_of(seeds)),
         )
         with reading(self._engine) as connection:
             rows = connection.execute(query.order_by(runs.c.seq)).all()
-        return {texts[text]: run_id for text, run_id in rows if text in texts}
+        return dict(rows)
 
     def lately(self, engine: str, key_of: str, visitor: str | None, limit: int) -> list[Run]:
         """The last `limit` runs of one key that made a picture, newest first."""

@@ -22,8 +22,8 @@ from services.engines.fal.replies import picture_failed
 from services.errors import RequestFailed, StartupError
 from services.library.media_folder import FolderStore
 from services.library.media_store import MediaKind, Opener, Store
-from services.request import GenerationRequest
 from services.run import Picture
+from services.stored import AnyRequest
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class Media:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def keep(self, data: bytes, request: GenerationRequest) -> Picture:
+    def keep(self, data: bytes, request: AnyRequest) -> Picture:
         """Check that `data` decodes, and store it and its thumbnail. Blocks for about 20 ms at one megapixel.
 
         Raises RequestFailed if the bytes are not a complete picture.
@@ -65,7 +65,7 @@ class Media:
         self.shrunk(picture)
         return picture
 
-    def keep_original(self, data: bytes, request: GenerationRequest) -> Picture:
+    def keep_original(self, data: bytes, request: AnyRequest) -> Picture:
         """`keep` without the thumbnail, so that the picture is available sooner: the thumbnail is made when it is first
         requested. Blocks for a few ms.
         """
@@ -201,11 +201,11 @@ def decode(data: bytes) -> tuple[Image.Image, str]:
     return image, FORMATS["JPEG" if image.format == "MPO" else str(image.format)][0]
 
 
-def _difference(image: Image.Image, ending: str, request: GenerationRequest) -> str | None:
+def _difference(image: Image.Image, ending: str, request: AnyRequest) -> str | None:
     """A sentence if the picture's size or format differs from the request; else None."""
     asked_size, asked_type = request.pixels, f"image/{request.output_format}"
     found = []
-    if (image.width, image.height) != asked_size:
+    if asked_size and (image.width, image.height) != asked_size:
         found.append(f"{image.width} × {image.height} instead of {asked_size[0]} × {asked_size[1]}")
     if CONTENT_TYPES[ending] != asked_type:
         found.append(f"{ending} instead of {request.output_format}")

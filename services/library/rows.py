@@ -11,8 +11,9 @@ from pydantic import BaseModel
 from sqlalchemy import Row
 
 from services.library.tables import runs
-from services.request import GenerationRequest
+from services.request import PARAMETERS
 from services.run import Run, RunState
+from services.stored import StoredRequest
 
 NESTED = ("request", "ticket", "failure", "picture", "tags")
 """Fields kept as JSON text."""
@@ -56,17 +57,21 @@ def entry_of(row: Row[Any]) -> Entry:
     return Entry(found["seq"], Run.model_validate(values))
 
 
-def _searchable(request: GenerationRequest) -> dict[str, Any]:
+def _searchable(request: StoredRequest) -> dict[str, Any]:
     """Column values of the parameters that have their own column. The others are searched in the JSON, more slowly."""
-    width, height = request.pixels
-    return {"width": width, "height": height} | {
-        name: getattr(request, name) for name in GenerationRequest.model_fields if name in runs.c
+    width, height = request.pixels or (None, None)
+    return {"key": request.key, "width": width, "height": height} | {
+        parameter.key_name: request.values[name]
+        for name, parameter in PARAMETERS.items()
+        if parameter.key_name in runs.c
     }
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return value.model_dump_json()
+    if isinstance(value, StoredRequest):
+        return json.dumps(dict(value.kept), ensure_ascii=False, separators=(",", ":"))
     if isinstance(value, datetime):
         return stamp(value)
     if isinstance(value, tuple):

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Select, and_, func, or_, select, true, tuple_
 
+from services import keys
 from services.library.dialect import (
     caseless,
     constant,
@@ -43,6 +44,7 @@ from services.library.query import (
 from services.library.rows import stamp
 from services.library.scope import Scope
 from services.library.tables import projects, prompts, runs
+from services.request import PARAMETERS
 from services.run import FINAL_STATES, RunState
 
 LIVE = [state.value for state in RunState if state not in FINAL_STATES]
@@ -100,9 +102,13 @@ class _Rules:
 
     def _column(self, field: Field) -> ColumnElement[Any]:
         """The field's column, or, for a parameter without one, its value in the request's JSON."""
-        if _has_column(field.of):
-            return self.of.c[field.of]
-        return json_value(self.of.c.request, field.of)
+        parameter = PARAMETERS.get(field.of)
+        name = parameter.key_name if parameter else field.of
+        if parameter is None or _has_column(name):
+            return self.of.c[name]
+        recorded = keys.recorded(name)
+        written = (json_value(self.of.c.request, each) for each in (parameter.name, *parameter.aliases))
+        return func.coalesce(*written, parameter.default if recorded is None else recorded)
 
     def _span(self, field: Field, span: Span) -> ColumnElement[bool]:
         column = self._column(field)

@@ -26,7 +26,8 @@ runs = Table(
     Column("engine", String(8), nullable=False),
     Column("key_of", String(8), nullable=False),
     Column("state", String(16), nullable=False),
-    Column("request", String, nullable=False),  # JSON of GenerationRequest
+    Column("model", String(40), nullable=False, server_default="flux-2-flex"),  # which the request is for
+    Column("request", String, nullable=False),  # JSON of StoredRequest
     Column("created_at", String(32), nullable=False),  # ISO 8601 in UTC with microseconds: sorts as text
     Column("submitted_at", String(32)),
     Column("started_at", String(32)),
@@ -46,6 +47,7 @@ runs = Table(
     Column("deleted_at", String(32)),
     # Derived from the fields above, for searching; rows.py and history.py compute them.
     Column("seconds", Float),  # from submitted_at to finished_at
+    Column("key", String(64)),  # of the request: services/keys.py
     Column("seed", Integer),  # seed_used, else the request's
     Column("width", Integer),
     Column("height", Integer),
@@ -66,6 +68,7 @@ runs = Table(
     Index("runs_of_visitor", "visitor", "deleted_at", "seq", *SEARCHED),
     Index("runs_of_grid", "grid_id", "deleted_at", "seq", *(name for name in SEARCHED if name != "grid_id"),
           **only_where("grid_id IS NOT NULL")),
+    Index("runs_with_key", "key"),
     Index("runs_with_notes", "deleted_at", "visitor", "seq", "notes", **only_where("notes <> ''")),
     Index("runs_with_tags", "deleted_at", "visitor", "seq", "tags", **only_where("tags <> '[]'")),
     **NEVER_REUSED,

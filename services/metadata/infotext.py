@@ -38,10 +38,10 @@ _LORA = re.compile(r"<(?:lora|lyco|hypernet):[^<>]{1,200}>")
 
 def infotext(run: Run) -> str:
     """The text for a run: the prompt as typed, and the settings as the last line."""
-    values = run.request.model_dump(mode="json") | {"seed": run.seed}
-    width, height = run.request.pixels
+    values = run.request.values | {"seed": run.seed}
     pairs = {key: _written(values[name]) for name, key in KEYS.items() if values[name] is not None}
-    pairs[KEYS["image_size"]] = f"{width}x{height}"
+    if run.request.pixels:
+        pairs[KEYS["image_size"]] = "{}x{}".format(*run.request.pixels)
     pairs |= {"Model": MODEL_NAME, "Version": PRODUCT}
     return f"{run.request.prompt}\n{', '.join(f'{key}: {quoted(value)}' for key, value in pairs.items())}"
 

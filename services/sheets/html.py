@@ -93,7 +93,7 @@ def _head(layout: GridLayout, runs: list[Run]) -> str:
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="referrer" content="no-referrer">
 <title>{_text(layout.title)}</title>
-{HTML_START}{html_safe(plan_text(layout.plan))}</script>
+{HTML_START}{html_safe(plan_text(layout.plan, layout.plan_format))}</script>
 <script type="application/json" id="labels">{html_safe(json.dumps(labels))}</script>
 <style>{style}</style></head>
 """
@@ -168,7 +168,7 @@ def _name(words: SheetWords, place: Place) -> str:
 
 def _values(run: Run) -> list[str]:
     """Every parameter and result, in the order of the labels."""
-    settings = [value_text(parameter, setting(run, name)) for name, parameter in PARAMETERS.items()]
+    settings = [value_text(name, setting(run, name)) for name in PARAMETERS]
     return settings + [read(run) for _, read in RESULTS.values()]
 
 

@@ -124,8 +124,8 @@ def natural_size(layout: GridLayout, place: Place) -> tuple[int, int]:
     """(width, height) in pixels of a cell's picture; the requested size if there is none."""
     run = layout.cell(place).run
     if run is None:
-        return layout.base.pixels
-    return (run.picture.width, run.picture.height) if run.picture else run.request.pixels
+        return layout.base.shape
+    return (run.picture.width, run.picture.height) if run.picture else run.request.shape
 
 
 def letter(at: int) -> str:

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from services.library.media_store import Opener
-from services.request import GenerationRequest
 from services.run import Run
+from services.stored import StoredRequest
 
 Place = tuple[int, int, int]
 """(x, y, z), from 0; y and z are 0 where there is no such axis."""
@@ -40,7 +40,7 @@ NO_CELL = SheetCell(None, None, None, "not made")
 @dataclass(frozen=True)
 class GridLayout:
     title: str
-    base: GenerationRequest
+    base: StoredRequest
     x: AxisLabels
     y: AxisLabels | None
     z: AxisLabels | None
@@ -48,6 +48,7 @@ class GridLayout:
     plan: dict[str, Any]
     """JSON from which the page can adopt the plan. Exports write it unchanged and do not interpret it."""
     made_at: datetime
+    plan_format: int = 1
 
     @property
     def counts(self) -> tuple[int, int, int]:

@@ -24,7 +24,8 @@ def layout_of(view: GridView, media: Media) -> GridLayout:
         y=y,
         z=z,
         cells={cell.place: _cell(view.run_of(cell.key), media) for cell in plan.cells},
-        plan=plan.model_dump(mode="json", exclude={"origin"}),
+        plan={name: value for name, value in plan.written().items() if name != "origin"},
+        plan_format=plan.format,
         made_at=view.grid.created_at,
     )
 

@@ -157,7 +157,9 @@ class _Writer:
         self._pdf.set_title(_sound(layout.title))
         self._pdf.set_creator("FLUX.2 [flex] Playground")
         self._pdf.set_creation_date(layout.made_at)
-        self._pdf.embed_file(bytes=plan_text(layout.plan).encode(), basename=PDF_FILE, mime_type="application/json")
+        self._pdf.embed_file(
+            bytes=plan_text(layout.plan, layout.plan_format).encode(), basename=PDF_FILE, mime_type="application/json"
+        )
 
     def page(self, items: Sequence[Item], number: str) -> None:
         self._pdf.add_page()

@@ -10,7 +10,8 @@ from services.metadata.record import TEXT_MAX, parse_json
 
 PLAN_KEY = "flux_playground_grid"
 """PNG keyword, id of the script element in the HTML page, and the first key of the JSON itself."""
-FORMAT = 1
+FORMATS = (1, 2)
+"""Those that are read; 2 is written where a plan holds settings that the readers of 1 do not know."""
 HTML_START = f'<script type="application/json" id="{PLAN_KEY}">'
 PDF_FILE = f"{PLAN_KEY}.json"
 """Name of the file attached to a PDF."""
@@ -18,9 +19,9 @@ FILE_MAX = 256 * 2**20
 """Bytes; a larger file is not looked at."""
 
 
-def plan_text(plan: dict[str, Any]) -> str:
-    """The plan as JSON in one line of ASCII, which each kind of file can hold."""
-    return json.dumps({PLAN_KEY: FORMAT, "plan": plan}, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+def plan_text(plan: dict[str, Any], format_: int) -> str:
+    """The plan, which GridPlan wrote in that format, as JSON in one line of ASCII, which each kind of file can hold."""
+    return json.dumps({PLAN_KEY: format_, "plan": plan}, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
 
 
 def html_safe(text: str) -> str:
@@ -36,7 +37,7 @@ def read_plan(data: bytes) -> dict[str, Any] | None:
     if len(data) > FILE_MAX:
         return None
     found = parse_json(_text(data))
-    if not isinstance(found, dict) or found.get(PLAN_KEY) != FORMAT:
+    if not isinstance(found, dict) or found.get(PLAN_KEY) not in FORMATS:
         return None
     plan = found.get("plan")
     return plan if isinstance(plan, dict) else None

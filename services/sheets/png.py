@@ -77,7 +77,7 @@ def contact_sheet(layout: GridLayout, preset: Preset, out: Path | IO[bytes], *, 
     cells, absent = _paint_pictures(image, layout, plan)
     _paint(image, absent, plan.setter)
     info = PngInfo()
-    info.add_text(PLAN_KEY, plan_text(layout.plan))
+    info.add_text(PLAN_KEY, plan_text(layout.plan, layout.plan_format))
     # fast: in photographs, searching for more repetitions than runs of one colour hardly saves bytes
     image.save(out, "PNG", compress_level=1, compress_type=zlib.Z_RLE, pnginfo=info, dpi=(72 * scale, 72 * scale))
     return Sheet(image.size, plan.shown_at, cells, _told([*plan.items, *absent], scale))

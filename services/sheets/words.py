@@ -63,7 +63,7 @@ def varying(layout: GridLayout, runs: list[Run]) -> set[str]:
 
 def setting(run: Run, name: str) -> Any:
     """A parameter as it was asked for; the seed as it was used."""
-    return run.seed if name == "seed" else getattr(run.request, name)
+    return run.seed if name == "seed" else run.request.values.get(name)
 
 
 def _without_seeds(axis: AxisLabels) -> AxisLabels:
@@ -102,9 +102,9 @@ def _notes(layout: GridLayout, runs: list[Run]) -> tuple[tuple[str, str], ...]:
     for name, parameter in PARAMETERS.items():
         if parameter.kind == "text" or name in on_axes:
             continue
-        value = setting(like, name) if like else getattr(layout.base, name)
+        value = setting(like, name) if like else layout.base.values[name]
         if value is not None:
-            settings.append(f"{parameter.label}: {value_text(parameter, value)}")
+            settings.append(f"{parameter.label}: {value_text(name, value)}")
     prompt = PARAMETERS["prompt"].label
     return (
         (f"Base {prompt.lower()}" if "prompt" in on_axes else prompt, layout.base.prompt),
@@ -118,7 +118,7 @@ def _captions(layout: GridLayout, runs: list[Run]) -> dict[Place, str]:
     seed = PARAMETERS["seed"]
     readers = [RESULTS[name][1] for name in ("took", "cost")]
     if seed.label not in axes:
-        readers.insert(0, lambda run: f"{seed.short} {value_text(seed, run.seed)}")
+        readers.insert(0, lambda run: f"{seed.short} {value_text(seed.name, run.seed)}")
     differing = [read for read in readers if len({read(run) for run in runs}) > 1]
 
     def caption(run: Run) -> str:

@@ -25,6 +25,7 @@ from services.library.history import History
 from services.library.media import open_media
 from services.request import PRESET_PIXELS, SEED_MAX, GenerationRequest, ImageSize
 from services.run import Picture, Run, RunState, Ticket
+from services.stored import StoredRequest
 
 BATCH = 5_000
 NEWEST = datetime(2026, 6, 30, 21, tzinfo=timezone.utc)
@@ -83,7 +84,7 @@ def _run(dice: random.Random, number: int, prompt: str, moment: datetime, visito
         visitor=visitor,
         engine=dice.choice(("fal", "demo")),
         key_of="owner",
-        request=request,
+        request=StoredRequest.of(request),
         state=state,
         created_at=moment,
         submitted_at=moment,

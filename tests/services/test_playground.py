@@ -224,7 +224,7 @@ class TestVariations:
         run = await self.made(playground, guidance_scale=5)
         runs = await playground.new_seeds(ANN, run.id)
         assert len({7, *seeds(runs)}) == NEW_SEEDS + 1
-        assert {run.request.vary(seed=7) for run in runs} == {run.request}
+        assert {run.request.but(seed=7) for run in runs} == {run.request}
 
     @pytest.mark.parametrize("state", [RunState.FAILED, RunState.CANCELLED, RunState.UNKNOWN])
     async def test_retry_asks_anew_where_there_is_nothing_to_fetch(self, playground, state):

@@ -15,6 +15,7 @@ from services.request import parse_request
 from services.run import Picture, Run, RunState, new_id
 from services.sheets.fonts import Fonts
 from services.sheets.layout import AxisLabels, GridLayout, Place, SheetCell
+from services.stored import StoredRequest
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 OURS = Fonts([])
@@ -82,8 +83,9 @@ def grid(
 ) -> GridLayout:
     """A grid with Steps on X by default; `instead` replaces cells; `settings` are those of every other cell."""
     x = x or axis("Steps", [10, 20, 30])
-    base = parse_request({"prompt": "A red fox", "seed": 42, "image_size": {"width": size[0], "height": size[1]}})
-    base = base.vary(**{name: value for name, value in settings.items() if name in base.model_fields_set | {"prompt"}})
+    asked = parse_request({"prompt": "A red fox", "seed": 42, "image_size": {"width": size[0], "height": size[1]}})
+    own = {name: value for name, value in settings.items() if name in asked.model_fields_set | {"prompt"}}
+    base = StoredRequest.of(asked.vary(**own))
     layout = GridLayout(title, base, x, y, z, {}, plan if plan is not None else {"axes": 1}, START)
     cells = {place: (instead or {}).get(place) for place in layout.places()}
     return GridLayout(

@@ -66,7 +66,7 @@ def outcome(run: Run, playground: Playground) -> dict[str, Any]:
         "request_id": run.ticket.request_id if run.ticket else None,
         "seed": run.seed,
         "image": image,
-        "request": run.request.vary(seed=run.seed).model_dump(mode="json"),
+        "request": run.request.but(seed=run.seed).values,
         "cost_usd": run.cost_usd,
         "seconds": run.seconds,
         "engine": run.engine,

@@ -61,7 +61,7 @@ def described(run: Run) -> dict[str, Any]:
         "state": run.state.value,
         "request_id": run.ticket.request_id if run.ticket else None,
         "seed": run.seed,
-        "request": run.request.vary(seed=run.seed).model_dump(mode="json"),
+        "request": run.request.but(seed=run.seed).values,
         "media": f"/media/{run.picture.name}" if run.picture and not run.original_removed_at else None,
         "created_at": run.created_at.isoformat(),
         "cost_usd": run.cost_usd if run.state is RunState.DONE else None,

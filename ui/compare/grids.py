@@ -18,8 +18,9 @@ from services.grids.planner import AxisPreview, Preview, preview_axes
 from services.grids.service import GridView
 from services.library.media_store import Opener
 from services.playground import Playground
-from services.request import GenerationRequest, caption, parse_request
+from services.request import caption, parse_request
 from services.run import Run
+from services.stored import AnyRequest, StoredRequest
 from ui.cards import loose_card
 from ui.visitors import visitor_of
 
@@ -132,7 +133,7 @@ def _ordered() -> list[str]:
     return [*first, *(name for name in AXIS_LABELS if name not in first)]
 
 
-async def _base(playground: Playground, visitor: str | None, asked: AskedGrid) -> GenerationRequest:
+async def _base(playground: Playground, visitor: str | None, asked: AskedGrid) -> AnyRequest:
     if asked.grid_id:
         return await playground.grids.base(visitor, asked.grid_id)
     if asked.run_id:
@@ -146,8 +147,9 @@ async def _base(playground: Playground, visitor: str | None, asked: AskedGrid) -
 # -- as JSON -----------------------------------------------------------------------------------------------------------
 
 
-def _told_base(base: GenerationRequest) -> dict[str, Any]:
-    return {"request": base.model_dump(mode="json"), "caption": caption(base), "pixels": list(base.pixels)}
+def _told_base(base: AnyRequest) -> dict[str, Any]:
+    stored = StoredRequest.read(base)
+    return {"request": stored.values, "caption": caption(stored), "pixels": list(stored.shape)}
 
 
 def _previewed(seen: Preview) -> dict[str, Any]:

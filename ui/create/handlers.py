@@ -18,11 +18,11 @@ from services.request import (
     SIDE_MAX,
     SIDE_MIN,
     GenerationRequest,
-    ImageSize,
     parse_request,
     snap_side,
 )
 from services.run import Run
+from services.stored import AnyRequest, StoredRequest
 from ui.create import words
 from ui.create.fields import CUSTOM
 from ui.visitors import visitor_of
@@ -122,8 +122,15 @@ class CreateHandlers:
     async def reuse(self, request: gr.Request, event: gr.EventData, **before: Any) -> list[Any]:
         """Reuse all. Inputs: the picture's id. Outputs: every control, set as it was for that picture."""
         said = "All settings of that picture are in the controls."
-        fill = lambda run: self._fill(run.request.vary(seed=run.seed), said)  # noqa: E731
-        return self._with_undo(before, await self._from_run(request, event, fill))
+
+        def all_of_it(run: Run) -> list[Any]:
+            wanted = run.request.but(seed=run.seed)
+            filled = self._fill(wanted, said)
+            if issues := _not_allowed(wanted):
+                filled[-1] = self._say(said=said, issues=issues)
+            return filled
+
+        return self._with_undo(before, await self._from_run(request, event, all_of_it))
 
     async def reuse_seed(self, request: gr.Request, event: gr.EventData, **before: Any) -> list[Any]:
         """Reuse seed. Inputs: the picture's id. Outputs: Seed and Random seed; the rest stays."""
@@ -211,12 +218,13 @@ class CreateHandlers:
             filled[-1] = self._say(error=" ".join(filter(None, [said, *problems])))
         return filled
 
-    def _fill(self, wanted: GenerationRequest, said: str) -> list[Any]:
-        """Updates that set every control to a request."""
-        values = wanted.model_dump(mode="json") | {"prompt": literal(wanted.prompt)}
-        custom = isinstance(wanted.image_size, ImageSize)
-        width, height = wanted.pixels if custom else (gr.skip(), gr.skip())
-        values["image_size"] = CUSTOM if custom else wanted.image_size
+    def _fill(self, wanted: AnyRequest, said: str) -> list[Any]:
+        """Updates that set every control to a request, whether its values are allowed or not."""
+        values = wanted.values | {"prompt": literal(wanted.prompt)}
+        size = values["image_size"]
+        custom = isinstance(size, dict)
+        width, height = (size["width"], size["height"]) if custom else (gr.skip(), gr.skip())
+        values["image_size"] = CUSTOM if custom else size
         if wanted.seed is None:
             values["seed"] = gr.skip()
         return self._some(
@@ -235,6 +243,15 @@ class CreateHandlers:
     def _say(self, **message: Any) -> dict[str, Any]:
         """A message for the page's scripts. Its number makes the page notice the second of two equal messages."""
         return {"number": next(self._message), **message}
+
+
+def _not_allowed(request: StoredRequest) -> list[dict[str, Any]]:
+    """What cannot be asked for any more, as issues at the controls."""
+    try:
+        request.asked()
+    except InvalidRequest as error:
+        return [issue.model_dump() for issue in error.issues]
+    return []
 
 
 def request_from(values: dict[str, Any]) -> GenerationRequest:

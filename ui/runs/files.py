@@ -41,4 +41,4 @@ def _plan_in(data: bytes) -> dict[str, Any] | None:
         return None
     plan = read_plan(found)
     axes = [{"field": axis.field, "text": editable(axis)} for axis in plan.axes]
-    return {"request": plan.base.model_dump(mode="json"), "axes": axes, "title": plan.title}
+    return {"request": plan.base.values, "axes": axes, "title": plan.title}

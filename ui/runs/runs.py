@@ -64,7 +64,7 @@ def run_routes(playground: Playground) -> APIRouter:
     @router.get("/{run_id}/snippet")
     async def code(request: Request, run_id: str, language: str) -> dict[str, str]:
         run = await playground.run(visitor_of(request), run_id)
-        return {"code": snippet(language, run.request.vary(seed=run.seed))}  # type: ignore[arg-type]
+        return {"code": snippet(language, run.request.but(seed=run.seed))}  # type: ignore[arg-type]
 
     @router.get("/{run_id}/download")
     async def download(request: Request, run_id: str) -> Response:

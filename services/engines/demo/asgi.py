@@ -122,7 +122,7 @@ class _Routes:
         if record.outcome != "done":
             return refusals.of_outcome(record)
         picture = await self._queue.picture(record)
-        width, height = record.request.pixels
+        width, height = record.request.shape
         image = {
             "url": _data_uri(record, picture)
             if record.request.sync_mode

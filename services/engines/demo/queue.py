@@ -27,6 +27,7 @@ from services.engines.demo.picture_cache import KEEP_SECONDS, PictureCache
 from services.engines.demo.progress import LogEntry, log_entries, steps_done
 from services.engines.demo.records import Outcome, Record, RecordStore
 from services.request import GenerationRequest, random_seed
+from services.stored import StoredRequest
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +95,7 @@ class DemoQueue:
     def submit(self, request: GenerationRequest) -> Snapshot:
         """Accept a request. Needs a running event loop."""
         seed = random_seed() if request.seed is None else request.seed
-        record = Record(id=str(uuid.uuid4()), request=request.vary(seed=seed), accepted=time.time())
+        record = Record(id=str(uuid.uuid4()), request=StoredRequest.of(request).but(seed=seed), accepted=time.time())
         self._store.save(record)
         position = len(self._waiting)
         self._enqueue(record)
@@ -178,14 +179,14 @@ class DemoQueue:
         asyncio.get_running_loop().call_later(KEEP_SECONDS, self._cache.trim)
         return self._end(job, "done")
 
-    def _painting(self, request: GenerationRequest) -> asyncio.Future[bytes]:
+    def _painting(self, request: StoredRequest) -> asyncio.Future[bytes]:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="demo-painter")
         return asyncio.get_running_loop().run_in_executor(self._pool, self._paint_request, request)
 
-    def _paint_request(self, request: GenerationRequest) -> bytes:
+    def _paint_request(self, request: StoredRequest) -> bytes:
         paint = self._paint or _default_painter()
-        width, height = request.pixels
+        width, height = request.shape
         return paint(
             prompt=request.prompt,
             width=width,

@@ -16,8 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from services.errors import InvalidRequest
-from services.request import GenerationRequest, parse_request
+from services.stored import StoredRequest
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +35,7 @@ class Record:
     """One accepted request. Its seed is set: drawn when the request was accepted, if the caller gave none."""
 
     id: str
-    request: GenerationRequest
+    request: StoredRequest
     accepted: float
     """Unix seconds."""
     outcome: Outcome = "pending"
@@ -95,7 +94,7 @@ class RecordStore:
 def _write(path: Path, record: Record) -> None:
     """Under a temporary name first: a server that is killed leaves the old file or the new one, never half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    content = asdict(record) | {"request": record.request.model_dump(mode="json")}
+    content = asdict(record) | {"request": dict(record.request.kept)}
     part = path.with_suffix(".json.part")
     part.write_text(json.dumps(content), encoding="utf-8")
     os.replace(part, path)
@@ -104,9 +103,9 @@ def _write(path: Path, record: Record) -> None:
 def _read(path: Path) -> Record | None:
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return Record(**content | {"request": parse_request(content["request"])})
+        return Record(**content | {"request": StoredRequest.read(content["request"])})
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, InvalidRequest) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         log.warning("the stored demo request %s cannot be read: %s", path.name, error)
         return None

@@ -23,8 +23,9 @@ from services.engines.fal.pacing import next_interval
 from services.engines.fal.replies import failure_of, no_answer, picture_failed, reading_failed
 from services.engines.fal.transport import SubmitOnceTransport
 from services.errors import Failure, RequestFailed, Unreachable
-from services.request import ENDPOINT, SEED_MAX, GenerationRequest
+from services.request import ENDPOINT, SEED_MAX
 from services.run import RunState, Ticket
+from services.stored import AnyRequest
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +105,7 @@ class FalGateway:
         self._clock = clock
         self._downloader = Downloader(transport, clock)
 
-    async def submit(self, request: GenerationRequest) -> Ticket:
+    async def submit(self, request: AnyRequest) -> Ticket:
         """Send the request once. Raises NotAccepted, SubmitUnanswered or RequestFailed."""
         try:
             return self._safe_ticket(await self._client.submit(ENDPOINT, request.payload()))

@@ -12,10 +12,12 @@ from benchmarks.make_history import runs as many_runs
 from support.projects import lines_of, parts_of
 
 from services.archive.export import Extra
+from services.grids.plan import parse_plan
 from services.library.bulk import Matching, Named
 from services.library.query import parse
 from services.library.scope import EVERYONE, Scope
 from services.library.tables import grid_cells, grids, projects
+from services.request import GenerationRequest
 from services.run import new_id, now
 
 
@@ -39,6 +41,7 @@ class TestZip:
         run = shelf.add('a "fox"\n狐', favourite=True, notes="=1+1", tags=("x", "y"))
         (line,) = lines_of(parts_of(shelf.export())["history.jsonl"])
         mine = run.model_dump(mode="json", exclude={"visitor", "revision", "deleted_at"})
+        assert mine.pop("model") == "flux-2-flex", "it is not written where nobody doubts it"
         assert line == {"format": 1, **mine, "project": None}
 
     def test_the_order_is_that_of_asking_and_the_deleted_stay_out(self, shelf):
@@ -57,20 +60,17 @@ class TestZip:
         assert [line["id"] for line in lines_of(shelf.export("jsonl", ann, named))] == [cat.id]
 
     def test_grids_come_with_the_cells_whose_runs_are_exported(self, shelf):
-        grid, project, plan = (
-            new_id(),
-            new_id(),
-            {"x": {"field": "seed", "values": [1, 2]}, "π": 1.5},
-        )  # not looked into
+        grid, project = new_id(), new_id()
+        plan = parse_plan(GenerationRequest(prompt="π", seed=7), [("seed", "1, 2")])
         shelf.write(projects, id=project, visitor="ann", name="Foxes", created_at=now().isoformat())
-        shelf.write(grids, id=grid, visitor="ann", plan='{"x":{"field":"seed","values":[1,2]},"π":1.5}', paused=False,
+        shelf.write(grids, id=grid, visitor="ann", plan=plan.model_dump_json(), paused=False,
                     created_at=now().isoformat(), repeat=None, project_id=project)  # fmt: skip
         one, two = (shelf.add(f"fox {number}", grid_id=grid, project_id=project) for number in range(2))
         for run in (one, two):
             shelf.write(grid_cells, grid_id=grid, key=run.id[:8], run_id=run.id)
         only_one = Named((one.id,))
         (line,) = lines_of(parts_of(shelf.export(chosen=only_one))["grids.jsonl"])
-        assert (line["id"], line["plan"], line["project"]["name"]) == (grid, plan, "Foxes")
+        assert (line["id"], line["plan"], line["project"]["name"]) == (grid, plan.model_dump(mode="json"), "Foxes")
         assert line["cells"] == [{"key": one.id[:8], "run_id": one.id}]
 
     def test_a_grid_can_bring_files_of_its_own(self, shelf):

@@ -212,13 +212,19 @@ def changed(**fields: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
 
 LINES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "not JSON": (lambda line: None, "bad_line"),
-    "a newer format": (changed(format=2), "newer"),
+    "a newer format": (changed(format=3), "newer"),
     "a field of the future": (changed(colour="red"), "bad_line"),
     "another's visitor": (changed(visitor="bob"), "bad_line"),
     "no id": (changed(id="../../etc"), "bad_line"),
     "no prompt": (changed(request={"prompt": " "}), "bad_line"),
-    "a parameter out of range": (changed(request={"prompt": "x", "num_inference_steps": 5000}), "bad_line"),
-    "no such parameter": (changed(request={"prompt": "x", "colour": 1}), "bad_line"),
+    "settings that are none": (changed(request=["x"]), "bad_line"),
+    "a parameter of another type": (changed(request={"prompt": "x", "num_inference_steps": "28"}), "bad_line"),
+    "a number that no column holds": (changed(request={"prompt": "x", "seed": 2**64}), "bad_line"),
+    "a side without an end": (
+        changed(request={"prompt": "x", "image_size": {"width": 1, "height": 10**9}}),
+        "bad_line",
+    ),
+    "another model": (changed(model="flux-9"), "bad_line"),
     "no moment": (changed(created_at="yesterday"), "bad_line"),
     "a moment without a zone": (changed(created_at="2026-01-01T00:00:00"), "bad_line"),
     "a moment before time": (changed(created_at="0001-01-01T00:00:00+14:00"), "bad_line"),
@@ -252,8 +258,10 @@ def test_lines_that_are_no_entries(shelf, refused, name):
 def test_the_sentence_names_the_line_and_the_field(shelf, other):
     shelf.add("a fox", picture=False)
     (line,) = lines_of(shelf.export("jsonl"))
-    line["request"]["guidance_scale"] = 99
-    with pytest.raises(ArchiveError, match=r"^history\.jsonl, line 1: request\.guidance_scale: .*10\. Nothing was"):
+    line["request"]["guidance_scale"] = "99"
+    with pytest.raises(
+        ArchiveError, match=r"^history\.jsonl, line 1: request: .*guidance_scale cannot be '99'\. Nothing"
+    ):
         other.restore(written([line]))
 
 
@@ -276,7 +284,7 @@ def test_a_broken_grid_after_good_runs_restores_none(export, refused):
 @pytest.mark.parametrize(
     "plan",
     [{}, {"base": {"prompt": "a"}, "axes": [{"field": "seed", "values": ["x"]}]},
-     {"base": {"prompt": "a"}, "axes": [{"field": "prompt_sr", "values": [{"find": "b", "replace": "c"}]}]},
+     {"base": {"prompt": "a"}, "axes": [{"field": "prompt_sr", "values": [{"find": "", "replace": "c"}]}]},
      {"base": {"prompt": "a"}, "axes": [{"field": "seed", "values": list(range(1001))}]}],
 )  # fmt: skip
 def test_a_plan_that_could_not_be_run_is_refused(export, refused, plan):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from services.errors import InvalidRequest
-from services.grids.plan import MAX_CELLS, GridPlan, key_of, make_plan, parse_axes, parse_plan, read_plan
+from services.grids.plan import MAX_CELLS, GridPlan, make_plan, parse_axes, parse_plan, read_plan
 from services.request import GenerationRequest
+from services.stored import StoredRequest
 
 BASE = GenerationRequest(prompt="a red cat", seed=7, enable_prompt_expansion=False)
 STEPS, GUIDANCE = ("num_inference_steps", "10, 20, 30"), ("guidance_scale", [2, 4])
@@ -54,9 +55,9 @@ def test_a_base_without_seed_gets_one_for_all_cells():
 )
 def test_keys_are_those_that_histories_hold(settings, key):
     request = GenerationRequest(prompt="a red cat", seed=7).vary(**settings)
-    assert key_of(request)[:16] == key
+    assert StoredRequest.of(request).key[:16] == key
     [cell] = parse_plan(request, [("guidance_scale", [request.guidance_scale])]).cells
-    assert settings.get("seed", 7) is None or cell.key == key_of(request)
+    assert settings.get("seed", 7) is None or cell.key == StoredRequest.of(request).key
 
 
 def test_swapped_axes_have_the_same_cells():
@@ -118,7 +119,7 @@ def test_plans_that_cannot_be_run(axes, field, says):
 def test_what_search_and_replace_leaves_of_a_prompt_is_checked(pair, says):
     plan = parse_plan(BASE, [STEPS, ("prompt_sr", f"cat=dog, {pair}")])
     with pytest.raises(InvalidRequest) as caught:
-        _ = plan.cells
+        plan.asked(plan.requests)
     assert [(issue.field, issue.message) for issue in caught.value.issues] == [("prompt_sr", says)]
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from services import request
+from services import keys, request, stored
 from services.compare.sameness import sameness
 from services.errors import BudgetExceeded, ConfirmNeeded, Failure, InvalidRequest, KeyNeeded, NotFound
 from services.grids import axes as axes_module
@@ -185,8 +185,8 @@ class TestTheWorkOfAPreview:
         count_calls(axes_module, "split_items")
         count_calls(axes_module, "parse_value")
         count_calls(grid_module, "parse_axis")
-        count_calls(grid_module, "parse_request")
-        count_calls(grid_module, "key_of")
+        count_calls(stored, "parse_request")
+        count_calls(keys, "key_of")
         count_calls(request, "parse_request")  # what `vary` builds a whole request with
         count_calls(pricing.Prices, "estimate")
         return counts

@@ -18,7 +18,7 @@ from services.library.query import parse
 from services.library.scope import EVERYONE, Scope
 from services.library.search import Search
 from services.library.tables import SEARCHED, runs
-from services.request import ImageSize
+from services.request import GenerationRequest
 from services.run import RunState
 
 DUMP = Path(__file__).parents[2] / "data" / "history-0001.sql"
@@ -72,7 +72,8 @@ class TestFrom0001:
         assert first.request.prompt == "a red fox at dusk; it's 'quoted'"
         assert (first.state, first.seed, first.favourite, first.seconds) == (RunState.DONE, 8, True, 12.5)
         assert first.picture is not None
-        assert second.request.image_size == ImageSize(width=640, height=512)
+        assert second.request == GenerationRequest(**second.request.kept)
+        assert second.request.pixels == (640, 512)
         assert second.failure is not None
         assert (second.note, second.revision) == ("seen", 5)
         assert (third.visitor, third.queue_position) == ("bob", 2)
@@ -104,7 +105,7 @@ class TestFrom0001:
         """Rows that were migrated and rows that are written now are the same."""
         migrated, fresh = History(old), History(tmp_path_factory.mktemp("fresh"))
         fresh.add(migrated.get(f"{number:032x}", EVERYONE) for number in (1, 2, 3, 4))
-        names = (*SEARCHED, "media_name", "notes", "tags", "repeat_of", "original_removed_at")
+        names = (*SEARCHED, "key", "model", "media_name", "notes", "tags", "repeat_of", "original_removed_at")
         columns = select(*(runs.c[name] for name in names)).order_by(runs.c.seq)
         rows = []
         for history in (migrated, fresh):

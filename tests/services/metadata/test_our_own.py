@@ -395,7 +395,7 @@ class TestTheRecord:
             "product": PRODUCT,
             "format": 1,
             "endpoint": "fal-ai/flux-2-flex",
-            "request": run.request.model_dump(mode="json"),
+            "request": run.request.values,
             "seed": 42,
             "request_id": "req-1",
             "engine": "fal",
@@ -421,7 +421,7 @@ class TestTheRecord:
         return picture("PNG", pnginfo=info)
 
     def test_what_a_newer_version_wrote_is_used_as_far_as_it_goes(self) -> None:
-        request = a_run().request.model_dump(mode="json")
+        request = a_run().request.values
         wrote = request | {"num_inference_steps": 60, "loras": [1, 2], "image_size": {"width": 1000, "height": 1000}}
         found = read_settings(self.changed(format=2, request=wrote))
         assert found.request is None
@@ -452,7 +452,7 @@ class TestTheRecord:
     def test_a_damaged_one_leaves_the_text(self, changes: dict[str, Any]) -> None:
         found = read_settings(self.changed(**changes))
         assert found.request is None
-        assert found.values == a_run().request.model_dump(mode="json")
+        assert found.values == a_run().request.values
         assert found.notes == ("Read from the picture's text: its complete record is gone.",)
 
     def test_a_chunk_whose_checksum_is_wrong_is_not_believed(self) -> None:

@@ -47,7 +47,7 @@ def with_text(text: str) -> bytes:
 def test_every_export_gives_the_plan_back() -> None:
     files = exports(HOSTILE)
 
-    assert not set("<>&") & set(html_safe(plan_text(HOSTILE)))
+    assert not set("<>&") & set(html_safe(plan_text(HOSTILE, 1)))
     assert {name: read_plan(data) for name, data in files.items()} == dict.fromkeys(files, HOSTILE)
     attached = pypdf.PdfReader(io.BytesIO(files["pdf"])).attachments
     assert json.loads(attached[restore.PDF_FILE][0])["plan"] == HOSTILE
@@ -68,9 +68,9 @@ JSON = st.recursive(
 @given(st.dictionaries(st.text(max_size=5), JSON, max_size=4))
 def test_any_plan_comes_back_as_it_was(plan: dict[str, Any]) -> None:
     start, end = f"<!doctype html>{restore.HTML_START}", "</script>"
-    page = f"{start}{html_safe(plan_text(plan))}{end}"
+    page = f"{start}{html_safe(plan_text(plan, 1))}{end}"
 
-    assert read_plan(with_text(plan_text(plan))) == read_plan(page.encode()) == plan
+    assert read_plan(with_text(plan_text(plan, 1))) == read_plan(page.encode()) == plan
 
 
 @pytest.mark.parametrize(
@@ -84,9 +84,9 @@ def test_any_plan_comes_back_as_it_was(plan: dict[str, Any]) -> None:
         with_text("no JSON"),
         with_text("[" * 100_000),
         with_text('{"plan":{}}'),
-        with_text('{"flux_playground_grid":2,"plan":{}}'),
+        with_text('{"flux_playground_grid":3,"plan":{}}'),
         with_text('{"flux_playground_grid":1,"plan":"' + "x" * (5 * 2**20) + '"}'),
-        with_text(plan_text({"a": 1}))[:60],
+        with_text(plan_text({"a": 1}, 1))[:60],
         b"\xff\xd8\xff\xe0 a JPEG",
     ],
 )

@@ -29,7 +29,7 @@ from services.engines.demo.asgi import build_app
 from services.engines.demo.progress import log_entries, progress_line, steps_done
 from services.engines.demo.queue import DemoQueue
 from services.engines.demo.records import Record, RecordStore
-from services.request import GenerationRequest
+from services.stored import StoredRequest
 
 SUBMIT = "/fal-ai/flux-2-flex"
 KEY = {"Authorization": "Key anything"}
@@ -571,7 +571,7 @@ class TestRestart:
         assert (await client.get(f"{SUBMIT}/requests/..%2F..%2Fsecret/status")).status_code == 404
 
     def test_no_id_leads_out_of_the_folder(self, tmp_path):
-        record = Record(id=UNKNOWN, request=GenerationRequest(prompt="a fox", seed=1), accepted=time.time())
+        record = Record(id=UNKNOWN, request=StoredRequest({"prompt": "a fox", "seed": 1}), accepted=time.time())
         RecordStore(tmp_path).save(record)
         (tmp_path / "inner").mkdir()
         assert RecordStore(tmp_path).load(UNKNOWN) == record

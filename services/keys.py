@@ -1,0 +1,74 @@
+"""The key of a request: what it asks for, as 64 hex digits. Cells of grids, and finished pictures, are found by it.
+
+This is a contract with histories and exports that exist. A key that changes makes finished pictures of old grids look
+deleted, and asks fal for them anew: treat any edit here as a migration. `tests/services/test_keys.py` compares recorded
+keys.
+
+Version 1 is the SHA-256 of a JSON object of BASE's settings, sorted by name. A setting that was not written counts with
+its value in BASE, so that a setting which the model no longer has leaves the keys as they are. A setting that came
+later stands in the object only where it differs from the value recorded for it in LATER, so that pictures from before
+it keep their keys.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+VERSION = 1
+
+BASE: dict[str, Any] = {
+    "prompt": None,
+    "image_size": "landscape_4_3",
+    "seed": None,
+    "num_inference_steps": 28,
+    "guidance_scale": 3.5,
+    "enable_prompt_expansion": True,
+    "safety_tolerance": "2",
+    "enable_safety_checker": True,
+    "output_format": "jpeg",
+    "sync_mode": False,
+}
+"""Settings of version 1, with the defaults of its day. Never edited: today's defaults are those of the model."""
+
+LATER: dict[str, Any] = {}
+"""Settings that came after version 1: name → the value that a request from before it stands for, which is the default
+on the day it came. Entries are added, never edited."""
+
+_as_text = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
+
+
+def written(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as keys and exports write them: all of BASE, and of others those that say something.
+
+    `values`: setting → JSON value, under the names of BASE and LATER.
+    """
+    settings = {name: _typed(values.get(name, default), default) for name, default in BASE.items()}
+    more = {name: value for name, value in values.items() if name not in BASE and not _says_nothing(name, value)}
+    return settings | more
+
+
+def key_of(values: Mapping[str, Any]) -> str:
+    """The key: the same for equal settings, whatever version of the program wrote them."""
+    return hashlib.sha256(_as_text(written(values)).encode()).hexdigest()
+
+
+def is_base(values: Mapping[str, Any]) -> bool:
+    """Whether a program that knows BASE only can read these settings and lose nothing."""
+    return written(values).keys() == BASE.keys()
+
+
+def recorded(name: str) -> Any:
+    """What a setting stands for where it was not written; None where nothing is recorded."""
+    return BASE.get(name, LATER.get(name))
+
+
+def _says_nothing(name: str, value: Any) -> bool:
+    return name in LATER and value == LATER[name] and isinstance(value, bool) == isinstance(LATER[name], bool)
+
+
+def _typed(value: Any, default: Any) -> Any:
+    """3 as 3.0 where the setting is a float: JSON from elsewhere need not tell them apart, and the key's text does."""
+    return float(value) if isinstance(default, float) and type(value) is int else value
