@@ -33,6 +33,14 @@ BASE: dict[str, Any] = {
 }
 """Settings of version 1, with the defaults of its day. Never edited: today's defaults are those of the model."""
 
+VALUES: dict[str, tuple[str, ...]] = {
+    "safety_tolerance": ("1", "2", "3", "4", "5"),
+    "output_format": ("jpeg", "png"),
+}
+"""Values of the choices that pictures were ever made with, so that they can be searched for. Entries are added only."""
+
+FLOATS = tuple(name for name, value in BASE.items() if isinstance(value, float))
+
 LATER: dict[str, Any] = {}
 """Settings that came after version 1: name → the value that a request from before it stands for, which is the default
 on the day it came. Entries are added, never edited."""
@@ -45,9 +53,14 @@ def written(values: Mapping[str, Any]) -> dict[str, Any]:
 
     `values`: setting → JSON value, under the names of BASE and LATER.
     """
-    settings = {name: _typed(values.get(name, default), default) for name, default in BASE.items()}
-    more = {name: value for name, value in values.items() if name not in BASE and not _says_nothing(name, value)}
-    return settings | more
+    settings = {**BASE, **values}
+    for name in settings.keys() - BASE.keys():
+        if _says_nothing(name, settings[name]):
+            del settings[name]
+    for name in FLOATS:
+        if type(settings[name]) is int:  # JSON from elsewhere need not tell 3 from 3.0, and the key's text does
+            settings[name] = float(settings[name])
+    return settings
 
 
 def key_of(values: Mapping[str, Any]) -> str:
@@ -67,8 +80,3 @@ def recorded(name: str) -> Any:
 
 def _says_nothing(name: str, value: Any) -> bool:
     return name in LATER and value == LATER[name] and isinstance(value, bool) == isinstance(LATER[name], bool)
-
-
-def _typed(value: Any, default: Any) -> Any:
-    """3 as 3.0 where the setting is a float: JSON from elsewhere need not tell them apart, and the key's text does."""
-    return float(value) if isinstance(default, float) and type(value) is int else value

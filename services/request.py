@@ -340,6 +340,8 @@ PARAMETERS: dict[str, Parameter] = {
 """Field name → Parameter, in the model's order."""
 NAMES = {alias: name for name, parameter in PARAMETERS.items() for alias in parameter.aliases}
 """Name that a parameter had before → the one it has today."""
+KEY_NAMES = {name: parameter.key_name for name, parameter in PARAMETERS.items() if parameter.key_name != name}
+"""Name of a renamed parameter → its name in keys and exports."""
 
 _ALLOWED = {name: (parameter.label, parameter.range_text) for name, parameter in PARAMETERS.items()} | {
     side: (side.title(), f"{SIDE_MIN} to {SIDE_MAX}") for side in ("width", "height")

@@ -17,6 +17,7 @@ from services import keys
 from services.errors import FieldIssue, InvalidRequest
 from services.request import (
     FITS,
+    KEY_NAMES,
     MODEL_NAME,
     NAMES,
     PARAMETERS,
@@ -41,7 +42,7 @@ class StoredRequest:
     """
 
     def __init__(self, values: Mapping[str, Any]) -> None:
-        self.kept: Mapping[str, Any] = {NAMES.get(name, name): value for name, value in values.items()}
+        self.kept = _renamed(values, NAMES)
 
     @staticmethod
     def of(request: GenerationRequest) -> StoredRequest:
@@ -92,9 +93,9 @@ class StoredRequest:
         return keys.key_of(self.recorded)
 
     @property
-    def recorded(self) -> dict[str, Any]:
+    def recorded(self) -> Mapping[str, Any]:
         """`kept` under the names that keys and exports use, which never change."""
-        return {PARAMETERS[name].key_name if name in PARAMETERS else name: value for name, value in self.kept.items()}
+        return _renamed(self.kept, KEY_NAMES)
 
     def but(self, **changes: Any) -> StoredRequest:
         """A copy with some settings changed, as unchecked as it is itself."""
@@ -147,6 +148,10 @@ class StoredRequest:
 
 AnyRequest = GenerationRequest | StoredRequest
 """Settings to be shown, written or priced: whether they are allowed today does not matter there."""
+
+
+def _renamed(values: Mapping[str, Any], names: Mapping[str, str]) -> Mapping[str, Any]:
+    return {names.get(name, name): value for name, value in values.items()} if names else values
 
 
 def check_types(request: StoredRequest) -> StoredRequest:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from services import keys
 from services.archive.lines import ProjectLine
 from services.request import PARAMETERS
 from services.run import Run
@@ -52,12 +53,19 @@ def _parameters() -> dict[str, Cell]:
         elif name == "seed":
             found[name] = lambda run: run.seed
         else:
-            found[name] = _setting(name)
-    return found
+            found[parameter.key_name] = _setting(name)
+    known = {parameter.key_name for parameter in PARAMETERS.values()}
+    gone = [name for name in (*keys.BASE, *keys.LATER) if name not in known]
+    return found | {name: _kept(name) for name in gone}
 
 
 def _setting(name: str) -> Cell:
     return lambda run: run.request.values[name]
+
+
+def _kept(name: str) -> Cell:
+    """A setting that the model does not have any more."""
+    return lambda run: run.request.recorded.get(name)
 
 
 def _side(run: Run, index: int) -> int | None:

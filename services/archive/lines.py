@@ -34,6 +34,9 @@ Unknown settings inside a request are kept."""
 LINE_MAX = 4 * 2**20
 """Bytes of a line: a prompt of 10,000 characters has 60,000 at most; a grid's plan can have some thousand cells."""
 LOCAL = ("visitor", "revision", "deleted_at")
+NOT_IN_FIELDS = {*LOCAL, "request"}
+NOT_IN_FIRST = {*NOT_IN_FIELDS, "model"}
+_as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 ID = re.compile("[0-9a-f]{32}")
 Id = Annotated[str, Field(pattern=f"^{ID.pattern}$")]
@@ -140,15 +143,16 @@ class GridLine(BaseModel):
 def run_line(run: Run, projects: Mapping[str, ProjectLine]) -> bytes:
     """A run's line, with its line feed."""
     project = projects.get(run.project_id or "")
-    is_first = run.model == DEFAULT_MODEL and keys.is_base(run.request.recorded)
-    fields = run.model_dump_json(exclude={*LOCAL, "request", *(("model",) if is_first else ())})[1:-1]
-    settings = json_line(keys.written(run.request.recorded)).decode().rstrip()
+    settings = keys.written(run.request.recorded)
+    is_first = run.model == DEFAULT_MODEL and keys.is_base(settings)
+    fields = run.model_dump_json(exclude=NOT_IN_FIRST if is_first else NOT_IN_FIELDS)[1:-1]
+    asked = _as_json(settings)
     named = project.model_dump_json() if project else "null"
-    return f'{{"format":{FORMATS[not is_first]},{fields},"request":{settings},"project":{named}}}\n'.encode()
+    return f'{{"format":{FORMATS[not is_first]},{fields},"request":{asked},"project":{named}}}\n'.encode()
 
 
 def json_line(values: Mapping[str, Any]) -> bytes:
-    return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    return _as_json(values).encode() + b"\n"
 
 
 Line = TypeVar("Line", RunLine, GridLine)

@@ -167,7 +167,7 @@ class History:
         query = select(runs.c.key, runs.c.id).where(
             runs.c.key.in_(one_of(keys)),
             scope.clause(hidden(runs, "visitor")),
-            runs.c.deleted_at.is_(None),
+            hidden(runs, "deleted_at").is_(None),
             runs.c.original_removed_at.is_(None),
             runs.c.state == RunState.DONE.value,
             runs.c.engine == engine,

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timezone, tzinfo
 from typing import get_args
 
+from services import keys
 from services.errors import FieldIssue, InvalidRequest
 from services.request import PARAMETERS, PRESET_PIXELS, Kind, Parameter
 from services.run import FINAL_STATES, Engine, RunState
@@ -109,7 +110,8 @@ def _of_parameter(parameter: Parameter) -> Field:
         "size": ("1024x768", "square_hd"),
     }
     found = examples[parameter.kind]
-    return Field(parameter.short, parameter.name, parameter.kind, parameter.label, found, parameter.choices)
+    choices = dict.fromkeys((*parameter.choices, *keys.VALUES.get(parameter.key_name, ())))
+    return Field(parameter.short, parameter.name, parameter.kind, parameter.label, found, tuple(choices))
 
 
 STATES = (FAVOURITE, RUNNING, *(state.value for state in RunState if state in FINAL_STATES))

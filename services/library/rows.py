@@ -17,6 +17,9 @@ from services.stored import StoredRequest
 
 NESTED = ("request", "ticket", "failure", "picture", "tags")
 """Fields kept as JSON text."""
+COLUMNS = {name: parameter.key_name for name, parameter in PARAMETERS.items() if parameter.key_name in runs.c}
+"""Parameter → the column that it is searched in, of those that have their own."""
+_as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True)
@@ -61,9 +64,7 @@ def _searchable(request: StoredRequest) -> dict[str, Any]:
     """Column values of the parameters that have their own column. The others are searched in the JSON, more slowly."""
     width, height = request.pixels or (None, None)
     return {"key": request.key, "width": width, "height": height} | {
-        parameter.key_name: request.values[name]
-        for name, parameter in PARAMETERS.items()
-        if parameter.key_name in runs.c
+        column: request.values[name] for name, column in COLUMNS.items()
     }
 
 
@@ -71,7 +72,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return value.model_dump_json()
     if isinstance(value, StoredRequest):
-        return json.dumps(dict(value.kept), ensure_ascii=False, separators=(",", ":"))
+        return _as_json(value.kept)
     if isinstance(value, datetime):
         return stamp(value)
     if isinstance(value, tuple):

@@ -60,7 +60,7 @@ class Record(BaseModel):
     @staticmethod
     def of(run: Run) -> Record:
         return Record(
-            request=dict(run.request.kept),
+            request=dict(run.request.recorded),
             seed=run.seed,
             request_id=run.ticket.request_id if run.ticket else None,
             engine=run.engine,
