@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from pathlib import Path
 
@@ -39,6 +40,29 @@ def test_reuse_all_brings_every_setting_back(page: PlaygroundPage) -> None:
     expect(page.cards("done")).to_have_count(2)
     first, second = (page.get_json(f"/runs/{run}")["request"] for run in page.run_ids())
     assert first == second
+
+
+def test_settings_that_are_no_longer_allowed_are_named_at_their_controls(page: PlaygroundPage) -> None:
+    """As of a picture that an older version made, when there could be more steps."""
+    page.make("A fox of old")
+    run = page.get_json(f"/runs/{page.run_ids()[0]}")
+    line = {
+        "format": 1, "id": "a" * 32, "engine": "demo", "key_of": "owner", "state": "cancelled", "project": None,
+        "created_at": "2026-01-01T00:00:00Z", "finished_at": "2026-01-01T00:00:01Z",
+        "request": {**run["request"], "num_inference_steps": 90, "output_format": "jpeg"},
+    }  # fmt: skip
+    page.drop("history.jsonl", json.dumps(line).encode() + b"\n")
+    page.allow("422")
+    page.button("Retry").click()
+    expect(page.toast.filter(has_text="Steps: 90 is above 50.")).to_be_visible()
+    page.button("Edit settings").click()
+    expect(page.prompt).to_have_value("A fox of old")
+    expect(page.issue("num_inference_steps")).to_contain_text("Steps: 90 is above 50. Allowed are 2 to 50.")
+    page.generate.click()
+    expect(page.cards("done")).to_have_count(1)
+    page.set_number(page.steps, 20)
+    page.generate.click()
+    expect(page.cards("done")).to_have_count(2)
 
 
 def expect_settings(page: PlaygroundPage) -> None:

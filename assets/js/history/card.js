@@ -50,7 +50,7 @@ function pictureParts(run, desk) {
 function failureButton(run, desk) {
   const action = run.state === "cancelled" ? "Retry" : run.failure?.action;
   if (!action) return null;
-  return button(action, () => (action === "Edit settings" ? desk.toCreate("edit", run) : retry(run)), { class: "pg-button pg-h-above" });
+  return button(action, () => (action === "Edit settings" ? desk.toCreate("edit", run) : retry(run, () => desk.toCreate("reuse", run))), { class: "pg-button pg-h-above" });
 }
 
 function pickBox(run, desk) {

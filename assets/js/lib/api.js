@@ -1,4 +1,5 @@
-// Calls of our own routes. An error becomes an Error with the server's sentence.
+// Calls of our own routes. An error becomes an Error with the server's sentence, and its `issues`: what is wrong
+// with which setting.
 
 export async function ask(method, path, body) {
   let response;
@@ -13,7 +14,8 @@ export async function ask(method, path, body) {
   }
   if (response.ok) return response;
   const answer = await response.json().catch(() => ({}));
-  throw new Error(answer.message ?? answer.detail ?? `The server answered ${response.status}.`);
+  const error = new Error(answer.message ?? answer.detail ?? `The server answered ${response.status}.`);
+  throw Object.assign(error, { issues: answer.issues ?? [] });
 }
 
 const json = (response) => response.json().catch(() => ({}));

@@ -6,11 +6,20 @@ import { fetchFile } from "../lib/download.js";
 import { attempt, toast } from "../lib/toast.js";
 
 export const cancel = (run) => attempt(() => post(`/runs/${run.id}/cancel`));
-export const retry = (run) => attempt(() => post(`/runs/${run.id}/retry`));
 export const newSeeds = (run) => attempt(() => post(`/runs/${run.id}/new-seeds`));
 export const nearby = (run, field) => attempt(() => post(`/runs/${run.id}/nearby`, { field }));
 export const repeat = (run) => attempt(() => post(`/runs/${run.id}/repeat`));
 export const favourite = (run) => attempt(() => post(`/runs/${run.id}/favourite`, { on: !run.favourite }));
+
+/** Ask once more. Where its settings are not allowed any more, a button offers `edit`, which puts them into the controls. */
+export async function retry(run, edit) {
+  try {
+    return await post(`/runs/${run.id}/retry`);
+  } catch (error) {
+    toast(error.message, edit && error.issues?.length ? { name: "Edit settings", run: edit } : null);
+    return null;
+  }
+}
 
 export async function deleteRun(run) {
   if (!(await attempt(() => post(`/runs/${run.id}/delete`)))) return;

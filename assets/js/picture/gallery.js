@@ -169,7 +169,7 @@ function tick(run) {
 function failureButton(run, trigger) {
   const action = run.state === "cancelled" ? "Retry" : run.failure?.action;
   if (!action) return null;
-  const run_ = action === "Edit settings" ? () => trigger("edit", { id: run.id }) : () => retry(run);
+  const run_ = action === "Edit settings" ? () => trigger("edit", { id: run.id }) : () => retry(run, () => trigger("reuse", { id: run.id }));
   return button(action, run_);
 }
 
