@@ -53,6 +53,8 @@ class AppServer:
             "GRADIO_TEMP_DIR": str(folder / "gradio"),
             **environment,
         }
+        self.root = ROOT
+        """The tree whose app.py is started: another one for another version."""
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -70,7 +72,7 @@ class AppServer:
         """Returns when the app answers. Raises RuntimeError with its log when it does not."""
         with self._log_file.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "app.py"], cwd=ROOT, env=self._environment, stdout=log, stderr=subprocess.STDOUT
+                [sys.executable, "app.py"], cwd=self.root, env=self._environment, stdout=log, stderr=subprocess.STDOUT
             )
         deadline = time.monotonic() + START_SECONDS
         while not self._healthy():
