@@ -17,6 +17,7 @@ def main() -> int:
     from services.library.folder import claim
     from services.playground import Playground
     from services.settings import load_settings
+    from services.version import VERSION
 
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     for chatty in ("httpx", "alembic", "mcp"):
@@ -61,7 +62,7 @@ def main() -> int:
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     host, port = listening.getsockname()[:2]
     shown = "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104  # nosec B104: compared, not bound
-    print(f"FLUX.2 [flex] Playground ({settings.engine} engine) on http://{shown}:{port}", flush=True)
+    print(f"FLUX.2 [flex] Playground {VERSION} ({settings.engine} engine) on http://{shown}:{port}", flush=True)
     Server(config, playground, streams).run(sockets=[listening])
     painters.close()
     claimed.release()

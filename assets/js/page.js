@@ -61,6 +61,7 @@ watchForGonePictures();
 comparison.start(); // handles ?compare=… links here, since the Compare tab's scripts have not run yet
 gridDesk.start();
 watchRemoved();
+if (store.beganAnew()) toast("The history on the server began anew: what this page showed before is no longer there.");
 store
   .start()
   .catch((error) => toast(error.message))

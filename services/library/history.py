@@ -56,6 +56,8 @@ class History:
         self.set_aside = set_aside_if_damaged(folder / "history.sqlite3")
         self._engine = open_database(folder)
         self._writer = Writer(self._engine)
+        self.epoch = self._read_epoch()
+        """A name of this history: another one, begun anew or put in its place, has another. It begins with a letter."""
 
     def close(self) -> None:
         self._writer.close()
@@ -128,6 +130,10 @@ class History:
         mine = scope.clause(hidden(runs, "visitor"))
         query = select(runs).where(mine, runs.c.revision > revision)
         return self.rows(query.order_by(runs.c.revision).limit(limit))
+
+    def _read_epoch(self) -> str:
+        with reading(self._engine) as connection:
+            return f"h{connection.execute(select(counters.c.value).where(counters.c.name == 'epoch')).scalar_one():x}"
 
     def revision(self) -> int:
         """The number of the newest change of any run."""

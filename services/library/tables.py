@@ -101,7 +101,7 @@ counters = Table(
     Column("name", String(32), primary_key=True),
     Column("value", Integer, nullable=False),
 )
-"""One row, `revision`: the number of the newest change of any run."""
+"""`revision`: the number of the newest change of any run. `epoch`: a random number, the name of this history."""
 
 grids = Table(
     "grids",

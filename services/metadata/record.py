@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from services.request import ENDPOINT, MODEL_NAME
 from services.run import Engine, Run
+from services.version import VERSION
 
 PRODUCT = f"{MODEL_NAME} Playground"
 FORMAT = 1
@@ -46,6 +47,8 @@ class Record(BaseModel):
 
     product: str = PRODUCT
     format: int = FORMAT
+    version: str = VERSION
+    """The program's, when it wrote the record."""
     endpoint: str = ENDPOINT
     request: dict[str, Any]
     """Every field of GenerationRequest as asked for. Validated by `read.py`, not here."""

@@ -8,6 +8,7 @@ from fastapi import APIRouter, FastAPI, HTTPException
 from fastapi.responses import Response
 
 from services.playground import Playground
+from services.version import VERSION
 from ui.history.projects import project_routes
 from ui.runs.events import event_routes
 from ui.runs.files import file_routes
@@ -43,9 +44,9 @@ def add_routes(app: FastAPI, playground: Playground, assets_path: str) -> None:
 def _health(playground: Playground) -> APIRouter:
     router = APIRouter()
 
-    @router.get("/healthz")
+    @router.api_route("/healthz", methods=["GET", "HEAD"])
     async def healthz() -> dict[str, str]:
-        return {"status": "ok", "engine": playground.settings.engine}
+        return {"status": "ok", "engine": playground.settings.engine, "version": VERSION}
 
     # Gradio's own deep links store every component's value in a file that anyone may read: refused.
     @router.get("/gradio_api/deep_link")

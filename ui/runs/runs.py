@@ -16,6 +16,7 @@ from services.library.query import Query as Search
 from services.metadata import MetadataError, with_metadata
 from services.playground import Playground
 from services.run import Run
+from services.version import VERSION
 from ui.cards import details
 from ui.history.page_of_cards import page_of_cards
 from ui.history.projects import projects_of
@@ -44,6 +45,8 @@ def run_routes(playground: Playground) -> APIRouter:
         shown = await page_of_cards(playground, scope, query, limit=max(1, min(limit, 200)), after=before)
         return {
             "cursor": cursor,
+            "epoch": playground.history.epoch,
+            "version": VERSION,
             **shown,
             **projects,
             "visit": await _visit(playground, visitor, visit),

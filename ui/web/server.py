@@ -12,6 +12,7 @@ import gradio as gr
 from fastapi import FastAPI
 
 from services.playground import Playground
+from services.version import VERSION
 from ui.api.code import code_routes
 from ui.api.mcp import CallsItself
 from ui.app import build_app
@@ -80,6 +81,8 @@ def build_server(playground: Playground) -> FastAPI:
         max_file_size=MAX_UPLOAD,
         mcp_server=True,
     )
+    if page.mcp_server_obj:
+        page.mcp_server_obj.mcp_server.version = VERSION  # else MCP's clients are told that of the MCP library
     app.add_middleware(PackedJson)
     app.add_middleware(VisitorCookie)
     app.add_middleware(CallsItself, page=page)

@@ -38,7 +38,7 @@ export async function readEvents(path, lastId, onEvent, signal) {
     rest = blocks.pop();
     for (const block of blocks) {
       const field = (name) => block.split(/\r?\n/).filter((line) => line.startsWith(`${name}:`)).map((line) => line.slice(name.length + 1).trim()).join("\n");
-      if (field("data")) onEvent({ id: Number(field("id")), data: JSON.parse(field("data")) });
+      if (field("data")) onEvent({ name: field("event"), id: field("id"), data: JSON.parse(field("data")) });
     }
   }
 }

@@ -1,13 +1,18 @@
 // The page's memory of the visitor's runs: one page from the server, then its changes as they are committed.
 
 import { get, post, readEvents } from "../lib/api.js";
+import { idle } from "../lib/idle.js";
 
+const ANEW = "playground-anew"; // in sessionStorage: the page reloads because the server's history is another one
+const RELOADED = "playground-reloaded"; // in sessionStorage: the version for which this tab was reloaded
 const PAUSES = [500, 1000, 2000, 5000];
 const STACK_MS = 500; // delay of counting the stacks with changed runs again, so that one request serves many changes
 
-class Store extends EventTarget {
+export class Store extends EventTarget {
   runs = new Map(); // id → card
-  cursor = 0;
+  cursor = 0; // the revision of the newest change that is known
+  epoch = ""; // the name of the server's history
+  version = ""; // the server's program
   more = false;
   floor = Infinity; // all runs from this seq on are known; of older ones only some, because they changed
   project = "inbox"; // the chosen project: its id, "inbox" or "all"
@@ -77,6 +82,7 @@ class Store extends EventTarget {
     const page = await get(`/runs?visit=${visitStart()}`);
     if (question < this.refreshed) return;
     this.refreshed = question;
+    if (this.isAnotherServer(page)) return;
     if (page.project !== this.project) this.floor = Infinity; // it was that of another project
     this.project = page.project;
     this.projects = page.projects;
@@ -224,7 +230,39 @@ class Store extends EventTarget {
   /** One event stream for all tabs of this browser: over HTTP/1.1 a browser opens only six connections to a host. */
   share() {
     this.channel = new BroadcastChannel("playground-events");
-    this.channel.onmessage = ({ data }) => (data.projects ? this.refresh().catch(() => {}) : this.apply(data));
+    this.channel.onmessage = ({ data }) => {
+      if (data.projects) this.refresh().catch(() => {});
+      else if (data.server) this.hearServer(data.server, data.name);
+      else this.apply(data);
+    };
+  }
+
+  /** What the server says of itself. Another epoch: this page shows a history that is gone there, so it begins anew, and
+   *  says so once. Another version: this page's scripts are old, so it reloads when nothing is pressed. The draft stays. */
+  isAnotherServer({ epoch, version }) {
+    const before = { epoch: this.epoch, version: this.version };
+    Object.assign(this, { epoch, version });
+    if (before.epoch && epoch !== before.epoch) {
+      sessionStorage.setItem(ANEW, "1");
+      this.reload();
+      return true;
+    }
+    if (before.version && version !== before.version && sessionStorage.getItem(RELOADED) !== version) {
+      sessionStorage.setItem(RELOADED, version); // behind two servers that differ it would reload for ever
+      idle().then(() => this.reload());
+    }
+    return false;
+  }
+
+  reload() {
+    location.reload();
+  }
+
+  /** Whether the page was reloaded because its history was gone; true once. */
+  beganAnew() {
+    const anew = Boolean(sessionStorage.getItem(ANEW));
+    if (anew) sessionStorage.removeItem(ANEW);
+    return anew;
   }
 
   lead() {
@@ -236,11 +274,13 @@ class Store extends EventTarget {
   async stream() {
     for (let failures = 0; ; ) {
       try {
-        await readEvents("/events", this.cursor, (event) => {
+        await readEvents("/events", this.epoch ? `${this.epoch}.${this.cursor}` : "", ({ name, id, data }) => {
           failures = 0;
           this.setOnline(true);
+          const event = name === "run" ? { id: Number(id.slice(id.lastIndexOf(".") + 1)), data } : { name, server: data };
           this.channel.postMessage(event);
-          this.apply(event);
+          if (event.server) this.hearServer(event.server, name);
+          else this.apply(event);
         });
       } catch {
         failures += 1;
@@ -249,6 +289,10 @@ class Store extends EventTarget {
       await new Promise((resolve) => setTimeout(resolve, PAUSES[Math.min(failures, PAUSES.length - 1)]));
       if (failures) await this.refresh().then(() => this.setOnline(true), () => {});
     }
+  }
+
+  hearServer(server, name) {
+    if (!this.isAnotherServer(server) && name === "anew") this.refresh().catch(() => {});
   }
 
   setOnline(online) {

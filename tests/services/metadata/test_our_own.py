@@ -31,6 +31,7 @@ from services.request import (
     parse_request,
 )
 from services.run import Run, Ticket
+from services.version import VERSION
 
 ENCODINGS = ("PNG", "JPEG", "WEBP")
 XMP = b"http://ns.adobe.com/xap/1.0/\0"
@@ -394,6 +395,7 @@ class TestTheRecord:
         assert self.record(run) == {
             "product": PRODUCT,
             "format": 1,
+            "version": VERSION,
             "endpoint": "fal-ai/flux-2-flex",
             "request": run.request.values,
             "seed": 42,

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta, timezone
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -26,6 +27,7 @@ from starlette.types import ASGIApp, Message
 from support.patience import PATIENCE_SECONDS
 
 from services.errors import Failure
+from services.library.history import History
 from services.library.media import Media
 from services.library.media_store import Store
 from services.metadata import read_settings
@@ -33,6 +35,7 @@ from services.playground import Playground
 from services.request import GenerationRequest, ImageSize
 from services.run import Run, RunState, new_id, now
 from services.settings import Settings
+from services.version import VERSION
 from ui.cards import PROMPT_CUT
 from ui.runs.routes import ASSETS, add_routes
 from ui.visitors import VisitorCookie, visitor_of
@@ -108,6 +111,8 @@ class Events:
 
     def __init__(self) -> None:
         self.status = 0
+        self.first: tuple[str, str, dict[str, Any]] | None = None
+        """`hello` or `anew`."""
         self.headers: dict[str, str] = {}
         self._chunks: asyncio.Queue[bytes] = asyncio.Queue()
         self._text = ""
@@ -120,13 +125,20 @@ class Events:
             self._chunks.put_nowait(message.get("body", b""))
 
     async def next(self) -> tuple[int, dict[str, Any]]:
-        """(id, data) of the next event."""
+        """(revision, data) of the next event of a run."""
+        name, event_id, data = await self.any()
+        assert name == "run"
+        epoch, _, revision = event_id.rpartition(".")
+        assert re.fullmatch("h[0-9a-f]{1,16}", epoch)
+        return int(revision), data
+
+    async def any(self) -> tuple[str, str, dict[str, Any]]:
+        """(name, id, data) of the next event."""
         while "\r\n\r\n" not in self._text:
             self._text += (await asyncio.wait_for(self._chunks.get(), PATIENCE_SECONDS)).decode()
         block, self._text = self._text.split("\r\n\r\n", 1)
         fields = dict(line.split(": ", 1) for line in block.split("\r\n"))
-        assert fields["event"] == "run"
-        return int(fields["id"]), json.loads(fields["data"])
+        return fields["event"], fields.get("id", ""), json.loads(fields["data"])
 
     async def quiet(self) -> bool:
         """Whether nothing comes for a moment."""
@@ -156,6 +168,7 @@ async def listening(desk: Desk, query: str = "", token: str | None = ANN, **head
         await asyncio.sleep(0.002)
         assert not task.done() or task.exception() is None
     await asyncio.sleep(0.02)  # it listens from here on
+    events.first = await events.any()
     try:
         yield events
     finally:
@@ -169,7 +182,7 @@ class TestHealth:
     )
     async def test_it_says_which_engine(self, open_desk, settings, engine):
         response = await open_desk(**settings).get("/healthz", token=None)
-        assert (response.status_code, response.json()) == (200, {"status": "ok", "engine": engine})
+        assert (response.status_code, response.json()) == (200, {"status": "ok", "engine": engine, "version": VERSION})
 
     async def test_gradios_deep_links_are_refused(self, desk):
         assert (await desk.get("/gradio_api/deep_link?session_hash=abc")).status_code == 404
@@ -188,7 +201,8 @@ class TestRuns:
     async def test_an_empty_history(self, desk):
         response = await desk.get("/runs")
         assert response.json() == {
-            "cursor": 0, "more": False, "runs": [], "visit": {"pictures": 0, "cost_usd": 0.0}, "engine": "demo",
+            "cursor": 0, "epoch": desk.playground.history.epoch, "version": VERSION,
+            "more": False, "runs": [], "visit": {"pictures": 0, "cost_usd": 0.0}, "engine": "demo",
             "own_key": False, "own_history": True, "notice": None,
             "stacks": {}, "projects": [], "project": "inbox",
         }  # fmt: skip
@@ -526,6 +540,43 @@ class TestEvents:
         desk.playground.history.add([run.model_copy(update={"id": new_id()}) for _ in range(250)])
         async with listening(desk, "after=0") as events:
             assert [(await events.next())[0] for _ in range(251)] == list(range(1, 252))
+
+    @pytest.mark.parametrize("given", ["header", "query"])
+    @pytest.mark.parametrize(
+        ("last_id", "name", "revisions"),
+        [
+            ("{epoch}.1", "hello", [2]),
+            ("{epoch}.2", "hello", []),
+            ("", "hello", []),
+            ("1", "hello", [2]),  # as the version before wrote it
+            ("3", "anew", []),  # of a history that had come further
+            ("{epoch}.3", "anew", []),
+            ("h0.1", "anew", []),
+            ("NaN", "anew", []),
+            ("{epoch}.x", "anew", []),
+            ("☃", "anew", []),
+        ],
+    )
+    async def test_it_goes_on_after_an_event_of_this_history_only(self, desk, given, last_id, name, revisions):
+        desk.add()
+        desk.add()
+        epoch = desk.playground.history.epoch
+        last_id = last_id.format(epoch=epoch)
+        if given == "header" and not last_id.isascii():
+            pytest.skip("no header holds it")
+        asked = {"Last-Event-ID": last_id} if given == "header" and last_id else {}
+        query = f"after={quote(last_id)}" if given == "query" else ""
+        async with listening(desk, query, **asked) as events:
+            assert events.first == (name, "", {"epoch": epoch, "version": VERSION})
+            assert [(await events.next())[0] for _ in revisions] == revisions
+            assert await events.quiet()
+
+    async def test_another_history_has_another_epoch_and_a_restart_the_same(self, open_desk, tmp_path):
+        first, second = History(tmp_path / "a"), History(tmp_path / "b")
+        again = History(tmp_path / "a")
+        assert first.epoch == again.epoch != second.epoch
+        for history in (first, second, again):
+            history.close()
 
     async def test_stopping_the_server_ends_the_stream(self, desk):
         async with listening(desk):

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from support.whole import WholeApp, routes_of, whole_app
 
+from services.version import VERSION
 from ui.visitors import HEADER
 
 ANN = "ann-" + "a" * 40
@@ -79,4 +80,4 @@ async def test_no_hostile_request_ends_in_an_error_of_ours(whole: WholeApp, capl
             assert answer.status_code < 500, f"{method} {address} {query} {content!r}: {answer.text[:300]}"
             assert "Traceback" not in answer.text
     assert "Traceback" not in caplog.text
-    assert (await whole.client.get("/healthz")).json() == {"status": "ok", "engine": "demo"}
+    assert (await whole.client.get("/healthz")).json() == {"status": "ok", "engine": "demo", "version": VERSION}

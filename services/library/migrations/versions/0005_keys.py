@@ -1,7 +1,9 @@
-"""The model of a run, and the key of its request, by which a finished picture of the same settings is found."""
+"""The model of a run, and the key of its request, by which a finished picture of the same settings is found; the epoch
+of the history, by which a page knows whether it is still the same one."""
 
 import hashlib
 import json
+import secrets
 from typing import Any
 
 import sqlalchemy as sa
@@ -31,6 +33,8 @@ def upgrade() -> None:
     op.add_column("runs", sa.Column("key", sa.String(64)))
     _fill_in()
     op.create_index("runs_with_key", "runs", ["key"])
+    counters = sa.table("counters", sa.column("name"), sa.column("value"))
+    op.bulk_insert(counters, [{"name": "epoch", "value": secrets.randbits(62)}])
 
 
 def _fill_in() -> None:
