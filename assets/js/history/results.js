@@ -23,6 +23,7 @@ export class Results extends EventTarget {
   total = null; // how many runs the project has
   news = 0; // matching runs that are newer than what is shown
   fault = ""; // why the search could not be read
+  #next = null; // the server's parameters that ask for the next page
   #runs = []; // what the search found
   #gone = new Set(); // ids of runs deleted or moved since: hidden, but kept in their place for an undo
   #asked = { query: "", sort: "newest" }; // the search box's; the shown results may be of the one before
@@ -134,6 +135,7 @@ export class Results extends EventTarget {
       if (search !== this.#search) return;
       if (store.project !== this.project) return this.find(query, sort); // another project was chosen meanwhile
       Object.assign(this, { query, sort, more: page.more, news: 0, fault: "", loaded: true });
+      this.#next = page.next;
       this.#shown = search;
       this.#asOf = this.#counts = asOf;
       this.#known.clear();
@@ -160,12 +162,13 @@ export class Results extends EventTarget {
     if (!this.more || this.#fetching === this.#shown) return;
     const shown = (this.#fetching = this.#shown);
     try {
-      const page = await get(`/history?${this.#words({ query: this.query, sort: this.sort, limit: PAGE, after: this.#runs.at(-1)?.seq ?? 0 })}`);
+      const page = await get(`/history?${this.#words({ query: this.query, sort: this.sort, limit: PAGE, ...this.#next })}`);
       if (shown !== this.#shown) return;
       const known = new Set(this.#runs.map((run) => run.id));
       this.#runs.push(...page.runs.filter((run) => !known.has(run.id)).map((run) => this.#fresh(run)));
       this.#take(page.stacks);
       this.more = page.more;
+      this.#next = page.next;
       this.tell();
     } catch {
       if (shown !== this.#shown) return;

@@ -11,14 +11,19 @@ const { Results } = await import("../../../assets/js/history/results.js");
 
 const LOOKED = 5000; // ms, in which any change has been looked at
 
-/** The server: its runs, and how many searches and counts were asked of it. */
-const server = { runs: new Map(), revision: 0, asked: { search: 0, count: 0 }, held: [], holds: false };
+/** The server: its runs, how many of them fill a page, and how many searches and counts were asked of it. */
+const server = { runs: new Map(), page: Infinity, revision: 0, asked: { search: 0, count: 0 }, words: null, held: [], holds: false };
 
 globalThis.fetch = async (path) => {
   const [route, words] = path.split("?");
-  const query = new URLSearchParams(words).get("query");
+  server.words = Object.fromEntries(new URLSearchParams(words));
+  const { query, after = Infinity } = server.words;
   const found = [...server.runs.values()].filter((run) => !run.deleted && (!query || run.prompt.includes(query))).sort((a, b) => b.seq - a.seq);
-  const answer = { "/history": { runs: found, stacks: {}, more: false }, "/history/count": { count: found.length, total: found.length } }[route] ?? {};
+  const left = found.filter((run) => run.seq < after);
+  const runs = left.slice(0, server.page);
+  const more = runs.length < left.length;
+  const page = { runs, stacks: {}, more, next: more ? { after: runs.at(-1).seq, at: 20 } : null };
+  const answer = { "/history": page, "/history/count": { count: found.length, total: found.length } }[route] ?? {};
   if (route === "/history") server.asked.search += 1;
   if (route === "/history/count") server.asked.count += 1;
   if (server.holds && route === "/history") await new Promise((release) => server.held.push(release));
@@ -53,7 +58,7 @@ const ids = (made) => made.runs.map((run) => run.id).join(" ");
 
 beforeEach(() => {
   for (const made of lists) made.isShown = () => false; // those of the tests before listen on
-  Object.assign(server, { runs: new Map(), revision: 0, held: [], holds: false });
+  Object.assign(server, { runs: new Map(), page: Infinity, revision: 0, held: [], holds: false });
   Object.assign(store, { runs: new Map(), cursor: 0, project: "inbox", loaded: true, telling: false });
   for (const [index, id] of ["a", "b", "c"].entries()) hear(commit(id, { seq: index + 1, prompt: "cat", project: "inbox", state: "done", created_at: "1970-01-01" }));
 });
@@ -126,6 +131,17 @@ test("an answer that overtakes the events is not set back by what was heard befo
   hear(undone);
   await pass(LOOKED);
   assert.equal(ids(made), "c b a");
+});
+
+test("the next page is asked for as the server says, whatever became of the last run since", async () => {
+  server.page = 2;
+  const made = await results({ isAtTop: () => false });
+  hear(commit("b", { deleted: true }));
+  await pass(LOOKED);
+  await made.next();
+  assert.deepEqual([server.words.after, server.words.at], ["2", "20"]);
+  assert.equal(ids(made), "c a");
+  assert.equal(made.more, false);
 });
 
 test("nothing is asked where nothing was committed", async () => {

@@ -267,6 +267,50 @@ class TestPages:
         assert len(paged) == 40
         assert search.page(ANN, parse(""), sort, limit=7, skip=7) == whole[7:14]
 
+    @pytest.mark.parametrize("change", ["purged", "made"])
+    @pytest.mark.parametrize("sort", get_args(Sort))
+    def test_no_run_is_lost_where_the_last_one_of_a_page_is_purged_or_changes(self, history, search, sort, change):
+        dice = random.Random(4)
+        for number in range(30):
+            took = None if number % 3 == 0 else START + timedelta(seconds=dice.randint(1, 4))
+            run = add(history, f"run {number}", num_inference_steps=dice.choice((10, 20)), state=RunState.DONE,
+                      guidance_scale=dice.choice((2.0, 3.5)), submitted_at=START)  # fmt: skip
+            history.change(run.id, finished_at=took, seed_used=dice.randint(0, 5))
+        whole = search.page(ANN, parse(""), sort, limit=100)
+        paged, after, at = [], None, None
+        while page := search.page(ANN, parse(""), sort, limit=4, after=after, at=at):
+            paged += page
+            last = page[-1]
+            after, at = last.seq, search.value_at(ANN, sort, last.seq)
+            if change == "purged":
+                history.change(last.run.id, deleted_at=START)
+                history.purge(START + timedelta(days=1), START)
+            else:  # it goes to the end of the order, where it is found again
+                history.change(last.run.id, seed_used=9, finished_at=START)
+        assert list(dict.fromkeys(entry.seq for entry in paged)) == [entry.seq for entry in whole]
+
+    @pytest.mark.parametrize("sort", get_args(Sort))
+    def test_what_follows_a_purged_run_of_unknown_value_is_not_said_to_be_nothing(self, history, search, sort):
+        for _ in range(2):
+            add(history, state=RunState.DONE)
+        last, left = search.page(ANN, parse(""), sort, limit=2)
+        history.change(last.run.id, deleted_at=START)
+        assert search.page(ANN, parse(""), sort, limit=9, after=last.seq) == [left]
+        history.purge(START + timedelta(days=1), START)
+        if sort in ("newest", "oldest"):
+            assert search.page(ANN, parse(""), sort, limit=9, after=last.seq) == [left]
+        else:
+            with pytest.raises(NotFound):
+                search.page(ANN, parse(""), sort, limit=9, after=last.seq)
+
+    def test_nothing_is_learnt_of_anothers_run_by_asking_for_what_follows_it(self, history, search):
+        add(history, seed=1)
+        add(history, visitor="bob", seed=5)
+        (bobs,) = search.page(BOB, parse(""), limit=1)
+        assert search.value_at(ANN, "seed", bobs.seq) is None
+        with pytest.raises(NotFound):
+            search.page(ANN, parse(""), "seed", limit=9, after=bobs.seq)
+
     def test_the_orders(self, history, search):
         for number, (steps, guidance, seed, took) in enumerate([(20, 3.5, 9, 5), (50, 2.0, 1, 9), (20, 7.5, 5, 1)]):
             add(history, str(number), num_inference_steps=steps, guidance_scale=guidance, seed=seed,
