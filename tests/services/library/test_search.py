@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, get_args
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert, select
+from sqlalchemy.exc import IntegrityError
 
 from services.errors import NotFound
 from services.library import rules as rules_module
@@ -367,6 +369,18 @@ def explain(history: History, query: Any) -> str:
         return "\n".join(str(row[3]) for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}", values))
 
 
+@contextmanager
+def refusing(history: History, table: str, row_id: str) -> Iterator[None]:
+    """Meanwhile every change of this row fails."""
+    rule = f"BEFORE UPDATE ON {table} WHEN old.id = '{row_id}' BEGIN SELECT RAISE(ABORT, 'refused'); END"
+    with history.writing() as connection:
+        connection.exec_driver_sql(f"CREATE TRIGGER refusing {rule}")
+    with pytest.raises(IntegrityError, match="refused"):
+        yield
+    with history.writing() as connection:
+        connection.exec_driver_sql("DROP TRIGGER refusing")
+
+
 @pytest.mark.anyio
 class TestBulk:
     @pytest.fixture
@@ -455,6 +469,26 @@ class TestBulk:
         with pytest.raises(NotFound):
             await bulk.tag("ann", ANN, Named(tuple(run.id for run in runs_)), refuse_b)
         assert [history.get(run.id, ANN).tags for run in runs_] == [("a",), ("b",)]
+
+    async def test_a_change_that_fails_midway_changes_nothing(self, history, bulk):
+        travel, city = (Projects(history).make("ann", ANN, name).id for name in ("Slow Travel", "City"))
+        cell = add(history, grid_id="a" * 32)
+        last = add(history, project_id=travel, tags=("a",))
+        both = Named((cell.id, last.id))
+        with history.writing() as connection:
+            row = {"id": "a" * 32, "visitor": "ann", "plan": "{}", "created_at": "2026-01-01", "paused": False}
+            connection.execute(insert(grids).values(row))
+
+        with refusing(history, "runs", last.id):
+            await bulk.move("ann", ANN, both, city)
+        with refusing(history, "grids", "a" * 32):
+            await bulk.move("ann", ANN, both, city)
+        with refusing(history, "runs", last.id):
+            await bulk.tag("ann", ANN, both, lambda tags: (*tags, "b"))
+
+        assert [history.get(run.id, ANN) for run in (cell, last)] == [cell, last]
+        assert await bulk.move("ann", ANN, both, city) == {None: [cell.id], travel: [last.id]}
+        assert await bulk.tag("ann", ANN, both, lambda tags: (*tags, "b")) == {(): [cell.id], ("a",): [last.id]}
 
     async def test_running_ones_are_cancelled_first(self, history, bulk, cancelled):
         live, gone, done = add(history), add(history, note="gone"), add(history, state=RunState.DONE)
