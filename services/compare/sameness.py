@@ -39,10 +39,13 @@ def sameness(first: Opener, second: Opener) -> Sameness:
         one_data, other_data = one_file.read(), other_file.read()
     if one_data == other_data:
         return Sameness("bytes", 0.0)
-    with Image.open(io.BytesIO(one_data)) as one, Image.open(io.BytesIO(other_data)) as other:
-        if one.size != other.size:
-            return Sameness("differ", None)
-        difference = ImageChops.difference(one.convert("RGBA"), other.convert("RGBA"))
+    try:
+        with Image.open(io.BytesIO(one_data)) as one, Image.open(io.BytesIO(other_data)) as other:
+            if one.size != other.size:
+                return Sameness("differ", None)
+            difference = ImageChops.difference(one.convert("RGBA"), other.convert("RGBA"))
+    except (SyntaxError, ValueError, Image.DecompressionBombError) as damaged:  # as Pillow says of such files
+        raise OSError(f"a picture cannot be read: {damaged}") from damaged
     # RGB pictures are opaque in RGBA: the alpha channel is counted only if it differs anywhere.
     channels = ImageStat.Stat(difference).mean
     error = sum(channels if channels[3] else channels[:3]) / (4 if channels[3] else 3)

@@ -7,18 +7,17 @@ from services.intake import wildcards
 from services.request import SEED_MAX, GenerationRequest, random_seed
 
 IMAGES_MIN, IMAGES_MAX = 1, 8
-PICTURES_MAX = 50
+PICTURES_MAX = wildcards.WRITTEN_OUT
 """At most this many pictures in one batch if wildcards stand for several prompts."""
 COUNTED = 10_000
-"""Combinations are counted only up to this number."""
+"""Prompts are counted only up to this number."""
 
 
 def combinations(prompt: str) -> int:
-    """How many prompts a text with wildcards stands for, up to COUNTED. Equal prompts are counted once only up to
-    PICTURES_MAX combinations.
+    """How many prompts a text with wildcards stands for. Above PICTURES_MAX, equal ones may be counted repeatedly, and
+    the count ends at COUNTED.
     """
-    found = wildcards.read(prompt)
-    return len(found.prompts()) if found.count <= PICTURES_MAX else min(found.count, COUNTED)
+    return min(wildcards.read(prompt).count, COUNTED)
 
 
 def requests_of(request: GenerationRequest, count: int, *, expand: bool = False) -> list[GenerationRequest]:

@@ -7,44 +7,40 @@ characters.
 
 from __future__ import annotations
 
-import itertools
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from math import prod
 
 ESCAPED = re.compile(r"\\([{|}])|([{|}])|([^\\{|}]+|\\)")
 """One piece of a prompt: an escaped character, a brace or bar, or text."""
-
-
-@dataclass(frozen=True)
-class _Choice:
-    options: tuple[_Words, ...]
-    count: int
-
-
-_Words = tuple["str | _Choice", ...]
+WRITTEN_OUT = 50
+"""The texts that a prompt stands for are written out only up to this number."""
 
 
 @dataclass(frozen=True)
 class Wildcards:
-    """A parsed prompt."""
+    """What a parsed prompt, or a part of it, stands for."""
 
-    words: _Words
+    texts: tuple[str, ...] | None
+    """Without duplicates, the last choice varying fastest; None if they are more than WRITTEN_OUT."""
     count: int
-    """Number of combinations of all choices; 1 without choices. Several combinations may give the same text."""
+    """How many texts; an upper bound if they are more than WRITTEN_OUT, since further duplicates are not looked for."""
 
     def prompts(self) -> list[str]:
-        """The text of every combination, the last choice varying fastest, without duplicates. Check `count` first: all
-        combinations are built in memory.
-        """
-        return list(dict.fromkeys(_texts(self.words)))
+        """The texts. Check `count` first: raises ValueError if they are more than WRITTEN_OUT."""
+        if self.texts is None:
+            raise ValueError(f"{self.count} texts are not written out")
+        return list(self.texts)
+
+
+_Word = str | Wildcards
 
 
 def read(prompt: str) -> Wildcards:
-    """Parse a prompt. Every text is valid; takes linear time."""
+    """Parse a prompt. Every text is valid. The longest prompt takes some hundredths of a second at most."""
     pieces = ESCAPED.findall(prompt)
     meant = _meant([mark for _, mark, _ in pieces])
-    open_choices: list[list[list[str | _Choice]]] = [[[]]]  # the options of each open choice, outermost first
+    open_choices: list[list[list[_Word]]] = [[[]]]  # the options of each open choice, outermost first
     for index, (escaped, mark, text) in enumerate(pieces):
         if index not in meant:
             open_choices[-1][-1].append(escaped or mark or text)
@@ -53,10 +49,9 @@ def read(prompt: str) -> Wildcards:
         elif mark == "|":
             open_choices[-1].append([])
         else:
-            choice = _choice(open_choices.pop())
+            choice = _one_of([_in_a_row(_trimmed(option)) for option in open_choices.pop()])
             open_choices[-1][-1].append(choice)
-    words = tuple(open_choices[0][0])
-    return Wildcards(words, _count(words))
+    return _in_a_row(open_choices[0][0])
 
 
 def _meant(marks: list[str]) -> set[int]:
@@ -83,28 +78,49 @@ def literal(prompt: str) -> str:
     return re.sub(r"[{|}]", r"\\\g<0>", prompt)
 
 
-def _choice(options: list[list[str | _Choice]]) -> _Choice:
-    found = tuple(_trimmed(option) for option in options)
-    return _Choice(found, sum(_count(option) for option in found))
-
-
-def _trimmed(option: list[str | _Choice]) -> _Words:
+def _trimmed(option: list[_Word]) -> list[_Word]:
     """The option without surrounding white space: `{ red | blue }` equals `{red|blue}`."""
     words = list(option)
     if words and isinstance(words[0], str):
         words[0] = words[0].lstrip()
     if words and isinstance(words[-1], str):
         words[-1] = words[-1].rstrip()
-    return tuple(words)
+    return words
 
 
-def _count(words: _Words) -> int:
-    return prod(word.count for word in words if isinstance(word, _Choice))
+def _one_of(options: list[Wildcards]) -> Wildcards:
+    known = [option.texts for option in options if option.texts is not None]
+    if len(known) < len(options):
+        return Wildcards(None, sum(option.count for option in options))
+    return _distinct(text for texts in known for text in texts)
 
 
-def _texts(words: _Words) -> list[str]:
-    parts = [
-        [text for option in word.options for text in _texts(option)] if isinstance(word, _Choice) else [word]
-        for word in words
-    ]
-    return ["".join(combination) for combination in itertools.product(*parts)]
+def _in_a_row(words: list[_Word]) -> Wildcards:
+    """What the words stand for one after the other: every combination.
+
+    A choice between several texts always makes at least one combination more, so after WRITTEN_OUT such choices there
+    are too many to write out. Words that stand for one text are joined first: there may be thousands of them.
+    """
+    found = Wildcards(("",), 1)
+    between: list[str] = []
+    for word in words:
+        meant = Wildcards((word,), 1) if isinstance(word, str) else word
+        if meant.count == 1 and meant.texts:
+            between += meant.texts
+        elif found.texts is None or meant.texts is None:
+            found = Wildcards(None, found.count * meant.count)
+        else:
+            heads = _followed_by(found.texts, between)
+            found = _distinct(head + text for head in heads for text in meant.texts)
+            between.clear()
+    return found if found.texts is None else Wildcards(_followed_by(found.texts, between), found.count)
+
+
+def _followed_by(texts: tuple[str, ...], words: list[str]) -> tuple[str, ...]:
+    tail = "".join(words)
+    return tuple(text + tail for text in texts)
+
+
+def _distinct(texts: Iterable[str]) -> Wildcards:
+    found = tuple(dict.fromkeys(texts))
+    return Wildcards(found if len(found) <= WRITTEN_OUT else None, len(found))

@@ -6,19 +6,21 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, and_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, select, update
 
 from services.errors import NotFound
 from services.library.changes import Changes
 from services.library.dialect import one_of
-from services.library.history import History
+from services.library.history import History, change_all
 from services.library.query import Query
 from services.library.rules import LIVE, found_by
 from services.library.scope import Scope
 from services.library.tables import grids, runs
 from services.run import Run, now
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -84,21 +86,13 @@ class Bulk:
         were in it.
         """
         rule = and_(chosen.rule(scope), runs.c.deleted_at.is_(None), runs.c.project_id.is_distinct_from(project_id))
-        before = await self._grouped(runs.c.project_id, rule)
-        for ids in before.values():
-            await self._change(visitor, Named(tuple(ids)).rule(scope), project_id=project_id)
-        await asyncio.to_thread(self._move_grids, [run_id for ids in before.values() for run_id in ids], project_id)
-        return before
 
-    def _move_grids(self, ids: list[str], project_id: str | None) -> None:
-        """Move the grids of these runs to the project, if all runs of the grid that are not deleted are in it now."""
-        moved = select(runs.c.grid_id).where(_is_one_of(ids))
-        left = select(runs.c.seq).where(
-            runs.c.grid_id == grids.c.id, runs.c.deleted_at.is_(None), runs.c.project_id.is_distinct_from(project_id)
-        )
-        with self._history.writing() as connection:
-            rule = and_(grids.c.id.in_(moved), ~left.correlate(grids).exists())
-            connection.execute(update(grids).where(rule).values(project_id=project_id))
+        def work(connection: Connection) -> dict[str | None, list[str]]:
+            before = _grouped(connection, runs.c.project_id, rule)
+            _move_grids(connection, change_all(connection, rule, project_id=project_id), project_id)
+            return before
+
+        return await self._in_one_transaction(visitor, work)
 
     async def tag(
         self, visitor: str | None, scope: Scope, chosen: Chosen, change: Callable[[tuple[str, ...]], tuple[str, ...]]
@@ -108,21 +102,48 @@ class Bulk:
         Raises what `change` raises; in that case nothing has been changed.
         """
         rule = and_(chosen.rule(scope), runs.c.deleted_at.is_(None))
-        before = {tuple(json.loads(tags)): ids for tags, ids in (await self._grouped(runs.c.tags, rule)).items()}
-        changes = {tags: change(tags) for tags in before}
-        changed = {tags: ids for tags, ids in before.items() if changes[tags] != tags}
-        for tags, ids in changed.items():
-            await self._change(visitor, Named(tuple(ids)).rule(scope), tags=changes[tags])
-        return changed
 
-    async def _grouped(self, column: ColumnElement[Any], rule: ColumnElement[bool]) -> dict[Any, list[str]]:
-        """Value of `column` → ids of the runs that `rule` selects."""
-        found: dict[Any, list[str]] = {}
-        for value, run_id in await asyncio.to_thread(self._history.table, select(column, runs.c.id).where(rule)):
-            found.setdefault(value, []).append(run_id)
-        return found
+        def work(connection: Connection) -> dict[tuple[str, ...], list[str]]:
+            changed = {}
+            for text, ids in _grouped(connection, runs.c.tags, rule).items():
+                before = tuple(json.loads(text))
+                if (after := change(before)) != before:
+                    change_all(connection, _is_one_of(ids), tags=after)
+                    changed[before] = ids
+            return changed
+
+        return await self._in_one_transaction(visitor, work)
+
+    async def _in_one_transaction(self, visitor: str | None, work: Callable[[Connection], T]) -> T:
+        """If `work` raises, nothing has been changed."""
+
+        def write() -> T:
+            with self._history.writing() as connection:
+                return work(connection)
+
+        done = await asyncio.to_thread(write)
+        self._changes.tell(visitor)
+        return done
 
     async def _change(self, visitor: str | None, rule: ColumnElement[bool], **fields: Any) -> list[str]:
         changed = await asyncio.to_thread(self._history.change_all, rule, **fields)
         self._changes.tell(visitor)
         return changed
+
+
+def _grouped(connection: Connection, column: ColumnElement[Any], rule: ColumnElement[bool]) -> dict[Any, list[str]]:
+    """Value of `column` → ids of the runs that `rule` selects."""
+    found: dict[Any, list[str]] = {}
+    for value, run_id in connection.execute(select(column, runs.c.id).where(rule)):
+        found.setdefault(value, []).append(run_id)
+    return found
+
+
+def _move_grids(connection: Connection, ids: list[str], project_id: str | None) -> None:
+    """Move the grids of these runs to the project, if all runs of the grid that are not deleted are in it now."""
+    moved = select(runs.c.grid_id).where(_is_one_of(ids))
+    left = select(runs.c.seq).where(
+        runs.c.grid_id == grids.c.id, runs.c.deleted_at.is_(None), runs.c.project_id.is_distinct_from(project_id)
+    )
+    rule = and_(grids.c.id.in_(moved), ~left.correlate(grids).exists())
+    connection.execute(update(grids).where(rule).values(project_id=project_id))

@@ -49,8 +49,9 @@ def open_media(folder: Path) -> Media:
 class Media:
     """Checks and thumbnails on top of a store. Methods block.
 
-    `read` and `find` make a missing thumbnail; `open`, `size` and `list` only look at what is stored. Names may come
-    from a URL: one that is not of our form is treated as a picture that does not exist.
+    `read` and `find` make a missing thumbnail; `open`, `size` and `list` only look at what is stored. A thumbnail that
+    cannot be made does not exist; the log says why. Names may come from a URL: one that is not of our form is treated
+    as a picture that does not exist.
     """
 
     def __init__(self, store: Store) -> None:
@@ -91,10 +92,10 @@ class Media:
             return None
         try:
             found = self._store.read(kind, name)
-            return self._made(_stem(name)) if found is None and kind == "thumbs" else found
-        except OSError as error:  # for example a disk too full for a thumbnail
-            log.warning("%s/%s cannot be read or made: %s", kind, name, error)
+        except OSError as error:
+            log.warning("%s/%s cannot be read: %s", kind, name, error)
             return None
+        return self._made(_stem(name)) if found is None and kind == "thumbs" else found
 
     def find(self, kind: MediaKind, name: str) -> bool:
         """Whether the picture exists. Makes a missing thumbnail."""
@@ -136,29 +137,31 @@ class Media:
     # -- rules of pictures -------------------------------------------------------------------------------------------
 
     def shrunk(self, picture: Picture) -> bool:
-        """Make the picture's thumbnail if it has none yet. False if it has neither thumbnail nor original.
+        """Make the picture's thumbnail if it has none yet. False if it has none and none can be made.
 
-        Blocks for about 10 ms at one megapixel. Raises RequestFailed where the original is damaged.
+        Blocks for about 10 ms at one megapixel.
         """
         return self.find("thumbs", thumb_of(picture.name))
 
     def _made(self, stem: str) -> bytes | None:
-        """Make and store a thumbnail; None if there is no original."""
-        for ending in CONTENT_TYPES:
-            if (original := self._store.read("media", f"{stem}.{ending}")) is not None:
-                small = thumbnail(decode(original)[0])
-                self._store.put("thumbs", f"{stem}.webp", small, sync=False)  # it can be made again
-                return small
+        """Make and store a thumbnail; None if there is no original, or if that fails, which is logged."""
+        for name in (f"{stem}.{ending}" for ending in CONTENT_TYPES):
+            try:
+                if (original := self._store.read("media", name)) is not None:
+                    small = thumbnail(decode(original)[0])
+                    self._store.put("thumbs", thumb_of(name), small, sync=False)  # it can be made again
+                    return small
+            except RequestFailed as error:  # its message is about a download
+                log.warning("no thumbnail could be made of %s: it is damaged (%s)", name, error.failure.code)
+            except OSError as error:  # for example a full disk
+                log.warning("no thumbnail could be made of %s: %s", name, error)
         return None
 
     def remove_original(self, name: str) -> None:
         """Delete an original. Its thumbnail stays, and is made first if it does not exist yet."""
         if self.size("media", name) is None:
             return
-        try:
-            self.find("thumbs", thumb_of(name))
-        except (OSError, RequestFailed) as error:
-            log.warning("no thumbnail could be made of %s: %s", name, error)
+        self.find("thumbs", thumb_of(name))
         self.delete("media", name)
 
     def remove(self, picture: Picture) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_
 from sqlalchemy.sql.elements import UnaryExpression
 
+from services.errors import NotFound
 from services.library.history import History
 from services.library.query import Query
 from services.library.rows import Entry
@@ -34,13 +35,12 @@ class _Order:
             return (runs.c.seq.desc() if self.falling else runs.c.seq.asc(),)
         return (self.column.desc() if self.falling else self.column.asc(), runs.c.seq.desc())
 
-    def after(self, seq: int) -> ColumnElement[bool]:
-        """The condition for runs that come after the run `seq` in this order. That run may have been deleted since;
-        unless the order is by time, it must not have been purged.
+    def after(self, seq: int, value: float | None) -> ColumnElement[bool]:
+        """The condition for runs that come in this order after a run with this seq and this value of `column`. That run
+        may have been purged or changed since. An order by time needs no value.
         """
         if self.by_time:
             return runs.c.seq < seq if self.falling else runs.c.seq > seq
-        value = select(self.column).where(runs.c.seq == seq).scalar_subquery()
         if self.falling:
             return tuple_(self.column, runs.c.seq) < tuple_(value, seq)
         return or_(self.column > value, and_(self.column == value, runs.c.seq < seq))
@@ -75,20 +75,35 @@ class Search:
         self._history = history
 
     def page(
-        self, scope: Scope, query: Query, sort: Sort = "newest", *, limit: int, after: int | None = None, skip: int = 0,
-        stacked: bool = False,
+        self, scope: Scope, query: Query, sort: Sort = "newest", *, limit: int, after: int | None = None,
+        at: float | None = None, skip: int = 0, stacked: bool = False,
     ) -> list[Entry]:  # fmt: skip
         """The first `limit` runs that match, or those after the run with seq `after`. `skip` leaves out as many first.
+
+        `at`: what `value_at` returned of the run `after` when it was found. Without it the run's present value counts;
+        raises NotFound if the order needs it and the run has been purged: what follows it is unknown, not nothing.
 
         With `stacked`, only the first run of each grid, if `stacks` is true for this search.
         """
         order, rule = SORTS[sort], found_by(scope, query)
         if after is not None:
-            rule = and_(rule, order.after(after))
+            value = self.value_at(scope, sort, after) if at is None else at
+            if value is None and not order.by_time:
+                raise NotFound("picture")
+            rule = and_(rule, order.after(after, value))
         if stacked and stacks(query, sort):
             rule = and_(rule, order.leads(query))
         chosen = select(runs.c.seq).where(rule).order_by(*order.clauses).limit(limit).offset(skip)
         return self._history.rows(select(runs).where(runs.c.seq.in_(chosen)).order_by(*order.clauses))
+
+    def value_at(self, scope: Scope, sort: Sort, seq: int) -> float | None:
+        """What the order sorts the run with this seq by, besides its seq: with both, `page` goes on after the run even
+        if it is purged. None in an order by time, and if there is no such run.
+        """
+        if SORTS[sort].by_time:
+            return None
+        found = self._history.values(select(SORTS[sort].column).where(runs.c.seq == seq, scope.clause()))
+        return found[0] if found else None
 
     def count(self, scope: Scope, query: Query, *, newer_than: int = 0) -> int:
         """How many runs match; with `newer_than`, only those with a seq above it."""

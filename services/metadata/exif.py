@@ -109,12 +109,17 @@ class _Block:
         return struct.unpack_from(self._order + form, self._data, at)
 
     def _entries(self, at: int) -> tuple[dict[int, bytes], int]:
+        places, end = self._places(at)
+        entries = {tag: self._data[place : place + 12] for tag, place in places.items()}
+        return entries, self._unpack("I", end)[0] if end + 4 <= len(self._data) else 0
+
+    def _places(self, at: int) -> tuple[dict[int, int], int]:
+        """Tag → where its entry begins, and where an IFD's entries end."""
         (count,) = self._unpack("H", at)
         end = at + 2 + 12 * count
         if end > len(self._data):
             raise ValueError("an IFD that goes beyond the block")
-        entries = {self._unpack("H", place)[0]: self._data[place : place + 12] for place in range(at + 2, end, 12)}
-        return entries, self._unpack("I", end)[0] if end + 4 <= len(self._data) else 0
+        return {self._unpack("H", place)[0]: place for place in range(at + 2, end, 12)}, end
 
     def value(self, entries: dict[int, bytes], tag: int) -> bytes | None:
         """The bytes of a text entry; None if it is missing, truncated, of another type or above TEXT_MAX."""
@@ -139,7 +144,7 @@ class _Block:
         data += self._ifd({**self.exif, USER_COMMENT: entry}, self._exif_next)
         pointer = self._entry(EXIF_IFD, LONG, 1, exif_at)
         if EXIF_IFD in self.first:
-            place = self._data.index(self.first[EXIF_IFD], self._at + 2)
+            place = self._places(self._at)[0][EXIF_IFD]
             data[place : place + 12] = pointer
         else:
             data[4:8] = struct.pack(self._order + "I", len(data))

@@ -26,5 +26,5 @@ def note_of(history: History, media: Media, repeat_of: str, picture: Picture) ->
     try:
         found = sameness(media.opener("media", first.picture.name), media.opener("media", picture.name))
     except OSError:
-        return f"{OPENING}the first picture's file is gone, so they cannot be compared."
+        return f"{OPENING}the first picture's file is gone or damaged, so they cannot be compared."
     return f"{OPENING}{found.words}."

@@ -260,8 +260,6 @@ class Runner:
         if done.picture:
             try:
                 await asyncio.to_thread(self._media.shrunk, done.picture)
-            except (OSError, RequestFailed) as error:
-                log.warning("run %s: no thumbnail could be made: %s", done.id, error)
             except Exception:  # the run is done, and a missing thumbnail must not change that
                 log.exception("run %s: no thumbnail could be made", done.id)
 

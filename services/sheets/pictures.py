@@ -61,7 +61,8 @@ def _fit(wanted: Wanted) -> Image.Image | None:
         try:
             with opened() as file, Image.open(file, formats=tuple(FORMATS)) as image:
                 return _reduced(image, wanted.width, wanted.height)
-        except (OSError, SyntaxError, ValueError) as error:  # deleted or damaged meanwhile: try the thumbnail
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            # deleted or damaged meanwhile: try the thumbnail
             logger.warning("the picture at %s cannot be read for an export: %s", wanted.place, error)
     return None
 

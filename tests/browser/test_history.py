@@ -272,6 +272,24 @@ def test_two_thousand_are_scrolled_with_few_in_the_document(long_tab: HistoryTab
     tab.page.wait_for_function("y => scrollY === y", arg=at)
 
 
+def test_where_the_rest_cannot_be_loaded_it_is_said_and_loaded_when_asked(long_tab: HistoryTab) -> None:
+    tab, cut = long_tab, True
+    tab.all.allow("Failed to load resource")
+    tab.page.route("**/history?*after=*", lambda route: route.abort() if cut else route.continue_())
+    tab.search("is:done")
+    end = tab.page.get_by_role("status").filter(has_text="The list goes on")
+    tab.page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    expect(end).to_contain_text("The list goes on, but the rest could not be loaded. The playground's server cannot")
+    loaded = tab.page.evaluate("document.body.scrollHeight")
+    tab.button("Retry").click()
+    expect(end).to_be_visible()
+
+    cut = False
+    tab.button("Retry").click()
+    expect(end).to_be_hidden()
+    tab.scroll(2 * loaded)
+
+
 def test_opening_details_leaves_the_card_where_it_is(long_tab: HistoryTab) -> None:
     tab = long_tab
     tab.scroll(4_000)

@@ -27,6 +27,7 @@ class FakeClock:
         """While it is cleared, no sleep ends."""
         self.wakes.set()
         self._began = now()
+        self._advanced = 0.0
         self._limits: dict[anyio.CancelScope, float] = {}
 
     def now(self) -> datetime:
@@ -44,9 +45,11 @@ class FakeClock:
 
     @contextmanager
     def limit(self, seconds: float) -> Iterator[None]:
-        """Raises TimeoutError once `seconds` have passed. Only `advance` makes it expire, not another task's sleep."""
+        """Raises TimeoutError once `advance` has let `seconds` pass since it was set. Sleeps do not count: those
+        of other tasks make time pass too.
+        """
         with anyio.CancelScope() as scope:
-            self._limits[scope] = self.passed + seconds
+            self._limits[scope] = self._advanced + seconds
             try:
                 yield
             finally:
@@ -57,8 +60,9 @@ class FakeClock:
     def advance(self, seconds: float) -> None:
         """Let time pass at once."""
         self.passed += seconds
+        self._advanced += seconds
         for scope, end in list(self._limits.items()):
-            if end <= self.passed:
+            if end <= self._advanced:
                 scope.cancel()
 
     def set_back(self, by: timedelta) -> None:

@@ -228,10 +228,18 @@ def _repeated(playground: Playground, view: GridView) -> dict[str, Any] | None:
     elif first and second and second.failure:
         words, kind = f"The second picture failed: {second.failure.message}", "failed"
     elif (files := _files(playground, first, second)) is not None:
-        found = sameness(*files)
-        meaning = "the seed repeats here" if found.kind == "bytes" else "small differences between cells may be chance"
-        words, kind = f"Made twice, the picture is {found.words}: {meaning}.", found.kind
+        words, kind = _sameness(*files)
     return {"kind": kind, "words": words, "runs": list(view.grid.repeat)}
+
+
+def _sameness(first: Opener, second: Opener) -> tuple[str, str]:
+    """(words, kind) of two pictures that are there."""
+    try:
+        found = sameness(first, second)
+    except OSError:
+        return "One of the two pictures cannot be read.", "gone"
+    meaning = "the seed repeats here" if found.kind == "bytes" else "small differences between cells may be chance"
+    return f"Made twice, the picture is {found.words}: {meaning}.", found.kind
 
 
 def _files(playground: Playground, *runs: Run | None) -> list[Opener] | None:

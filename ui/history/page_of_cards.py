@@ -14,12 +14,13 @@ from ui.cards import card, stack_card
 
 
 async def page_of_cards(
-    playground: Playground, scope: Scope, query: Query, sort: Sort = "newest", *, limit: int, after: int | None = None
-) -> dict[str, Any]:
+    playground: Playground, scope: Scope, query: Query, sort: Sort = "newest", *, limit: int, after: int | None = None,
+    at: float | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """`runs`: cards, for a stacked grid only that of its first run; `stacks`: grid id → the stack's card; `more`:
     whether further runs follow."""
     search = Search(playground.history)
-    found = await asyncio.to_thread(search.page, scope, query, sort, limit=limit + 1, after=after, stacked=True)
+    found = await asyncio.to_thread(search.page, scope, query, sort, limit=limit + 1, after=after, at=at, stacked=True)
     entries = found[:limit]
     grids = {entry.run.grid_id for entry in entries if entry.run.grid_id} if stacks(query, sort) else set()
     return {

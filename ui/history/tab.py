@@ -81,6 +81,8 @@ class TaggedRuns(ChosenRuns):
 
 Seq = Annotated[int, Field(gt=-(2**62), lt=2**63)]
 """May be negative: imported runs that are older than the existing ones get seqs below theirs."""
+SortValue = Annotated[float, Field(allow_inf_nan=False)]
+"""What the history is sorted by besides the seq, such as steps. All such orders are by a number."""
 
 
 def history_routes(playground: Playground) -> APIRouter:
@@ -93,12 +95,19 @@ def history_routes(playground: Playground) -> APIRouter:
     @router.get("")
     async def page(
         request: Request, query: str = "", sort: Sort = "newest", limit: int = PAGE_SIZE, after: Seq | None = None,
-        zone: str = "", project: str = ALL,
+        at: SortValue | None = None, zone: str = "", project: str = ALL,
     ) -> dict[str, Any]:  # fmt: skip
-        """Cards that match in a project, and the stacks among them. `after` is the seq of the last one shown; days
-        begin at midnight in `zone` (IANA name)."""
+        """Cards that match in a project, the stacks among them, and `next`: the parameters that ask for the next page,
+        None if there is none. `after` is the seq of the last card shown and `at` its value in the order, which is
+        needed only if that run may be gone by then. Days begin at midnight in `zone` (IANA name)."""
         scope, found = asked(request, query, zone, project)
-        return await page_of_cards(playground, scope, found, sort, limit=max(1, min(limit, MAX_PAGE)), after=after)
+        limit = max(1, min(limit, MAX_PAGE))
+        shown = await page_of_cards(playground, scope, found, sort, limit=limit, after=after, at=at)
+        return {**shown, "next": await following(scope, sort, shown["runs"][-1]["seq"]) if shown["more"] else None}
+
+    async def following(scope: Scope, sort: Sort, last: int) -> dict[str, float]:
+        value = await asyncio.to_thread(search.value_at, scope, sort, last)
+        return {"after": last} if value is None else {"after": last, "at": value}
 
     @router.get("/stacks")
     async def stacks(

@@ -27,11 +27,12 @@ export async function mountHistory(element, { trigger }) {
     toast(error.message);
     return { fields: [], parameters: [] };
   });
-  const [bar, head, body, empty, panel, picksBar, pill] = ["pg-h-bar", "pg-h-thead", "pg-h-list", "pg-h-empty", "pg-h-panel", "pg-h-picks", "pg-h-pill"].map((name) => el(name === "pg-h-panel" ? "aside" : "div", { class: name }));
+  const [bar, head, body, empty, end, panel, picksBar, pill] = ["pg-h-bar", "pg-h-thead", "pg-h-list", "pg-h-empty", "pg-h-end", "pg-h-panel", "pg-h-picks", "pg-h-pill"].map((name) => el(name === "pg-h-panel" ? "aside" : "div", { class: name }));
   panel.setAttribute("aria-label", "Chosen picture");
   panel.hidden = true;
+  end.setAttribute("role", "status");
   const sheet = el("div", { class: "pg-h-sheet", "aria-label": "Results" }, head, body);
-  const main = el("div", { class: "pg-h-main" }, sheet, empty, picksBar);
+  const main = el("div", { class: "pg-h-main" }, sheet, empty, end, picksBar);
   element.append(bar, pill, el("div", { class: "pg-h-body" }, main, panel));
 
   const results = new Results({ isShown: () => Boolean(body.offsetParent), isAtTop: () => scrollY < 40 });
@@ -150,6 +151,7 @@ export async function mountHistory(element, { trigger }) {
     layOut();
     drawPill(pill, results);
     drawEmpty(empty, results, box);
+    drawEnd(end, results);
   });
   body.addEventListener("scroll", () => (head.scrollLeft = body.scrollLeft), { passive: true });
   body.addEventListener("keydown", (event) => moveFocus(event, { results, desk, perLine, focusRun }));
@@ -183,6 +185,14 @@ function drawEmpty(place, results, box) {
     if (!query) return [el("div", { class: "pg-empty" }, el("p", { class: "pg-strong" }, project ? `Nothing in “${project}” yet.` : "Nothing here yet."), el("p", {}, project ? "What you make now goes here. Pictures of other projects can be selected and moved." : "Every picture that you make is kept, and can be found here by its prompt and settings."), everywhere, !project && button("Restore an export…", chooseExport))];
     return [el("div", { class: "pg-empty" }, el("p", { class: "pg-strong" }, "Nothing matches."), el("p", {}, `None of ${total.toLocaleString()} runs${project ? ` in “${project}”` : ""} has all of: ${query}`), button("Clear the search", () => { box.put(""); box.focus(); }), everywhere)];
   });
+}
+
+/** Below the list: that it goes on, where its next page could not be loaded. */
+function drawEnd(place, results) {
+  const { stopped, isLoading } = results;
+  redraw(place, { stopped, isLoading }, () =>
+    stopped ? [el("p", {}, isLoading ? "Loading more…" : `The list goes on, but the rest could not be loaded. ${stopped}`), button("Retry", () => results.retry())] : [],
+  );
 }
 
 /** Arrow keys move between pictures; with the details open, they show the next one. */

@@ -23,6 +23,8 @@ export class Results extends EventTarget {
   total = null; // how many runs the project has
   news = 0; // matching runs that are newer than what is shown
   fault = ""; // why the search could not be read
+  stopped = ""; // why the next page could not be loaded
+  #next = null; // the server's parameters that ask for the next page
   #runs = []; // what the search found
   #gone = new Set(); // ids of runs deleted or moved since: hidden, but kept in their place for an undo
   #asked = { query: "", sort: "newest" }; // the search box's; the shown results may be of the one before
@@ -133,7 +135,8 @@ export class Results extends EventTarget {
       const page = await get(`/history?${this.#words({ query, sort, limit: FIRST })}`);
       if (search !== this.#search) return;
       if (store.project !== this.project) return this.find(query, sort); // another project was chosen meanwhile
-      Object.assign(this, { query, sort, more: page.more, news: 0, fault: "", loaded: true });
+      Object.assign(this, { query, sort, more: page.more, news: 0, fault: "", stopped: "", loaded: true });
+      this.#next = page.next;
       this.#shown = search;
       this.#asOf = this.#counts = asOf;
       this.#known.clear();
@@ -156,24 +159,46 @@ export class Results extends EventTarget {
     this.tell();
   }
 
+  /** Load the next page. After an error only `retry` does: the list calls this whenever it is drawn near its end. */
   async next() {
-    if (!this.more || this.#fetching === this.#shown) return;
+    if (!this.stopped) await this.#load();
+  }
+
+  /** Load the page again that could not be loaded. */
+  async retry() {
+    const loaded = this.#load();
+    this.tell();
+    await loaded;
+  }
+
+  async #load() {
+    if (!this.more || this.isLoading) return;
     const shown = (this.#fetching = this.#shown);
+    let stopped = "";
     try {
-      const page = await get(`/history?${this.#words({ query: this.query, sort: this.sort, limit: PAGE, after: this.#runs.at(-1)?.seq ?? 0 })}`);
-      if (shown !== this.#shown) return;
-      const known = new Set(this.#runs.map((run) => run.id));
-      this.#runs.push(...page.runs.filter((run) => !known.has(run.id)).map((run) => this.#fresh(run)));
-      this.#take(page.stacks);
-      this.more = page.more;
-      this.tell();
-    } catch {
-      if (shown !== this.#shown) return;
-      this.more = false;
-      this.tell();
-    } finally {
-      if (shown === this.#fetching) this.#fetching = 0;
+      const page = await get(`/history?${this.#words({ query: this.query, sort: this.sort, limit: PAGE, ...this.#next })}`);
+      if (!page.runs) throw new Error("The server's answer was cut off.");
+      if (shown === this.#shown) this.#append(page);
+    } catch (error) {
+      stopped = error.message;
     }
+    if (shown === this.#fetching) this.#fetching = 0;
+    if (shown !== this.#shown) return;
+    this.stopped = stopped;
+    this.tell();
+  }
+
+  #append(page) {
+    const known = new Set(this.#runs.map((run) => run.id));
+    this.#runs.push(...page.runs.filter((run) => !known.has(run.id)).map((run) => this.#fresh(run)));
+    this.#take(page.stacks);
+    this.more = page.more;
+    this.#next = page.next;
+  }
+
+  /** Whether the shown search's next page is on its way. */
+  get isLoading() {
+    return this.#fetching === this.#shown;
   }
 
   get newestSeq() {

@@ -11,18 +11,24 @@ const { Results } = await import("../../../assets/js/history/results.js");
 
 const LOOKED = 5000; // ms, in which any change has been looked at
 
-/** The server: its runs, and how many searches and counts were asked of it. */
-const server = { runs: new Map(), revision: 0, asked: { search: 0, count: 0 }, held: [], holds: false };
+/** The server: its runs, how many of them fill a page, and how many searches and counts were asked of it. */
+const server = { runs: new Map(), page: Infinity, revision: 0, asked: { search: 0, count: 0 }, words: null, held: [], holds: false, isDown: false, cutsOff: false };
 
 globalThis.fetch = async (path) => {
   const [route, words] = path.split("?");
-  const query = new URLSearchParams(words).get("query");
+  server.words = Object.fromEntries(new URLSearchParams(words));
+  const { query, after = Infinity } = server.words;
   const found = [...server.runs.values()].filter((run) => !run.deleted && (!query || run.prompt.includes(query))).sort((a, b) => b.seq - a.seq);
-  const answer = { "/history": { runs: found, stacks: {}, more: false }, "/history/count": { count: found.length, total: found.length } }[route] ?? {};
+  const left = found.filter((run) => run.seq < after);
+  const runs = left.slice(0, server.page);
+  const more = runs.length < left.length;
+  const page = { runs, stacks: {}, more, next: more ? { after: runs.at(-1).seq, at: 20 } : null };
+  const answer = { "/history": page, "/history/count": { count: found.length, total: found.length } }[route] ?? {};
   if (route === "/history") server.asked.search += 1;
   if (route === "/history/count") server.asked.count += 1;
   if (server.holds && route === "/history") await new Promise((release) => server.held.push(release));
-  return { ok: true, json: async () => answer };
+  if (server.isDown) throw new TypeError("Failed to fetch");
+  return { ok: true, json: async () => (server.cutsOff ? JSON.parse("{") : answer) };
 };
 
 /** A committed change; returns its event. */
@@ -53,7 +59,7 @@ const ids = (made) => made.runs.map((run) => run.id).join(" ");
 
 beforeEach(() => {
   for (const made of lists) made.isShown = () => false; // those of the tests before listen on
-  Object.assign(server, { runs: new Map(), revision: 0, held: [], holds: false });
+  Object.assign(server, { runs: new Map(), page: Infinity, revision: 0, held: [], holds: false, isDown: false, cutsOff: false });
   Object.assign(store, { runs: new Map(), cursor: 0, project: "inbox", loaded: true, telling: false });
   for (const [index, id] of ["a", "b", "c"].entries()) hear(commit(id, { seq: index + 1, prompt: "cat", project: "inbox", state: "done", created_at: "1970-01-01" }));
 });
@@ -126,6 +132,58 @@ test("an answer that overtakes the events is not set back by what was heard befo
   hear(undone);
   await pass(LOOKED);
   assert.equal(ids(made), "c b a");
+});
+
+test("the next page is asked for as the server says, whatever became of the last run since", async () => {
+  server.page = 2;
+  const made = await results({ isAtTop: () => false });
+  hear(commit("b", { deleted: true }));
+  await pass(LOOKED);
+  await made.next();
+  assert.deepEqual([server.words.after, server.words.at], ["2", "20"]);
+  assert.equal(ids(made), "c a");
+  assert.equal(made.more, false);
+});
+
+test("a page that cannot be loaded leaves the list unfinished, and says why until it is loaded", async () => {
+  server.page = 2;
+  const made = await results({ isAtTop: () => false });
+  const told = [];
+  made.addEventListener("change", () => told.push([Boolean(made.stopped), made.isLoading]));
+  server.isDown = true;
+  await made.next();
+  assert.match(made.stopped, /cannot be reached/);
+  assert.equal(made.more, true);
+  assert.equal(server.asked.search, 1);
+  await made.next(); // as the list does whenever it is drawn near its end
+  assert.equal(server.asked.search, 1);
+  Object.assign(server, { isDown: false, cutsOff: true });
+  await made.retry();
+  assert.match(made.stopped, /cut off/);
+  server.cutsOff = false;
+  await made.retry();
+  assert.equal(ids(made), "c b a");
+  assert.deepEqual([made.stopped, made.more], ["", false]);
+  assert.deepEqual(told, [[true, false], [true, true], [true, false], [true, true], [false, false]]);
+});
+
+test("a page that cannot be loaded says nothing of the search that is shown by then", async () => {
+  server.page = 2;
+  const made = await results();
+  server.holds = true;
+  const next = made.next();
+  await settle();
+  server.holds = false;
+  await made.find("cat", "oldest");
+  server.isDown = true;
+  server.held.forEach((release) => release());
+  await next;
+  assert.equal(made.stopped, "");
+  await made.next();
+  assert.match(made.stopped, /cannot be reached/);
+  server.isDown = false;
+  await made.find("cat", "newest");
+  assert.equal(made.stopped, "");
 });
 
 test("nothing is asked where nothing was committed", async () => {

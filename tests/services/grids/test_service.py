@@ -320,6 +320,14 @@ class TestPictures:
         playground.media.remove(third)  # after it was looked for
         assert set(contact_sheet(layout, "technical", io.BytesIO()).cells) == {layout.places()[0]}
 
+    async def test_a_damaged_original_without_a_thumbnail_costs_the_sheet_no_other_picture(self, playground):
+        view = await make(playground, STEPS)
+        damaged = view.run_of(view.grid.plan.cells[0].key).picture
+        playground.media.put("media", damaged.name, b"damaged")
+        playground.media.delete("thumbs", damaged.thumb)
+        layout = layout_of(view, playground.media)
+        assert contact_sheet(layout, "technical", io.BytesIO()).cells.keys() == set(layout.places()[1:])
+
     async def test_the_blind_pick_shows_a_picture_until_it_is_gone(self, playground):
         view = await make(playground, STEPS)
         run = view.run_of(view.grid.plan.cells[0].key)

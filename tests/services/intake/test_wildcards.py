@@ -38,7 +38,7 @@ def test_a_prompt_stands_for(prompt: str, stands_for: list[str]) -> None:
 
 def test_combinations_are_counted_without_being_written_out() -> None:
     assert read("{a|b}" * 300).count == 2**300
-    assert read("{a|" * 3000 + "b" + "}" * 3000).count == 3001
+    assert read("{|a" * 3000 + "}" * 3000).count == 3001
     assert read("{" * 5000 + "}" * 5000).count == 1
 
 

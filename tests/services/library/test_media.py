@@ -145,8 +145,27 @@ class TestKeep:
         with monkeypatch.context() as patched:
             patched.setattr(store, "put", full)
             assert media.read("thumbs", picture.thumb) is None
-        assert "No space left on device" in caplog.text
+            assert not media.find("thumbs", picture.thumb)
+        assert caplog.text.count("No space left on device") == 2
         assert media.read("thumbs", picture.thumb)
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            pytest.param(b"damaged", id="no picture"),
+            pytest.param(encoded()[:-200], id="cut off"),
+            pytest.param(png_of_size(9000, 9000), id="huge"),
+        ],
+    )
+    def test_a_damaged_original_has_no_thumbnail_and_the_log_names_it(self, media, data, caplog):
+        picture = media.keep_original(encoded(), REQUEST)
+        media.put("media", picture.name, data)
+        assert media.read("thumbs", picture.thumb) is None
+        assert not media.find("thumbs", picture.thumb)
+        assert not media.shrunk(picture)
+        assert media.read("media", picture.name) == data
+        assert caplog.text.count(f"no thumbnail could be made of {picture.name}: it is damaged") == 3
+        assert "fal" not in caplog.text
 
     def test_before_an_original_goes_its_thumbnail_is_made(self, media):
         picture = media.keep_original(encoded(), REQUEST)

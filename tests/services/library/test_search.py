@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, get_args
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert, select
+from sqlalchemy.exc import IntegrityError
 
 from services.errors import NotFound
 from services.library import rules as rules_module
@@ -267,6 +269,50 @@ class TestPages:
         assert len(paged) == 40
         assert search.page(ANN, parse(""), sort, limit=7, skip=7) == whole[7:14]
 
+    @pytest.mark.parametrize("change", ["purged", "made"])
+    @pytest.mark.parametrize("sort", get_args(Sort))
+    def test_no_run_is_lost_where_the_last_one_of_a_page_is_purged_or_changes(self, history, search, sort, change):
+        dice = random.Random(4)
+        for number in range(30):
+            took = None if number % 3 == 0 else START + timedelta(seconds=dice.randint(1, 4))
+            run = add(history, f"run {number}", num_inference_steps=dice.choice((10, 20)), state=RunState.DONE,
+                      guidance_scale=dice.choice((2.0, 3.5)), submitted_at=START)  # fmt: skip
+            history.change(run.id, finished_at=took, seed_used=dice.randint(0, 5))
+        whole = search.page(ANN, parse(""), sort, limit=100)
+        paged, after, at = [], None, None
+        while page := search.page(ANN, parse(""), sort, limit=4, after=after, at=at):
+            paged += page
+            last = page[-1]
+            after, at = last.seq, search.value_at(ANN, sort, last.seq)
+            if change == "purged":
+                history.change(last.run.id, deleted_at=START)
+                history.purge(START + timedelta(days=1), START)
+            else:  # it goes to the end of the order, where it is found again
+                history.change(last.run.id, seed_used=9, finished_at=START)
+        assert list(dict.fromkeys(entry.seq for entry in paged)) == [entry.seq for entry in whole]
+
+    @pytest.mark.parametrize("sort", get_args(Sort))
+    def test_what_follows_a_purged_run_of_unknown_value_is_not_said_to_be_nothing(self, history, search, sort):
+        for _ in range(2):
+            add(history, state=RunState.DONE)
+        last, left = search.page(ANN, parse(""), sort, limit=2)
+        history.change(last.run.id, deleted_at=START)
+        assert search.page(ANN, parse(""), sort, limit=9, after=last.seq) == [left]
+        history.purge(START + timedelta(days=1), START)
+        if sort in ("newest", "oldest"):
+            assert search.page(ANN, parse(""), sort, limit=9, after=last.seq) == [left]
+        else:
+            with pytest.raises(NotFound):
+                search.page(ANN, parse(""), sort, limit=9, after=last.seq)
+
+    def test_nothing_is_learnt_of_anothers_run_by_asking_for_what_follows_it(self, history, search):
+        add(history, seed=1)
+        add(history, visitor="bob", seed=5)
+        (bobs,) = search.page(BOB, parse(""), limit=1)
+        assert search.value_at(ANN, "seed", bobs.seq) is None
+        with pytest.raises(NotFound):
+            search.page(ANN, parse(""), "seed", limit=9, after=bobs.seq)
+
     def test_the_orders(self, history, search):
         for number, (steps, guidance, seed, took) in enumerate([(20, 3.5, 9, 5), (50, 2.0, 1, 9), (20, 7.5, 5, 1)]):
             add(history, str(number), num_inference_steps=steps, guidance_scale=guidance, seed=seed,
@@ -321,6 +367,18 @@ def explain(history: History, query: Any) -> str:
         compiled = query.compile(connection, compile_kwargs={"render_postcompile": True})
         values = tuple(compiled.params[name] for name in compiled.positiontup)
         return "\n".join(str(row[3]) for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}", values))
+
+
+@contextmanager
+def refusing(history: History, table: str, row_id: str) -> Iterator[None]:
+    """Meanwhile every change of this row fails."""
+    rule = f"BEFORE UPDATE ON {table} WHEN old.id = '{row_id}' BEGIN SELECT RAISE(ABORT, 'refused'); END"
+    with history.writing() as connection:
+        connection.exec_driver_sql(f"CREATE TRIGGER refusing {rule}")
+    with pytest.raises(IntegrityError, match="refused"):
+        yield
+    with history.writing() as connection:
+        connection.exec_driver_sql("DROP TRIGGER refusing")
 
 
 @pytest.mark.anyio
@@ -411,6 +469,26 @@ class TestBulk:
         with pytest.raises(NotFound):
             await bulk.tag("ann", ANN, Named(tuple(run.id for run in runs_)), refuse_b)
         assert [history.get(run.id, ANN).tags for run in runs_] == [("a",), ("b",)]
+
+    async def test_a_change_that_fails_midway_changes_nothing(self, history, bulk):
+        travel, city = (Projects(history).make("ann", ANN, name).id for name in ("Slow Travel", "City"))
+        cell = add(history, grid_id="a" * 32)
+        last = add(history, project_id=travel, tags=("a",))
+        both = Named((cell.id, last.id))
+        with history.writing() as connection:
+            row = {"id": "a" * 32, "visitor": "ann", "plan": "{}", "created_at": "2026-01-01", "paused": False}
+            connection.execute(insert(grids).values(row))
+
+        with refusing(history, "runs", last.id):
+            await bulk.move("ann", ANN, both, city)
+        with refusing(history, "grids", "a" * 32):
+            await bulk.move("ann", ANN, both, city)
+        with refusing(history, "runs", last.id):
+            await bulk.tag("ann", ANN, both, lambda tags: (*tags, "b"))
+
+        assert [history.get(run.id, ANN) for run in (cell, last)] == [cell, last]
+        assert await bulk.move("ann", ANN, both, city) == {None: [cell.id], travel: [last.id]}
+        assert await bulk.tag("ann", ANN, both, lambda tags: (*tags, "b")) == {(): [cell.id], ("a",): [last.id]}
 
     async def test_running_ones_are_cancelled_first(self, history, bulk, cancelled):
         live, gone, done = add(history), add(history, note="gone"), add(history, state=RunState.DONE)

@@ -290,6 +290,15 @@ class TestExif:
         assert comment(after) == infotext(a_run())
         assert opened(after).getexif()[0x0112] == 6
 
+    def test_entries_that_look_like_the_pointer_where_they_meet_stay(self) -> None:
+        pointer = struct.pack(">HHII", 0x8769, 4, 1, 50)
+        before_it = struct.pack(">HHI", 0x0111, 4, 1) + pointer + b"\0\0\0\0"  # two entries
+        old = struct.pack(">HHHIII", 1, 0x9286, 7, 0, 0, 0)
+        own = b"MM\0*\0\0\0\x08" + struct.pack(">H", 3) + before_it + pointer + b"\0\0\0\0" + old
+        after = with_metadata(picture("JPEG", exif=b"Exif\0\0" + own), a_run())
+        assert before_it in opened(after).info["exif"]
+        assert comment(after) == infotext(a_run())
+
 
 class TestXmp:
     @pytest.mark.parametrize("encoding", ["JPEG", "WEBP"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
@@ -65,3 +67,16 @@ def test_a_first_picture_that_is_gone(history, media):
     lost = keep(media)
     media.remove(lost)
     assert "file is gone" in note_of(history, media, a_run(picture=lost), picture)
+
+
+@pytest.mark.parametrize("kept", [lambda data: data[:60], lambda data: data[:-20], lambda data: HUGE])
+def test_a_first_picture_that_is_damaged_leaves_the_new_one_in_peace(history, media, kept):
+    """Else the run whose picture is there, and was paid for, would end as failed."""
+    first, second = keep(media), keep(media, "blue")
+    media.put("media", first.name, kept(media.read("media", first.name)))
+    assert note_of(history, media, a_run(picture=first), second).startswith("Run again: ")
+
+
+HUGE = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+HUGE += struct.pack(">I", zlib.crc32(HUGE[12:])) + b"\x00\x00\x00\x00IDAT" + struct.pack(">I", zlib.crc32(b"IDAT"))
+"""The head of a PNG of 3,600 megapixels, which Pillow refuses to open."""

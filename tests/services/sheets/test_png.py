@@ -135,17 +135,22 @@ def test_a_large_grid_has_smaller_cells_and_says_the_scale(tmp_path: Path) -> No
 def test_a_damaged_original_gives_way_to_its_thumbnail_and_then_to_words(tmp_path: Path) -> None:
     (tmp_path / "damaged.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
     damaged = made(tmp_path / "damaged.png")
+    huge = bytearray(picture_file(tmp_path, (3, 3, 0), (64, 64), "jpg").read_bytes())
+    size_at = huge.index(b"\xff\xc0") + 5
+    huge[size_at : size_at + 4] = b"\xff\xff\xff\xff"
+    (tmp_path / "huge.jpg").write_bytes(huge)
     thumb = picture_file(tmp_path, (4, 4, 2), (128, 96), "webp")
     cells = {
         (0, 0, 0): replace(damaged, thumb=opener(thumb)),
         (1, 0, 0): damaged,
         (2, 0, 0): made(tmp_path / "gone.png"),
+        (3, 0, 0): made(tmp_path / "huge.jpg"),
     }
 
-    sheet, _ = drawn(grid(tmp_path, instead=cells))
+    sheet, _ = drawn(grid(tmp_path, x=axis("Steps", [10, 20, 30, 40]), instead=cells))
 
     assert set(sheet.cells) == {(0, 0, 0)}
-    assert " ".join(texts(sheet)).count("The picture's file cannot be read.") == 2
+    assert " ".join(texts(sheet)).count("The picture's file cannot be read.") == 3
 
 
 def test_transparent_pictures_stand_on_white(tmp_path: Path) -> None:

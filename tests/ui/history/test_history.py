@@ -7,7 +7,7 @@ import inspect
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 
 import gradio as gr
 import httpx
@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from support.patience import PATIENCE_SECONDS
 
 from services.library.query import FIELDS
+from services.library.search import Sort
 from services.playground import Playground
 from services.request import PARAMETERS, GenerationRequest
 from services.run import Picture, Run, RunState, new_id, now
@@ -57,6 +58,10 @@ class Desk:
                     "request": request, "created_at": now(), "state": RunState.DONE}  # fmt: skip
         return self.playground.history.add([Run(**{**defaults, **fields})])[0]
 
+    def purge(self, run_id: str) -> None:
+        self.playground.history.change(run_id, deleted_at=now())
+        self.playground.history.purge(now(), now())
+
 
 def request_of(token: str | None) -> Any:
     return SimpleNamespace(headers={HEADER: token} if token else {})
@@ -86,13 +91,35 @@ class TestPage:
         last = (await desk.get("/history", limit=3, after=first["runs"][-1]["seq"])).json()
         assert [last["more"], [run["prompt"] for run in last["runs"]]] == [False, ["fox 2", "fox 1", "fox 0"]]
 
+    @pytest.mark.parametrize("sort", get_args(Sort))
+    async def test_the_next_page_comes_though_the_last_run_of_this_one_is_purged(self, desk, sort):
+        runs = [desk.add(f"fox {number}", settings={"num_inference_steps": 10 + number % 2}) for number in range(6)]
+        whole = await desk.prompts(sort=sort)
+        page = (await desk.get("/history", sort=sort, limit=4)).json()
+        last = page["runs"][-1]
+        assert page["next"]["after"] == last["seq"]
+        desk.purge(last["id"])
+        rest = (await desk.get("/history", sort=sort, limit=4, **page["next"])).json()
+        assert [run["prompt"] for run in (*page["runs"], *rest["runs"])] == whole
+        assert (len(whole), rest["more"], rest["next"]) == (len(runs), False, None)
+
+    async def test_a_page_after_a_purged_run_alone_is_refused_and_not_empty(self, desk):
+        for _ in range(2):
+            desk.add("fox")
+        last = (await desk.get("/history", sort="seed", limit=1)).json()["runs"][0]
+        desk.purge(last["id"])
+        assert await desk.prompts(sort="newest", after=last["seq"]) == ["fox"]
+        answer = await desk.get("/history", sort="seed", after=last["seq"])
+        assert answer.status_code == 404
+
     @pytest.mark.parametrize(("asked", "given"), [(0, 1), (-5, 1), (10**6, MAX_PAGE)])
     async def test_a_page_has_bounds(self, desk, asked, given):
         for _ in range(MAX_PAGE + 1):
             desk.add("fox")
         assert len(await desk.prompts(limit=asked)) == given
 
-    @pytest.mark.parametrize("query", [{"after": 2**63}, {"after": -(2**63)}, {"sort": "colour"}, {"limit": "x"}])
+    @pytest.mark.parametrize("query", [{"after": 2**63}, {"after": -(2**63)}, {"sort": "colour"}, {"limit": "x"},
+                                       {"at": "nan"}])  # fmt: skip
     async def test_what_is_no_page_is_refused(self, desk, query):
         assert (await desk.get("/history", **query)).status_code == 422
 

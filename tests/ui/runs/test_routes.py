@@ -625,6 +625,14 @@ class TestMedia:
         response = await desk.get(f"/thumbs/{run.picture.thumb}")
         assert Image.open(io.BytesIO(response.content)).size == (64, 64)
 
+    async def test_a_damaged_original_without_a_thumbnail_has_none_to_serve(self, desk):
+        run = await desk.make()
+        desk.playground.media.put("media", run.picture.name, b"damaged")
+        desk.playground.media.delete("thumbs", run.picture.thumb)
+        response = await desk.get(f"/thumbs/{run.picture.thumb}")
+        assert (response.status_code, response.json()) == (404, {"detail": "There is no such picture."})
+        assert (await desk.get(f"/media/{run.picture.name}")).content == b"damaged"
+
     async def test_a_media_folder_deleted_under_the_server_is_made_again(self, open_desk):
         desk = open_desk()
         gone = await desk.make()

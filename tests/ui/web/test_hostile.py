@@ -27,7 +27,7 @@ BODIES: list[Any] = [
     None, True, 7, 1e308, "text", [], [[[]]], {}, {"": None}, {"ids": None}, {"ids": [None]}, {"ids": "x"},
 ]  # fmt: skip
 NAMES = ("query", "limit", "before", "after", "visit", "since", "language", "ids", "sort", "zone", "newer_than",
-         "field", "on", "key", "newest")  # fmt: skip
+         "field", "on", "key", "newest", "at")  # fmt: skip
 ENDLESS = ("/events",)
 
 
