@@ -4,7 +4,7 @@ import { get, post, readEvents } from "../lib/api.js";
 import { idle } from "../lib/idle.js";
 
 const ANEW = "playground-anew"; // in sessionStorage: the page reloads because the server's history is another one
-const RELOADED = "playground-reloaded"; // in sessionStorage: the version for which this tab was reloaded
+const RELOADED = "playground-reloaded"; // in sessionStorage: the versions for which this tab was reloaded
 const PAUSES = [500, 1000, 2000, 5000];
 const STACK_MS = 500; // delay of counting the stacks with changed runs again, so that one request serves many changes
 
@@ -247,8 +247,9 @@ export class Store extends EventTarget {
       this.reload();
       return true;
     }
-    if (before.version && version !== before.version && sessionStorage.getItem(RELOADED) !== version) {
-      sessionStorage.setItem(RELOADED, version); // behind two servers that differ it would reload for ever
+    const reloaded = (sessionStorage.getItem(RELOADED) ?? "").split(" ");
+    if (before.version && version !== before.version && !reloaded.includes(version)) {
+      sessionStorage.setItem(RELOADED, [...reloaded, version].join(" ")); // once each: two servers may answer by turns
       idle().then(() => this.reload());
     }
     return false;

@@ -58,7 +58,9 @@ class Desk:
         with sqlite3.connect(self.file) as connection:
             names = [
                 name
-                for (name,) in connection.execute("SELECT name FROM counters WHERE name != 'revision' ORDER BY rowid")
+                for (name,) in connection.execute(
+                    "SELECT name FROM counters WHERE name NOT IN ('revision', 'epoch') ORDER BY rowid"
+                )
             ]
         connection.close()
         return names
