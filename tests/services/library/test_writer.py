@@ -56,12 +56,8 @@ class Desk:
     def committed(self) -> list[str]:
         """What another process sees."""
         with sqlite3.connect(self.file) as connection:
-            names = [
-                name
-                for (name,) in connection.execute(
-                    "SELECT name FROM counters WHERE name NOT IN ('revision', 'epoch') ORDER BY rowid"
-                )
-            ]
+            found = connection.execute("SELECT name FROM counters ORDER BY rowid")
+            names = [name for (name,) in found if name not in ("revision", "epoch")]
         connection.close()
         return names
 
