@@ -40,14 +40,6 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
-    """The app with the demo engine at full speed."""
-    with serve_app(tmp_path_factory.mktemp("app")) as running:
-        yield running
-        assert "Traceback" not in running.log, running.log
-
-
-@pytest.fixture(scope="session")
 def slow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
     """The app with a demo engine that takes a fifth of a second for a step: time to press things meanwhile."""
     with serve_app(tmp_path_factory.mktemp("slow"), PLAYGROUND_DEMO_STEP_SECONDS="0.2") as running:
