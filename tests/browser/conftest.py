@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +11,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ViewportSize, sync_playwright
 from support.chromium import launch_options
-from support.page import NewVisitor, PlaygroundPage, Visit
+from support.page import NewVisitor, PageWith, PlaygroundPage, Visit
+from support.pictures import make_picture
+from support.profile import ARGUMENTS, SharedProfile
 from support.server import AppServer, serve_app
+
+from ui.visitors import COOKIE
 
 HERE = Path(__file__).parent
 DESKTOP: ViewportSize = {"width": 1440, "height": 900}
@@ -34,7 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def browser() -> Iterator[Browser]:
     options = launch_options()
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(**options)
+        running = playwright.chromium.launch(**{**options, "args": [*options["args"], *ARGUMENTS]})
         yield running
         running.close()
 
@@ -47,11 +52,18 @@ def slow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]
         assert "Traceback" not in running.log, running.log
 
 
+@pytest.fixture(scope="session")
+def shared_profile(browser: Browser) -> Iterator[SharedProfile]:
+    shared = SharedProfile(browser, DESKTOP)
+    yield shared
+    shared.close()
+
+
 @pytest.fixture
-def profile(browser: Browser) -> Iterator[BrowserContext]:
-    """A browser profile of the test's own, which shares no tabs, caches or connections with other tests."""
-    with browser.new_context(viewport=DESKTOP) as context:
-        yield context
+def profile(shared_profile: SharedProfile) -> Iterator[BrowserContext]:
+    """The shared browser profile, without tabs and as a fresh visitor's."""
+    yield shared_profile.clear()
+    shared_profile.clear()
 
 
 @pytest.fixture
@@ -83,10 +95,24 @@ def visit(profile: BrowserContext) -> Iterator[Visit]:
         return pages[-1].open()
 
     yield open_page
-    for tab in profile.pages:
-        tab.close()
+    for page in pages:
+        page.page.close()
     for page in pages:
         page.assert_sound()
+
+
+@pytest.fixture
+def page_with(server: AppServer, profile: BrowserContext, visit: Visit) -> PageWith:
+    """`page_with({"prompt": "A fox"}, …)`: the page of a visitor who made these pictures before, the last one first."""
+
+    def open_page(*pictures: dict[str, Any]) -> PlaygroundPage:
+        token = secrets.token_urlsafe(32)
+        for settings in pictures:
+            make_picture(server, token, **settings)
+        profile.add_cookies([{"name": COOKIE, "value": token, "url": server.url, "httpOnly": True, "sameSite": "Lax"}])
+        return visit(server)
+
+    return open_page
 
 
 @pytest.fixture
