@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ViewportSize, expect, sync_playwright
 from support.chromium import launch_options
 from support.page import NewVisitor, PageWith, PlaygroundPage, Visit
 from support.pictures import make_picture
@@ -85,20 +85,26 @@ def new_visitor(browser: Browser) -> Iterator[NewVisitor]:
 
 
 @pytest.fixture
-def visit(profile: BrowserContext) -> Iterator[Visit]:
-    """`visit(server)`: the page as a fresh visitor sees it; a second call in a test opens another tab of that visitor.
-    Faults fail the test."""
+def new_tab(profile: BrowserContext) -> Iterator[Visit]:
+    """`new_tab(server)`: an empty tab of a fresh visitor, in which the test itself opens an address of the page. Faults
+    fail the test."""
     pages: list[PlaygroundPage] = []
 
-    def open_page(server: AppServer) -> PlaygroundPage:
+    def open_tab(server: AppServer) -> PlaygroundPage:
         pages.append(PlaygroundPage(profile, server.url))
-        return pages[-1].open()
+        return pages[-1]
 
-    yield open_page
+    yield open_tab
     for page in pages:
         page.page.close()
     for page in pages:
         page.assert_sound()
+
+
+@pytest.fixture
+def visit(new_tab: Visit) -> Visit:
+    """`visit(server)`: the page as a fresh visitor sees it; a second call in a test opens another tab of theirs."""
+    return lambda server: new_tab(server).open()
 
 
 @pytest.fixture
@@ -110,7 +116,9 @@ def page_with(server: AppServer, profile: BrowserContext, visit: Visit) -> PageW
         for settings in pictures:
             make_picture(server, token, **settings)
         profile.add_cookies([{"name": COOKIE, "value": token, "url": server.url, "httpOnly": True, "sameSite": "Lax"}])
-        return visit(server)
+        page = visit(server)
+        expect(page.cards("done")).to_have_count(len(pictures))
+        return page
 
     return open_page
 

@@ -199,13 +199,15 @@ def test_a_cell_opens_and_several_are_compared(grid: Grid):
     expect(labels).to_have_text(["A · 4 steps", "B · 12 steps"])
 
 
-def test_a_link_opens_the_grid_for_who_may_see_it(grid: Grid, server: AppServer, visit: Visit, new_visitor: NewVisitor):
+def test_a_link_opens_the_grid_for_who_may_see_it(
+    grid: Grid, server: AppServer, new_tab: Visit, new_visitor: NewVisitor
+):
     grid.sweep()
     grid.set("X", "Steps", "4, 8")
     grid.press_run(2)
     expect(grid.page).to_have_url(re.compile(r"grid=[0-9a-f]{32}"))
     address = grid.page.url
-    again = Grid(visit(server))
+    again = Grid(new_tab(server))
     again.page.goto(address)
     expect(again.cells("done")).to_have_count(2)
     stranger = new_visitor(server)

@@ -8,12 +8,14 @@ from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import expect
-from support.page import PageWith, PlaygroundPage
+from support.page import PageWith, PlaygroundPage, Visit
+from support.server import AppServer
 
 from services.metadata import read_settings
 
 
-def test_reuse_all_brings_every_setting_back(page: PlaygroundPage) -> None:
+def test_reuse_all_brings_every_setting_back(new_tab: Visit, server: AppServer) -> None:
+    page = new_tab(server)
     linked = {
         "prompt": "Settings to keep",
         "image_size": "256x320",
@@ -167,7 +169,8 @@ def test_copy_code_shows_three_languages_and_copies(page_with: PageWith) -> None
     expect(dialog).to_have_count(0)
 
 
-def test_copy_link_leads_to_the_same_settings(page: PlaygroundPage) -> None:
+def test_copy_link_leads_to_the_same_settings(new_tab: Visit, server: AppServer) -> None:
+    page = new_tab(server)
     page.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     prompt = "Shared & kept: 100 % of it, #1 + “quotes”"
     page.open(
@@ -196,7 +199,8 @@ def test_copy_link_leads_to_the_same_settings(page: PlaygroundPage) -> None:
     expect(page.random_seed).not_to_be_checked()
 
 
-def test_a_link_with_faults_names_them_and_uses_the_rest(page: PlaygroundPage) -> None:
+def test_a_link_with_faults_names_them_and_uses_the_rest(new_tab: Visit, server: AppServer) -> None:
+    page = new_tab(server)
     page.open(prompt="Half good", num_inference_steps="99", guidance_scale="5")
 
     expect(page.prompt).to_have_value("Half good")

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageChops, ImageStat
 from playwright.sync_api import Locator, expect
-from support.page import PlaygroundPage
+from support.page import PlaygroundPage, Visit
 from support.pictures import make_picture
 from support.server import AppServer, serve_app
 
@@ -135,8 +135,9 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
 
 
 @pytest.fixture
-def viewer(shelf: Shelf, visit: Callable[[AppServer], PlaygroundPage]) -> Viewer:
-    return Viewer(visit(shelf.server), shelf)
+def viewer(shelf: Shelf, new_tab: Visit) -> Viewer:
+    """In a tab that is empty until the test opens a comparison."""
+    return Viewer(new_tab(shelf.server), shelf)
 
 
 @pytest.fixture
@@ -160,6 +161,7 @@ def test_a_link_shows_the_pictures_and_what_differs(viewer: Viewer) -> None:
 
 
 def test_without_pictures_it_says_how_to_choose_some(viewer: Viewer) -> None:
+    viewer.app.open()
     viewer.tab("Compare").click()
 
     expect(viewer.empty).to_contain_text("Press A and B on a picture, or tick several and press Compare.")
