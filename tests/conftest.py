@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from support.server import AppServer, serve_app
 from support.stores import STORES
 
 from services.library.media_store import Store
@@ -21,6 +22,14 @@ MOST_PROCESSES = 4
 def anyio_backend() -> str:
     """Async tests run on asyncio, as the server does."""
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
+    """The app with the demo engine at full speed, for all tests of this process: each asks as a visitor of its own."""
+    with serve_app(tmp_path_factory.mktemp("app")) as running:
+        yield running
+        assert "Traceback" not in running.log, running.log
 
 
 @pytest.fixture(params=list(STORES))

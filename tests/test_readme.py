@@ -12,13 +12,13 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from pydantic import SecretStr
+from support.server import AppServer
 
 from services.request import PARAMETERS, Parameter
 from services.settings import Settings
@@ -148,20 +148,12 @@ def test_files_that_the_commands_name_exist() -> None:
     assert [path for pair in named for path in pair if path and not (ROOT / path).is_file()] == []
 
 
-@pytest.fixture(scope="module")
-def app_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    from support.server import serve_app
-
-    with serve_app(tmp_path_factory.mktemp("app")) as running:
-        yield running.url
-
-
 @pytest.mark.parametrize("page", [README, CODE], ids=["README", "code"])
-def test_the_python_example_runs(page: str, app_url: str, tmp_path: Path) -> None:
+def test_the_python_example_runs(page: str, server: AppServer, tmp_path: Path) -> None:
     [example] = [block for block in code_blocks(page, "python") if '"/generate"' in block]
 
     done = subprocess.run(
-        [sys.executable, "-c", example.replace(ADDRESS, app_url)], cwd=tmp_path, capture_output=True, text=True
+        [sys.executable, "-c", example.replace(ADDRESS, server.url)], cwd=tmp_path, capture_output=True, text=True
     )
 
     assert done.returncode == 0, done.stderr
@@ -170,11 +162,11 @@ def test_the_python_example_runs(page: str, app_url: str, tmp_path: Path) -> Non
     assert Path(picture).stat().st_size > 1000
 
 
-def test_the_example_of_a_grid_runs(app_url: str, tmp_path: Path) -> None:
+def test_the_example_of_a_grid_runs(server: AppServer, tmp_path: Path) -> None:
     [example] = [block for block in code_blocks(CODE, "python") if '"/grid"' in block]
 
     done = subprocess.run(
-        [sys.executable, "-c", example.replace(ADDRESS, app_url)], cwd=tmp_path, capture_output=True, text=True
+        [sys.executable, "-c", example.replace(ADDRESS, server.url)], cwd=tmp_path, capture_output=True, text=True
     )
 
     assert done.returncode == 0, done.stderr
@@ -183,11 +175,11 @@ def test_the_example_of_a_grid_runs(app_url: str, tmp_path: Path) -> None:
     assert Path(sheet).read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_curl_example_runs(app_url: str, tmp_path: Path) -> None:
+def test_the_curl_example_runs(server: AppServer, tmp_path: Path) -> None:
     [example] = [block for block in code_blocks(CODE, "bash") if "gradio_api/call" in block]
 
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", example.replace(ADDRESS, app_url)],
+        ["bash", "-euo", "pipefail", "-c", example.replace(ADDRESS, server.url)],
         cwd=tmp_path,
         env={**os.environ, "NO_PROXY": "*", "no_proxy": "*"},
         capture_output=True,

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import secrets
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ViewportSize, expect, sync_playwright
 from support.chromium import launch_options
-from support.page import NewVisitor, PlaygroundPage, Visit
+from support.page import NewVisitor, PageWith, PlaygroundPage, Visit
+from support.pictures import make_picture
+from support.profile import ARGUMENTS, SharedProfile
 from support.server import AppServer, serve_app
+
+from ui.visitors import COOKIE
 
 HERE = Path(__file__).parent
 DESKTOP: ViewportSize = {"width": 1440, "height": 900}
@@ -34,17 +39,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def browser() -> Iterator[Browser]:
     options = launch_options()
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(**options)
+        running = playwright.chromium.launch(**{**options, "args": [*options["args"], *ARGUMENTS]})
         yield running
         running.close()
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
-    """The app with the demo engine at full speed."""
-    with serve_app(tmp_path_factory.mktemp("app")) as running:
-        yield running
-        assert "Traceback" not in running.log, running.log
 
 
 @pytest.fixture(scope="session")
@@ -55,11 +52,18 @@ def slow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]
         assert "Traceback" not in running.log, running.log
 
 
+@pytest.fixture(scope="session")
+def shared_profile(browser: Browser) -> Iterator[SharedProfile]:
+    shared = SharedProfile(browser, DESKTOP)
+    yield shared
+    shared.close()
+
+
 @pytest.fixture
-def profile(browser: Browser) -> Iterator[BrowserContext]:
-    """A browser profile of the test's own, which shares no tabs, caches or connections with other tests."""
-    with browser.new_context(viewport=DESKTOP) as context:
-        yield context
+def profile(shared_profile: SharedProfile) -> Iterator[BrowserContext]:
+    """The shared browser profile, without tabs and as a fresh visitor's."""
+    yield shared_profile.clear()
+    shared_profile.clear()
 
 
 @pytest.fixture
@@ -81,20 +85,42 @@ def new_visitor(browser: Browser) -> Iterator[NewVisitor]:
 
 
 @pytest.fixture
-def visit(profile: BrowserContext) -> Iterator[Visit]:
-    """`visit(server)`: the page as a fresh visitor sees it; a second call in a test opens another tab of that visitor.
-    Faults fail the test."""
+def new_tab(profile: BrowserContext) -> Iterator[Visit]:
+    """`new_tab(server)`: an empty tab of a fresh visitor, in which the test itself opens an address of the page. Faults
+    fail the test."""
     pages: list[PlaygroundPage] = []
 
-    def open_page(server: AppServer) -> PlaygroundPage:
+    def open_tab(server: AppServer) -> PlaygroundPage:
         pages.append(PlaygroundPage(profile, server.url))
-        return pages[-1].open()
+        return pages[-1]
 
-    yield open_page
-    for tab in profile.pages:
-        tab.close()
+    yield open_tab
+    for page in pages:
+        page.page.close()
     for page in pages:
         page.assert_sound()
+
+
+@pytest.fixture
+def visit(new_tab: Visit) -> Visit:
+    """`visit(server)`: the page as a fresh visitor sees it; a second call in a test opens another tab of theirs."""
+    return lambda server: new_tab(server).open()
+
+
+@pytest.fixture
+def page_with(server: AppServer, profile: BrowserContext, visit: Visit) -> PageWith:
+    """`page_with({"prompt": "A fox"}, …)`: the page of a visitor who made these pictures before, the last one first."""
+
+    def open_page(*pictures: dict[str, Any]) -> PlaygroundPage:
+        token = secrets.token_urlsafe(32)
+        for settings in pictures:
+            make_picture(server, token, **settings)
+        profile.add_cookies([{"name": COOKIE, "value": token, "url": server.url, "httpOnly": True, "sameSite": "Lax"}])
+        page = visit(server)
+        expect(page.cards("done")).to_have_count(len(pictures))
+        return page
+
+    return open_page
 
 
 @pytest.fixture

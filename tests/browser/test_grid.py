@@ -6,7 +6,7 @@ import re
 
 import pytest
 from playwright.sync_api import Locator, expect
-from support.page import NewVisitor, PlaygroundPage, Visit, expect_decoded
+from support.page import NewVisitor, PageWith, PlaygroundPage, Visit, expect_decoded
 from support.server import AppServer
 
 
@@ -17,9 +17,8 @@ class Grid:
         self.app, self.page = app, app.page
         self.root = self.page.locator("#widget-grid")
 
-    def sweep(self, prompt: str = "A red fox", **settings: int) -> Grid:
-        """Make a small picture, and press Sweep… beside it."""
-        self.app.make(prompt, **settings)
+    def sweep(self) -> Grid:
+        """Press Sweep… beside the picture."""
         self.app.details.get_by_role("button", name="Sweep…").click()
         expect(self.page.get_by_role("tab", name="Compare")).to_have_attribute("aria-selected", "true")
         expect(self.run).to_be_enabled()
@@ -67,8 +66,9 @@ class Grid:
 
 
 @pytest.fixture
-def grid(page: PlaygroundPage) -> Grid:
-    return Grid(page)
+def grid(page_with: PageWith) -> Grid:
+    """Of a visitor with one small picture."""
+    return Grid(page_with({"prompt": "A red fox"}))
 
 
 def test_three_presses_from_a_picture_to_five_step_counts(grid: Grid):
@@ -116,8 +116,8 @@ def test_a_value_is_added_and_axes_are_swapped_without_making_anything_twice(gri
     assert len(grid.app.get_json("/runs")["runs"]) >= 1
 
 
-def test_pictures_made_before_are_not_made_again(grid: Grid):
-    grid.sweep(steps=8)
+def test_pictures_made_before_are_not_made_again(page_with: PageWith):
+    grid = Grid(page_with({"prompt": "A red fox", "num_inference_steps": 8})).sweep()
     grid.set("X", "Steps", "4, 8")
     expect(grid.root.locator(".pg-grid-words")).to_contain_text("1 already made")
     expect(grid.run).to_have_text(re.compile("Run 1"))
@@ -125,8 +125,9 @@ def test_pictures_made_before_are_not_made_again(grid: Grid):
     expect(grid.run).to_have_text(re.compile("Run 2"))
 
 
-def test_a_grid_is_fair_unless_its_picture_was_not(grid: Grid):
-    grid.sweep()
+def test_a_grid_is_fair_unless_its_picture_was_not(page: PlaygroundPage):
+    page.make("A red fox")
+    grid = Grid(page).sweep()
     expect(grid.root.get_by_text("Prompt expansion is on, as in this picture")).to_be_visible()
     grid.button("Switch it off").click()
     expect(grid.root.get_by_text("prompt expansion off, for a fair comparison")).to_be_visible()
@@ -198,13 +199,15 @@ def test_a_cell_opens_and_several_are_compared(grid: Grid):
     expect(labels).to_have_text(["A · 4 steps", "B · 12 steps"])
 
 
-def test_a_link_opens_the_grid_for_who_may_see_it(grid: Grid, server: AppServer, visit: Visit, new_visitor: NewVisitor):
+def test_a_link_opens_the_grid_for_who_may_see_it(
+    grid: Grid, server: AppServer, new_tab: Visit, new_visitor: NewVisitor
+):
     grid.sweep()
     grid.set("X", "Steps", "4, 8")
     grid.press_run(2)
     expect(grid.page).to_have_url(re.compile(r"grid=[0-9a-f]{32}"))
     address = grid.page.url
-    again = Grid(visit(server))
+    again = Grid(new_tab(server))
     again.page.goto(address)
     expect(again.cells("done")).to_have_count(2)
     stranger = new_visitor(server)
@@ -270,6 +273,7 @@ def test_a_grid_comes_back_from_its_files(grid: Grid, server: AppServer, new_vis
 
 def test_a_phone_scrolls_the_table_and_not_the_page(server: AppServer, new_visitor: NewVisitor):
     page = new_visitor(server, viewport={"width": 390, "height": 844}, has_touch=True)
+    page.make("A red fox")
     grid = Grid(page).sweep()
     grid.press_run(5)
     assert page.page.evaluate("document.documentElement.scrollWidth <= innerWidth")

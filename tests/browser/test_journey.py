@@ -12,28 +12,27 @@ SHORT, LONG = 5, 25
 """Steps: a second, and five seconds on the slow server."""
 
 
-def test_generate_can_be_pressed_again_while_pictures_are_on_their_way(slow_page: PlaygroundPage) -> None:
+def test_neither_another_press_nor_a_reload_in_the_middle_loses_anything(slow_page: PlaygroundPage) -> None:
     slow_page.ask("First press", images=4, steps=LONG)
     expect(slow_page.cards()).to_have_count(4)
     slow_page.ask("Second press", images=2, steps=SHORT)
     expect(slow_page.cards()).to_have_count(6)
     expect(slow_page.live_cards).not_to_have_count(0)
 
+    slow_page.reload()
+
+    expect(slow_page.cards()).to_have_count(6)
     expect(slow_page.cards("done")).to_have_count(6)
     assert slow_page.prompts_of(slow_page.run_ids()) == ["Second press"] * 2 + ["First press"] * 4
+    for picture in slow_page.cards().get_by_role("img").all():
+        expect_decoded(picture)
 
 
-def test_a_running_card_shows_its_progress(slow_page: PlaygroundPage) -> None:
-    slow_page.ask(steps=LONG)
-
-    expect(slow_page.cards("running")).to_contain_text(re.compile(r"running \d+ %"))
-    expect(slow_page.cards("running").get_by_role("progressbar")).to_have_attribute("aria-valuenow", re.compile(r"\d"))
-    expect(slow_page.cards("done")).to_have_count(1)
-
-
-def test_cancel_ends_a_running_picture_and_retry_makes_it_after_all(slow_page: PlaygroundPage) -> None:
+def test_a_running_card_shows_its_progress_can_be_cancelled_and_retried_after_all(slow_page: PlaygroundPage) -> None:
     slow_page.ask("Changed my mind", steps=LONG)
     expect(slow_page.cards("running")).to_have_count(1)
+    expect(slow_page.cards("running")).to_contain_text(re.compile(r"running \d+ %"))
+    expect(slow_page.cards("running").get_by_role("progressbar")).to_have_attribute("aria-valuenow", re.compile(r"\d"))
 
     slow_page.cards().get_by_role("button", name="Cancel").click()
     expect(slow_page.cards("cancelled")).to_contain_text("Cancelled")
@@ -42,18 +41,6 @@ def test_cancel_ends_a_running_picture_and_retry_makes_it_after_all(slow_page: P
     slow_page.cards("cancelled").get_by_role("button", name="Retry").click()
     expect(slow_page.cards("done")).to_have_count(1)
     assert slow_page.prompts_of(slow_page.run_ids()) == ["Changed my mind"] * 2
-
-
-def test_a_reload_in_the_middle_loses_nothing(slow_page: PlaygroundPage) -> None:
-    slow_page.ask(images=3, steps=LONG)
-    expect(slow_page.cards()).to_have_count(3)
-
-    slow_page.reload()
-
-    expect(slow_page.cards()).to_have_count(3)
-    expect(slow_page.cards("done")).to_have_count(3)
-    for picture in slow_page.cards().get_by_role("img").all():
-        expect_decoded(picture)
 
 
 def test_pictures_arrive_while_the_page_is_closed(slow_server: AppServer, visit: Visit) -> None:

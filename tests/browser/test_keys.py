@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from playwright.sync_api import Locator, expect
-from support.page import PlaygroundPage
+from support.page import PageWith, PlaygroundPage
 
 HIDE = "Object.defineProperty(document, 'hidden', { configurable: true, get: () => true })"
 NOTIFICATIONS = """
@@ -29,9 +29,8 @@ def press(page: PlaygroundPage, *keys: str) -> None:
         page.page.keyboard.press(key)
 
 
-def test_keys_work_on_the_chosen_picture_and_on_the_one_with_the_focus(page: PlaygroundPage) -> None:
-    page.make("A cat", steps=5)
-    page.make("A dog", steps=7)
+def test_keys_work_on_the_chosen_picture_and_on_the_one_with_the_focus(page_with: PageWith) -> None:
+    page = page_with({"prompt": "A cat", "num_inference_steps": 5}, {"prompt": "A dog", "num_inference_steps": 7})
     newest, older = page.card(page.run_ids()[0]), page.card(page.run_ids()[1])
     page.page.evaluate("document.activeElement.blur()")
 
@@ -57,8 +56,8 @@ def test_keys_work_on_the_chosen_picture_and_on_the_one_with_the_focus(page: Pla
     expect(search_box(page)).to_have_value("/f?")
 
 
-def test_keys_are_not_taken_from_fields_dialogs_and_the_browser(page: PlaygroundPage) -> None:
-    page.make("A cat")
+def test_keys_are_not_taken_from_fields_dialogs_and_the_browser(page_with: PageWith) -> None:
+    page = page_with({"prompt": "A cat"})
     star = page.cards().get_by_role("button", name="Favourite")
 
     page.prompt.fill("")
@@ -77,8 +76,8 @@ def test_keys_are_not_taken_from_fields_dialogs_and_the_browser(page: Playground
     expect(page.page.get_by_role("tab", name="Create")).to_have_attribute("aria-selected", "true")
 
 
-def test_escape_closes_the_details_of_the_history_wherever_the_focus_is(page: PlaygroundPage) -> None:
-    page.make("A cat")
+def test_escape_closes_the_details_of_the_history_wherever_the_focus_is(page_with: PageWith) -> None:
+    page = page_with({"prompt": "A cat"})
     press(page, "Tab")
     page.page.get_by_role("tab", name="History").click()
     page.page.locator("#widget-history .pg-card-open").click()

@@ -9,12 +9,14 @@ from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import expect
-from support.page import PlaygroundPage
+from support.page import PageWith, PlaygroundPage, Visit
+from support.server import AppServer
 
 from services.metadata import read_settings
 
 
-def test_reuse_all_brings_every_setting_back(page: PlaygroundPage) -> None:
+def test_reuse_all_brings_every_setting_back(new_tab: Visit, server: AppServer) -> None:
+    page = new_tab(server)
     linked = {
         "prompt": "Settings to keep",
         "image_size": "256x320",
@@ -78,8 +80,8 @@ def expect_settings(page: PlaygroundPage) -> None:
     expect(page.chosen("Output format")).to_have_accessible_name("png")
 
 
-def test_reuse_seed_leaves_the_rest_alone(page: PlaygroundPage) -> None:
-    page.make("The picture with the seed")
+def test_reuse_seed_leaves_the_rest_alone(page_with: PageWith) -> None:
+    page = page_with({"prompt": "The picture with the seed"})
     [seed] = page.seeds()
     page.prompt.fill("Another prompt")
     page.set_number(page.steps, 33)
@@ -92,8 +94,8 @@ def test_reuse_seed_leaves_the_rest_alone(page: PlaygroundPage) -> None:
     expect(page.steps).to_have_value("33")
 
 
-def test_new_seeds_makes_four_more_of_the_same(page: PlaygroundPage) -> None:
-    page.make("Once more")
+def test_new_seeds_makes_four_more_of_the_same(page_with: PageWith) -> None:
+    page = page_with({"prompt": "Once more"})
     page.button("New seeds").click()
 
     expect(page.cards("done")).to_have_count(5)
@@ -102,9 +104,8 @@ def test_new_seeds_makes_four_more_of_the_same(page: PlaygroundPage) -> None:
     assert all(one == settings[0] for one in settings)
 
 
-def test_nearby_varies_guidance_around_the_same_seed(page: PlaygroundPage) -> None:
-    page.set_seed(9)
-    page.make("Around here")
+def test_nearby_varies_guidance_around_the_same_seed(page_with: PageWith) -> None:
+    page = page_with({"prompt": "Around here", "seed": 9})
     page.button("Nearby").click()
     page.page.get_by_role("menuitem", name=re.compile("^Guidance")).click()
 
@@ -114,9 +115,8 @@ def test_nearby_varies_guidance_around_the_same_seed(page: PlaygroundPage) -> No
     assert sorted(request["guidance_scale"] for request in requests) == [2.5, 3, 3.5, 4, 4.5]
 
 
-def test_nearby_leaves_out_what_is_beyond_the_range(page: PlaygroundPage) -> None:
-    page.set_number(page.steps, 4)
-    page.make("At the edge")
+def test_nearby_leaves_out_what_is_beyond_the_range(page_with: PageWith) -> None:
+    page = page_with({"prompt": "At the edge", "num_inference_steps": 4})
     page.button("Nearby").click()
     page.page.get_by_role("menuitem", name=re.compile("^Steps")).click()
 
@@ -125,8 +125,8 @@ def test_nearby_leaves_out_what_is_beyond_the_range(page: PlaygroundPage) -> Non
     assert sorted(steps) == [4, 9, 14]
 
 
-def test_a_favourite_stays_one(page: PlaygroundPage) -> None:
-    page.make()
+def test_a_favourite_stays_one(page_with: PageWith) -> None:
+    page = page_with({})
     star = page.cards().get_by_role("button", name="Favourite")
     expect(star).to_have_attribute("aria-pressed", "false")
 
@@ -140,9 +140,8 @@ def test_a_favourite_stays_one(page: PlaygroundPage) -> None:
     expect(star).to_have_attribute("aria-pressed", "false")
 
 
-def test_download_gives_the_picture_with_its_settings(page: PlaygroundPage) -> None:
-    page.set_seed(12)
-    page.make()
+def test_download_gives_the_picture_with_its_settings(page_with: PageWith) -> None:
+    page = page_with({"seed": 12})
     with page.page.expect_download() as waiting:
         page.button("Download").click()
     file = waiting.value
@@ -155,9 +154,8 @@ def test_download_gives_the_picture_with_its_settings(page: PlaygroundPage) -> N
     assert Image.open(io.BytesIO(downloaded)).tobytes() == Image.open(io.BytesIO(original.body())).tobytes()
 
 
-def test_a_dropped_picture_gives_its_settings_back(page: PlaygroundPage, tmp_path: Path) -> None:
-    page.set_seed(77)
-    page.make("a heron, ink wash")
+def test_a_dropped_picture_gives_its_settings_back(page_with: PageWith, tmp_path: Path) -> None:
+    page = page_with({"prompt": "a heron, ink wash", "seed": 77})
     with page.page.expect_download() as waiting:
         page.button("Download").click()
     file = tmp_path / "heron.jpg"
@@ -174,10 +172,9 @@ def test_a_dropped_picture_gives_its_settings_back(page: PlaygroundPage, tmp_pat
     expect(page.page.get_by_label("Seed", exact=True)).to_have_value("77")
 
 
-def test_copy_code_shows_three_languages_and_copies(page: PlaygroundPage) -> None:
+def test_copy_code_shows_three_languages_and_copies(page_with: PageWith) -> None:
+    page = page_with({"prompt": 'A sign that says "HELLO"', "seed": 1234})
     page.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page.set_seed(1234)
-    page.make('A sign that says "HELLO"')
     page.button("Copy code").click()
     dialog = page.page.get_by_role("dialog")
     code = dialog.get_by_label("Code", exact=True)
@@ -196,7 +193,8 @@ def test_copy_code_shows_three_languages_and_copies(page: PlaygroundPage) -> Non
     expect(dialog).to_have_count(0)
 
 
-def test_copy_link_leads_to_the_same_settings(page: PlaygroundPage) -> None:
+def test_copy_link_leads_to_the_same_settings(new_tab: Visit, server: AppServer) -> None:
+    page = new_tab(server)
     page.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     prompt = "Shared & kept: 100 % of it, #1 + “quotes”"
     page.open(
@@ -225,7 +223,8 @@ def test_copy_link_leads_to_the_same_settings(page: PlaygroundPage) -> None:
     expect(page.random_seed).not_to_be_checked()
 
 
-def test_a_link_with_faults_names_them_and_uses_the_rest(page: PlaygroundPage) -> None:
+def test_a_link_with_faults_names_them_and_uses_the_rest(new_tab: Visit, server: AppServer) -> None:
+    page = new_tab(server)
     page.open(prompt="Half good", num_inference_steps="99", guidance_scale="5")
 
     expect(page.prompt).to_have_value("Half good")
@@ -234,8 +233,8 @@ def test_a_link_with_faults_names_them_and_uses_the_rest(page: PlaygroundPage) -
     expect(page.toast).to_contain_text(re.compile("steps.*99.*above 50"))
 
 
-def test_delete_can_be_undone(page: PlaygroundPage) -> None:
-    page.make(images=2)
+def test_delete_can_be_undone(page_with: PageWith) -> None:
+    page = page_with({}, {})
     kept, deleted = page.seeds()
     page.show(deleted)
 
@@ -249,8 +248,8 @@ def test_delete_can_be_undone(page: PlaygroundPage) -> None:
     assert page.seeds() == [kept, deleted]
 
 
-def test_what_is_deleted_stays_deleted(page: PlaygroundPage) -> None:
-    page.make()
+def test_what_is_deleted_stays_deleted(page_with: PageWith) -> None:
+    page = page_with({})
     page.button("Delete").click()
     expect(page.cards()).to_have_count(0)
 
@@ -289,9 +288,8 @@ def test_a_chosen_picture_stays_on_the_stage_until_generate_is_pressed(page: Pla
     page.expect_details(seed=300)
 
 
-def test_arrow_keys_move_between_the_pictures(page: PlaygroundPage) -> None:
-    page.set_seed(20)
-    page.make(images=3)
+def test_arrow_keys_move_between_the_pictures(page_with: PageWith) -> None:
+    page = page_with(*[{"seed": seed} for seed in (22, 21, 20)])
     page.show(20)
     page.page.keyboard.press("ArrowRight")
     page.expect_details(seed=21)

@@ -8,7 +8,7 @@ import sqlite3
 import pytest
 from browser.test_history import HistoryTab
 from playwright.sync_api import Locator, expect
-from support.page import PlaygroundPage
+from support.page import PageWith, PlaygroundPage
 from support.server import AppServer
 
 from services.grids.plan import parse_plan
@@ -81,8 +81,8 @@ def test_a_project_is_made_filled_renamed_and_left(page: PlaygroundPage) -> None
     expect(tab.cards()).to_contain_text("A tram in the rain")
 
 
-def test_pictures_are_moved_to_a_new_project_and_back(page: PlaygroundPage) -> None:
-    page.make("A blue cat", images=3)
+def test_pictures_are_moved_to_a_new_project_and_back(page_with: PageWith) -> None:
+    page = page_with(*[{"prompt": "A blue cat"}] * 3)
     tab = HistoryTab(page)
     boxes = tab.page.get_by_role("checkbox", name=re.compile("^Select picture"))
     boxes.first.check()
@@ -101,12 +101,10 @@ def test_pictures_are_moved_to_a_new_project_and_back(page: PlaygroundPage) -> N
 
 
 @pytest.fixture
-def with_grid(server: AppServer, page: PlaygroundPage) -> tuple[PlaygroundPage, str]:
+def with_grid(server: AppServer, page_with: PageWith) -> tuple[PlaygroundPage, str]:
     """A single picture, and four older ones of a grid; the grid's id."""
-    page.make("A lighthouse in fog", images=4)
-    ids = page.run_ids()
-    page.make("A red fox at dusk")
-    grid = into_a_grid(server, ids)
+    page = page_with(*[{"prompt": "A lighthouse in fog"}] * 4, {"prompt": "A red fox at dusk"})
+    grid = into_a_grid(server, page.run_ids()[1:])
     page.reload()
     return page, grid
 
@@ -166,8 +164,8 @@ def test_a_hit_inside_a_grid_shows_its_stack(with_grid: tuple[PlaygroundPage, st
     expect(tab.page.get_by_role("tab", name="Compare")).to_have_attribute("aria-selected", "true")
 
 
-def test_notes_and_tags_are_written_kept_and_found(page: PlaygroundPage) -> None:
-    page.make("A blue cat", images=2)
+def test_notes_and_tags_are_written_kept_and_found(page_with: PageWith) -> None:
+    page = page_with(*[{"prompt": "A blue cat"}] * 2)
     nasty = '<img src=x onerror="alert(1)"> for the client'
     page.details.get_by_label("Notes").fill(nasty)
     page.details.get_by_label("Add a tag").fill("Blue sky")
@@ -198,8 +196,8 @@ def test_notes_and_tags_are_written_kept_and_found(page: PlaygroundPage) -> None
     expect(tab.count).to_have_text("1 of 2")
 
 
-def test_what_is_being_written_survives_what_happens_meanwhile(page: PlaygroundPage) -> None:
-    page.make("A blue cat")
+def test_what_is_being_written_survives_what_happens_meanwhile(page_with: PageWith) -> None:
+    page = page_with({"prompt": "A blue cat"})
     tab = HistoryTab(page)
     tab.cards().get_by_role("button", name=re.compile("^Show picture")).click()
     notes = tab.panel.get_by_label("Notes")
@@ -212,8 +210,8 @@ def test_what_is_being_written_survives_what_happens_meanwhile(page: PlaygroundP
     expect(notes).to_have_value("")
 
 
-def test_run_again_says_that_the_same_came_out(page: PlaygroundPage) -> None:
-    page.make("A blue cat")
+def test_run_again_says_that_the_same_came_out(page_with: PageWith) -> None:
+    page = page_with({"prompt": "A blue cat"})
     page.details.get_by_role("button", name="Run again").click()
     expect(page.cards("done")).to_have_count(2)
     assert len(set(page.seeds())) == 1

@@ -11,11 +11,11 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import httpx
 import pytest
 from PIL import Image, ImageChops, ImageStat
 from playwright.sync_api import Locator, expect
-from support.page import PlaygroundPage
+from support.page import PlaygroundPage, Visit
+from support.pictures import make_picture
 from support.server import AppServer, serve_app
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
@@ -39,12 +39,7 @@ class Shelf:
         return [self._made[key] for key in wanted]
 
     def _make(self, **settings: Any) -> str:
-        request = {"prompt": "A red fox in the snow", "seed": 7, "image_size": "square", **settings}
-        asked = httpx.post(f"{self.server.url}/gradio_api/call/v2/generate", json=request, trust_env=False, timeout=120)
-        event = asked.raise_for_status().json()["event_id"]
-        said = httpx.get(f"{self.server.url}/gradio_api/call/generate/{event}", trust_env=False, timeout=120).text
-        told = next(line for line in reversed(said.splitlines()) if line.startswith("data:"))
-        return str(json.loads(told.removeprefix("data:"))[0]["run_id"])
+        return make_picture(self.server, **{"prompt": "A red fox in the snow", "seed": 7, **settings})
 
 
 class Viewer:
@@ -140,8 +135,9 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
 
 
 @pytest.fixture
-def viewer(shelf: Shelf, visit: Callable[[AppServer], PlaygroundPage]) -> Viewer:
-    return Viewer(visit(shelf.server), shelf)
+def viewer(shelf: Shelf, new_tab: Visit) -> Viewer:
+    """In a tab that is empty until the test opens a comparison."""
+    return Viewer(new_tab(shelf.server), shelf)
 
 
 @pytest.fixture
@@ -165,6 +161,7 @@ def test_a_link_shows_the_pictures_and_what_differs(viewer: Viewer) -> None:
 
 
 def test_without_pictures_it_says_how_to_choose_some(viewer: Viewer) -> None:
+    viewer.app.open()
     viewer.tab("Compare").click()
 
     expect(viewer.empty).to_contain_text("Press A and B on a picture, or tick several and press Compare.")

@@ -253,6 +253,8 @@ class PlaygroundPage:
 
 Visit = Callable[[AppServer], PlaygroundPage]
 """`visit(server)`: the page as a fresh visitor sees it; a second call in a test opens another tab of that visitor."""
+PageWith = Callable[..., PlaygroundPage]
+"""`page_with({"prompt": "A fox"}, …)`: the page of a visitor who made these pictures before."""
 NewVisitor = Callable[..., PlaygroundPage]
 """`new_visitor(server, **options)`: the page in a browser profile of its own."""
 

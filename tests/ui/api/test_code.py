@@ -7,7 +7,6 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import pytest
 from mcp import ClientSession
 from mcp.client.streamable_http import streamable_http_client
 from support.patience import PATIENCE_SECONDS
-from support.server import AppServer, serve_app
+from support.server import AppServer
 
 from services.code.fal_snippets import snippet
 from services.code.own_api import examples
@@ -31,13 +30,6 @@ SETTINGS: dict[str, Any] = {
     "enable_prompt_expansion": False,
     "safety_tolerance": "3",
 }
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
-    with serve_app(tmp_path_factory.mktemp("app")) as running:
-        yield running
-        assert "Traceback" not in running.log, running.log
 
 
 @pytest.fixture
