@@ -8,8 +8,9 @@ import tempfile
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import IO
 
-from services.archive.errors import ArchiveError
+from services.archive.errors import ArchiveError, PicturesWait
 from services.archive.export import BLOCK, Download, Exporter, Extra, Kind
 from services.archive.import_ import Imported, Importer, Tell
 from services.archive.ownership import Owner
@@ -80,9 +81,9 @@ class Archive:
                     self._check_size(received, limit)
                     block += part
                     if len(block) >= BLOCK:
-                        await asyncio.to_thread(whole.write, bytes(block))
+                        await asyncio.to_thread(_write, whole, bytes(block))
                         block.clear()
-                await asyncio.to_thread(whole.write, bytes(block))
+                await asyncio.to_thread(_write, whole, bytes(block))
             except BaseException:
                 _discard(file)
                 raise
@@ -110,6 +111,9 @@ class Archive:
             except OSError as error:
                 words = error.strerror or type(error).__name__
                 raise ArchiveError("disk", f"The server could not keep the files ({words}).") from error
+            except PicturesWait:
+                self._changes.tell(visitor)
+                raise
         self._changes.tell(visitor)
         return restored
 
@@ -117,6 +121,13 @@ class Archive:
         limits = (self._settings.visitor_budget_usd, self._settings.daily_budget_usd)
         midnight = now().replace(hour=0, minute=0, second=0, microsecond=0)
         return None if limits == (None, None) else midnight
+
+
+def _write(whole: IO[bytes], block: bytes) -> None:
+    try:
+        whole.write(block)
+    except OSError as error:
+        raise ArchiveError("no_room", f"The server could not keep the upload ({error.strerror}).") from error
 
 
 def _discard(file: Path) -> None:

@@ -17,7 +17,7 @@ from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
-from services.archive.errors import ArchiveError
+from services.archive.errors import ArchiveError, PicturesWait
 from services.archive.lines import RunLine
 from services.archive.ownership import Owner
 from services.archive.relations import Relations
@@ -55,15 +55,16 @@ class Importer:
         self._rows, self._media, self._incoming = rows, media, incoming
 
     def import_file(self, file: Path, owner: Owner, limits: Limits, tell: Tell = lambda _done: None) -> Imported:
-        """Raises ArchiveError; then nothing has changed.
-
-        After an OSError the history may name pictures that are not in place yet: the next start, or a second import of
-        the file, puts them in place.
+        """Raises ArchiveError or OSError; then nothing has changed. After PicturesWait the history names pictures that
+        are not in place yet: the next start, or a second import of the file, puts them in place.
         """
         with opened(file, limits) as bundle, staging(self._incoming, self._media) as staged:
             restored = _Import(self._rows, self._media, bundle, owner, staged, tell).all()
             staged.committed = True
-            staged.move()
+            try:
+                staged.move()
+            except OSError as error:
+                raise PicturesWait(error.strerror or type(error).__name__) from error
         return restored
 
     def recover(self) -> None:

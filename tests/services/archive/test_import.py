@@ -12,7 +12,7 @@ from support.newest import newest
 from support.projects import GROUP, LIMITS, Shelf, a_picture, lines_of, packed, parts_of, written
 
 from services.archive import import_ as restoring
-from services.archive.errors import ArchiveError
+from services.archive.errors import ArchiveError, PicturesWait
 from services.archive.import_ import Imported
 from services.archive.ownership import Owner
 from services.errors import Failure
@@ -300,7 +300,7 @@ class TestACrash:
 
         with monkeypatch.context() as full:
             full.setattr(other.media, "put", fill)
-            with pytest.raises(OSError, match="No space"):
+            with pytest.raises(PicturesWait, match=r"some pictures, which .* \(No space left on device\)"):
                 other.restore(data)
         assert len(other.files()) + len(other.thumbs()) == kept
         other.importer.recover()
@@ -317,7 +317,7 @@ class TestACrash:
 
         with monkeypatch.context() as broken:
             broken.setattr(other.media, "put", full)
-            with pytest.raises(OSError, match="No space"):
+            with pytest.raises(PicturesWait):
                 other.restore(data)
         assert other.restore(data).originals == 1
         assert other.files() == shelf.files()

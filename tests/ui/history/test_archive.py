@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -19,7 +20,7 @@ from support.clock import FakeClock
 from support.projects import a_picture, lines_of, parts_of
 
 from services.archive.errors import ArchiveError
-from services.library.scope import Scope
+from services.library.scope import EVERYONE, Scope
 from services.playground import Playground
 from services.request import GenerationRequest
 from services.run import Run, RunState, new_id, now
@@ -201,6 +202,20 @@ class TestRestore:
             await other.restore(data)
             await asyncio.wait_for(wake.wait(), 5)
 
+    async def test_pictures_that_wait_for_room_are_said_and_pages_hear_of_the_rest(self, desk, other, monkeypatch):
+        def full(*_args: Any, **_more: Any) -> None:
+            raise OSError(28, "No space left on device")
+
+        desk.add()
+        data = await desk.export(everything=True)
+        monkeypatch.setattr(other.playground.media, "put", full)
+        with other.playground.changes.listen(EVERYONE) as heard:
+            answer = await other.restore(data)
+            assert heard.is_set()
+        assert answer["message"].startswith("Everything is restored but some pictures")
+        assert "Nothing was restored" not in answer["message"]
+        assert len((await other.get("/history")).json()["runs"]) == 1
+
     async def test_without_its_original_a_card_shows_what_there_is(self, desk, other):
         run = desk.add("a fox")
         await other.restore(await desk.export(everything=True, kind="jsonl"))
@@ -250,6 +265,21 @@ class TestUpload:
     async def test_no_room_on_the_disk(self, desk, monkeypatch):
         monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
         assert await self.refused(desk, 600) == "no_room"
+
+    async def test_a_disk_that_fills_up_on_the_way(self, desk, monkeypatch):
+        file = desk.folder / "incoming" / "upload-x"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+
+        class Full(io.BytesIO):
+            name = str(file)
+
+            def write(self, _data: Any) -> int:
+                raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr("tempfile.NamedTemporaryFile", lambda **_options: Full())
+        assert await self.refused(desk, None, b"PK") == "no_room"
+        assert not file.exists()
 
     async def test_one_that_breaks_off_leaves_nothing(self, desk):
         async def broken() -> AsyncIterator[bytes]:
