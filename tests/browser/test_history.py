@@ -281,11 +281,11 @@ def test_where_the_rest_cannot_be_loaded_it_is_said_and_loaded_when_asked(long_t
     tab.page.evaluate("scrollTo(0, document.body.scrollHeight)")
     expect(end).to_contain_text("The list goes on, but the rest could not be loaded. The playground's server cannot")
     loaded = tab.page.evaluate("document.body.scrollHeight")
-    tab.button("Retry").click()
+    end.get_by_role("button", name="Retry").click()
     expect(end).to_be_visible()
 
     cut = False
-    tab.button("Retry").click()
+    end.get_by_role("button", name="Retry").click()
     expect(end).to_be_hidden()
     tab.scroll(2 * loaded)
 
