@@ -114,10 +114,9 @@ NAMED = ("TestHistory::test_searches_find_as_many[expansion:off-10]", f"{GRIDS}:
     [
         ([added, renamed, another_default], ()),
         ([dropped], (*NAMED, *READ_TO_BE_USED, PAUSED, WORDS)),
-        ([narrowed], (*READ_TO_BE_USED, *SENT, PAUSED, STEPS)),
-        ([values_gone], READ_TO_BE_USED),
+        ([narrowed, values_gone], (*READ_TO_BE_USED, *SENT, PAUSED, STEPS)),
     ],
-    ids=["added, renamed, another default", "dropped", "narrowed", "values gone"],
+    ids=["added, renamed, another default", "dropped", "narrowed, values gone"],
 )
 def test_what_was_kept_opens(copy: Path, edits: list[Edit], left_out: tuple[str, ...]) -> None:
     for edit in edits:
