@@ -3,6 +3,7 @@
 import { get, post, readEvents } from "../lib/api.js";
 import { idle } from "../lib/idle.js";
 
+const TABS = "playground-events-2"; // the tabs that share one stream: another name where what they tell each other changes
 const ANEW = "playground-anew"; // in sessionStorage: the page reloads because the server's history is another one
 const RELOADED = "playground-reloaded"; // in sessionStorage: the versions for which this tab was reloaded
 const PAUSES = [500, 1000, 2000, 5000];
@@ -229,7 +230,7 @@ export class Store extends EventTarget {
 
   /** One event stream for all tabs of this browser: over HTTP/1.1 a browser opens only six connections to a host. */
   share() {
-    this.channel = new BroadcastChannel("playground-events");
+    this.channel = new BroadcastChannel(TABS);
     this.channel.onmessage = ({ data }) => {
       if (data.projects) this.refresh().catch(() => {});
       else if (data.server) this.hearServer(data.server, data.name);
@@ -268,7 +269,7 @@ export class Store extends EventTarget {
 
   lead() {
     const stream = () => this.stream();
-    if (navigator.locks) navigator.locks.request("playground-events", stream).catch(stream); // refused without storage
+    if (navigator.locks) navigator.locks.request(TABS, stream).catch(stream); // refused without storage
     else stream();
   }
 
