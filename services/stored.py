@@ -34,6 +34,15 @@ from services.request import (
 RATIO_MAX = SIDE_MAX // SIDE_MIN
 
 
+def _recorded(parameter: Parameter) -> Any:
+    recorded = keys.recorded(parameter.key_name)
+    return parameter.default if recorded is None else recorded
+
+
+READ = [(name, FITS[parameter.kind], _recorded(parameter)) for name, parameter in PARAMETERS.items()]
+"""How each parameter is read: name, whether a value has its type, what it is where it was not written."""
+
+
 class StoredRequest:
     """Immutable. Its settings are attributes: `stored.guidance_scale`, as JSON has them.
 
@@ -51,20 +60,16 @@ class StoredRequest:
     @cached_property
     def values(self) -> dict[str, Any]:
         """Setting → JSON value: all of the model's parameters, in its order, then the others that were kept."""
-        known = {name: self._read(parameter) for name, parameter in PARAMETERS.items()}
-        return known | self.others
+        kept, values = self.kept, {}
+        for name, fits, recorded in READ:
+            value = kept.get(name)
+            values[name] = value if value is not None and fits(value) else recorded
+        return {**values, **self.others} if len(kept.keys() - values.keys()) else values
 
     @property
     def others(self) -> dict[str, Any]:
         """Settings that the model does not have (any more)."""
         return {name: value for name, value in self.kept.items() if name not in PARAMETERS}
-
-    def _read(self, parameter: Parameter) -> Any:
-        value = self.kept.get(parameter.name)
-        if value is not None and FITS[parameter.kind](value):
-            return value
-        recorded = keys.recorded(parameter.key_name)
-        return parameter.default if recorded is None else recorded
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or name not in PARAMETERS:
