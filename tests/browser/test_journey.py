@@ -106,7 +106,7 @@ def test_an_answer_that_was_overtaken_by_an_event_changes_nothing(page: Playgrou
     pages = "**/runs?visit=*"
     page.page.route(pages, lambda route: late.append((route, route.fetch())))
     with page.page.expect_request(pages):  # as after a change in another tab
-        page.page.evaluate("new BroadcastChannel('playground-events').postMessage({ projects: true })")
+        page.page.evaluate("new BroadcastChannel('playground-events-2').postMessage({ projects: true })")
     page.details.get_by_role("button", name="Delete").click()
     expect(page.cards()).to_have_count(1)
 
