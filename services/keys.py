@@ -68,9 +68,9 @@ def key_of(values: Mapping[str, Any]) -> str:
     return hashlib.sha256(_as_text(written(values)).encode()).hexdigest()
 
 
-def is_base(values: Mapping[str, Any]) -> bool:
-    """Whether a program that knows BASE only can read these settings and lose nothing."""
-    return written(values).keys() == BASE.keys()
+def is_base(settings: Mapping[str, Any]) -> bool:
+    """Whether a program that knows BASE only can read these settings, as `written` returns them, and lose nothing."""
+    return settings.keys() == BASE.keys()
 
 
 def recorded(name: str) -> Any:

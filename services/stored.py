@@ -32,6 +32,7 @@ from services.request import (
 )
 
 RATIO_MAX = SIDE_MAX // SIDE_MIN
+"""Between the sides of a place for a picture: what the model's own limits allow."""
 
 
 def _recorded(parameter: Parameter) -> Any:
@@ -60,11 +61,11 @@ class StoredRequest:
     @cached_property
     def values(self) -> dict[str, Any]:
         """Setting → JSON value: all of the model's parameters, in its order, then the others that were kept."""
-        kept, values = self.kept, {}
+        values = {}
         for name, fits, recorded in READ:
-            value = kept.get(name)
+            value = self.kept.get(name)
             values[name] = value if value is not None and fits(value) else recorded
-        return {**values, **self.others} if len(kept.keys() - values.keys()) else values
+        return values | self.others
 
     @property
     def others(self) -> dict[str, Any]:

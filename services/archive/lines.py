@@ -148,7 +148,7 @@ def run_line(run: Run, projects: Mapping[str, ProjectLine]) -> bytes:
     fields = run.model_dump_json(exclude=NOT_IN_FIRST if is_first else NOT_IN_FIELDS)[1:-1]
     asked = _as_json(settings)
     named = project.model_dump_json() if project else "null"
-    return f'{{"format":{FORMATS[not is_first]},{fields},"request":{asked},"project":{named}}}\n'.encode()
+    return f'{{"format":{1 if is_first else 2},{fields},"request":{asked},"project":{named}}}\n'.encode()
 
 
 def json_line(values: Mapping[str, Any]) -> bytes:

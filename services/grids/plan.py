@@ -106,7 +106,7 @@ class GridPlan(BaseModel):
     def format(self) -> int:
         """Of `written`: 1 where a program that knows the settings of keys.BASE only can read it, else 2."""
         known = all(axis.field == SEARCH_REPLACE or axis.key_name in keys.BASE for axis in self.axes)
-        return 1 if known and keys.is_base(self.base.recorded) else 2
+        return 1 if known and keys.is_base(keys.written(self.base.recorded)) else 2
 
 
 def parse_axes(typed: Typed, base: AnyRequest) -> tuple[Axis, ...]:
