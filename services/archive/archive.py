@@ -6,7 +6,6 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import IO
 
@@ -21,7 +20,6 @@ from services.library.changes import Changes
 from services.library.history import History
 from services.library.media import Media
 from services.library.scope import Scope
-from services.run import now
 from services.settings import Settings
 
 
@@ -103,7 +101,7 @@ class Archive:
         """Import a received file for a visitor. `tell` is called in another thread. Raises ArchiveError."""
         if visitor is None and not scope.everyone:
             raise ArchiveError("nobody", "Open the page first: what is restored needs somebody to belong to.")
-        owner = Owner(visitor, scope.everyone, self._budget_since())
+        owner = Owner(visitor, scope.everyone)
         limits = Limits(self._settings.import_limit_bytes)
         async with self._one_at_a_time:
             try:
@@ -116,11 +114,6 @@ class Archive:
                 raise
         self._changes.tell(visitor)
         return restored
-
-    def _budget_since(self) -> datetime | None:
-        limits = (self._settings.visitor_budget_usd, self._settings.daily_budget_usd)
-        midnight = now().replace(hour=0, minute=0, second=0, microsecond=0)
-        return None if limits == (None, None) else midnight
 
 
 def _write(whole: IO[bytes], block: bytes) -> None:

@@ -54,6 +54,12 @@ class Writer:
         with self._turn, writing(self._engine) as connection:
             yield connection
 
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """For work that is no transaction: nothing else is written meanwhile."""
+        with self._turn:
+            yield
+
     def close(self) -> None:
         """Returns when all submitted changes are committed."""
         with self._starting:
