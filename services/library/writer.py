@@ -27,9 +27,14 @@ class _Change(Generic[T]):
         self.committed: Future[T] = Future()
 
 
+def nothing(_connection: Connection) -> Callable[[], None]:
+    return lambda: None
+
+
 class Writer:
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, committing: Callable[[Connection], Callable[[], None]] = nothing) -> None:
+        """`committing` is called at the end of each transaction, and what it returns after the commit."""
+        self._engine, self._committing = engine, committing
         self._waiting: SimpleQueue[_Change[Any] | None] = SimpleQueue()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -51,8 +56,15 @@ class Writer:
     @contextmanager
     def alone(self) -> Iterator[Connection]:
         """A separate transaction, for work on several tables that must not run twice. Other changes wait."""
-        with self._turn, writing(self._engine) as connection:
+        with self._turn, self._transaction() as connection:
             yield connection
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        with writing(self._engine) as connection:
+            yield connection
+            committed = self._committing(connection)
+        committed()
 
     def close(self) -> None:
         """Returns when all submitted changes are committed."""
@@ -87,7 +99,7 @@ class Writer:
 
     def _commit(self, changes: list[_Change[Any]]) -> None:
         try:
-            with writing(self._engine) as connection:
+            with self._transaction() as connection:
                 results = [change.work(connection) for change in changes]
         except BaseException as error:
             if len(changes) == 1:
