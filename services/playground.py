@@ -253,7 +253,7 @@ class Playground:
             for run in new:
                 self.runner.take(run)
             added = await asyncio.shield(asyncio.wrap_future(writing))
-        self.changes.tell(visitor)
+        self.changes.tell(visitor, added)
         return added[::-1]
 
     async def _check_budgets(self, visitor: str | None, asked: float) -> None:
@@ -275,15 +275,15 @@ class Playground:
         Raises NotFound, or Stopping when the server stops.
         """
         scope = EVERYONE if visitor is None else self.scope(visitor)
-        with self.changes.listen(EVERYONE) as wake:
+        with self.changes.wait_for(run_id) as wake:
             while True:
+                wake.clear()
                 run = await self.pools.reads(self.history.get, run_id, scope)
                 if run.state.is_final:
                     return run
                 if self.changes.closed:
                     raise Stopping
                 await wake.wait()
-                wake.clear()
 
     # -- a picture's buttons ---------------------------------------------------------------------------------------
 
@@ -312,7 +312,7 @@ class Playground:
 
     async def _change(self, run: Run, **fields: object) -> Run:
         changed = await self.pools.writes(self.history.change, run.id, **fields)
-        self.changes.tell(changed.visitor)
+        self.changes.tell(changed.visitor, [changed])
         return changed
 
     async def _tidy(self) -> None:

@@ -221,7 +221,7 @@ class Grids:
 
         Raises NotFound, or Stopping when the server stops."""
         scope = self._scope(visitor) if visitor else EVERYONE
-        with self._changes.listen(EVERYONE) as wake:
+        with self._changes.wait_for(grid_id) as wake:
             while True:
                 wake.clear()
                 if not await self._history.pools.reads(self.store.under_way, grid_id):

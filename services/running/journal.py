@@ -57,7 +57,7 @@ class Journal:
 
     def _tell(self, saved: Any) -> Any:
         if saved:
-            self._changes.tell(saved.visitor)
+            self._changes.tell(saved.visitor, [saved])
         return saved
 
     async def _written(self, write: Callable[[], Future[Any]]) -> Any:

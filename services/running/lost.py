@@ -108,7 +108,7 @@ class LostSubmits:
         news = {"state": RunState.SUBMITTED, "ticket": ticket, "failure": None, "finished_at": None, "note": FOUND}
         if found := await self._history.pools.writes(self._history.change_from, RunState.UNKNOWN, run.id, **news):
             log.info("run %s was found in fal's list of requests as %s", run.id, ticket.request_id)
-            self._changes.tell(found.visitor)
+            self._changes.tell(found.visitor, [found])
             self._go_on(found)
 
     async def _say(self, run: Run, said: str) -> None:
@@ -117,5 +117,7 @@ class LostSubmits:
         if current.failure is None:
             return
         failure = current.failure.model_copy(update={"message": f"{current.failure.message} {said}"})
-        if await self._history.pools.writes(self._history.change_from, RunState.UNKNOWN, run.id, failure=failure):
-            self._changes.tell(current.visitor)
+        if said_so := await self._history.pools.writes(
+            self._history.change_from, RunState.UNKNOWN, run.id, failure=failure
+        ):
+            self._changes.tell(said_so.visitor, [said_so])
