@@ -691,16 +691,16 @@ async def test_a_history_that_was_set_aside_is_said(tmp_path):
 
 
 async def test_a_history_that_was_put_back_from_a_copy_is_said(tmp_path):
-    desk = Desk(tmp_path)
+    desk = Desk(tmp_path, playground_history="shared")
     assert (await desk.get("/runs")).json()["notice"] is None
     request = StoredRequest.of(GenerationRequest(prompt="a fox", seed=7))
-    run = Run(id=new_id(), visitor=ANN, engine="demo", key_of="owner", request=request, created_at=now())
+    run = Run(id=new_id(), visitor=None, engine="demo", key_of="owner", request=request, created_at=now())
     desk.playground.history.add([run])
     await desk.client.aclose()
     await desk.playground.stop()
     (tmp_path / "history.start").unlink()
 
-    desk = Desk(tmp_path)
+    desk = Desk(tmp_path, playground_history="shared")
     shown = (await desk.get("/runs")).json()
     assert shown["notice"].startswith("This history was put back from a copy.")
     assert [(card["state"], card["note"]) for card in shown["runs"]] == [
