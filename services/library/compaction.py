@@ -1,5 +1,5 @@
-"""Removes what deleted rows leave in the history's files: their words in older parts of the full-text index, whole pages
-in the write-ahead log, and pieces of rows in the unused parts of the file's pages.
+"""Removes what deleted rows leave in the history's files: their words in older parts of the full-text index, whole
+pages in the write-ahead log, and pieces of rows in the unused parts of the file's pages.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Compaction:
         Takes TIMES with 100,000 runs.
         """
         async with self._one_at_a_time:
-            due = await asyncio.to_thread(self._due)
+            due = await self._history.pools.reads(self._due)
             if not quiet:
                 due[ERASURES] = 0
             if not any(due.values()):
@@ -35,8 +35,8 @@ class Compaction:
             while await self._merge(begun):
                 begun = True
             if due[ERASURES]:
-                await asyncio.to_thread(self._history.rebuild)
-            if await asyncio.to_thread(self._history.truncate_log):
+                await self._history.pools.chores(self._history.rebuild)
+            if await self._history.pools.chores(self._history.truncate_log):
                 await asyncio.wrap_future(self._history.write_soon(lambda connection: _count_down(connection, due)))
 
     def _due(self) -> dict[str, int]:

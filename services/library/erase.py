@@ -48,14 +48,14 @@ class Erase:
     async def deleted(self, deleted_before: datetime) -> None:
         """Remove runs that were deleted before `deleted_before`, with their files."""
         working = [*self._under_way()]
-        gone = await asyncio.to_thread(self._history.purge, deleted_before)
-        gone += await asyncio.to_thread(self._history.forget, _given_up(working), even_unfinished=True)
+        gone = await self._history.pools.chores(self._history.purge, deleted_before)
+        gone += await self._history.pools.chores(self._history.forget, _given_up(working), even_unfinished=True)
         await self._drop_files(gone)
 
     async def anonymous(self, asked_before: datetime) -> None:
         """Remove runs that callers without a token asked for before `asked_before`, with their files."""
         rule = runs.c.visitor.is_(None) & (runs.c.created_at < stamp(asked_before))
-        await self._drop_files(await asyncio.to_thread(self._history.forget, rule))
+        await self._drop_files(await self._history.pools.chores(self._history.forget, rule))
 
     async def compact(self) -> None:
         """Remove what is left in the files of rows that were removed."""
@@ -68,11 +68,11 @@ class Erase:
         without the visitor's name: the next `deleted` after that removes them.
         """
         mine = select(runs.c.id).where(runs.c.visitor == visitor, runs.c.state.in_(LIVE))
-        unfinished = await asyncio.to_thread(self._history.values, mine)
+        unfinished = await self._history.pools.chores(self._history.values, mine)
         await asyncio.gather(*(self._cancelled(visitor, run_id) for run_id in unfinished))
         for forget_in_memory in self._forget_in_memory:
             forget_in_memory(visitor)
-        gone, left = await asyncio.to_thread(self._erase_rows, visitor)
+        gone, left = await self._history.pools.chores(self._erase_rows, visitor)
         await self._drop_files(gone)
         try:
             await self.compact()
@@ -99,7 +99,7 @@ class Erase:
         return gone, len(left)
 
     async def _drop_files(self, gone: list[Run]) -> None:
-        await asyncio.to_thread(self._drop_pictures, [run.picture for run in gone if run.picture])
+        await self._history.pools.chores(self._drop_pictures, [run.picture for run in gone if run.picture])
         for run in gone:
             if run.engine == "demo" and run.ticket:
                 self._engines.forget_demo_request(run.ticket.request_id)

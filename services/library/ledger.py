@@ -43,7 +43,8 @@ _FIXED = {name: runs.c[name] for name in ("visitor", "engine", "key_of", "create
 _NEW = {"run_id": runs.c.id, **_FIXED, **_FIELDS}
 _CHANGED = runs.c.revision.between(bindparam("first"), bindparam("last"))
 # Constant statements: SQLAlchemy compiles each of them only once.
-_ENTER = insert(ledger).from_select(list(_NEW), select(*(value.label(name) for name, value in _NEW.items())).where(_CHANGED))
+_SELECTED = select(*(value.label(name) for name, value in _NEW.items())).where(_CHANGED)
+_ENTER = insert(ledger).from_select(list(_NEW), _SELECTED)
 _FOLLOW = update(ledger).where(ledger.c.run_id == runs.c.id, _CHANGED).values(_FIELDS)
 
 

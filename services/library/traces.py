@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Table, select
 
 from services.library.ledger import ERASED
-from services.library.tables import ballots, chosen_projects, grid_cells, grids, ledger, metadata, projects, runs
+from services.library.tables import ballots, chosen_projects, grid_cells, grids, ledger, metadata, projects
 
 Whose = Callable[[str], ColumnElement[bool]]
 """Visitor → the condition for the visitor's rows."""
@@ -87,9 +87,7 @@ FILES: Mapping[str, str] = {
 def erase_rows(connection: Connection, visitor: str) -> None:
     """Erase the visitor's part of all tables but the runs, which are Erase's."""
     for name, how in TABLES.items():
-        table = metadata.tables.get(name)
         if isinstance(how, Removed):
-            assert table is not None  # noqa: S101
-            connection.execute(table.delete().where(how.whose(visitor)))
+            connection.execute(metadata.tables[name].delete().where(how.whose(visitor)))
         elif isinstance(how, Unnamed):
-            connection.execute(table.update().where(how.whose(visitor)).values(**how.values))
+            connection.execute(metadata.tables[name].update().where(how.whose(visitor)).values(**how.values))

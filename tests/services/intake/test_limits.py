@@ -33,9 +33,7 @@ async def open_(tmp_path: Path) -> AsyncIterator[Open]:
     """open_(setting=…) → a playground on the demo engine; `idle=True` keeps its runs waiting."""
     opened: list[Playground] = []
 
-    def make(
-        *, idle: bool = False, media: Media | None = None, clock: Clock = SYSTEM, **settings: Any
-    ) -> Playground:
+    def make(*, idle: bool = False, media: Media | None = None, clock: Clock = SYSTEM, **settings: Any) -> Playground:
         defaults = {"playground_engine": "demo", "playground_history": "visitor", "playground_demo_step_seconds": 0}
         chosen = Settings(**{**defaults, "playground_data_dir": tmp_path, **settings})
         playground = Playground(chosen, media=media, clock=clock)

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Integer, Table, insert, select, text
 
 from services.library.compaction import Compaction
-from services.library.history import History
+from services.library.history import REMOVALS, History, count_up
 from services.library.ledger import ERASED
 from services.library.tables import counters, metadata
 from services.library.traces import FILES, TABLES, Otherwise, erase_rows
@@ -54,7 +54,7 @@ def test_every_table_is_known(history: History) -> None:
 def test_a_table_that_names_visitors_says_how_it_goes(history: History) -> None:
     for name, how in TABLES.items():
         if isinstance(how, Otherwise) and name != "runs":
-            columns = [row.name for row in history.table(select(text("name")).select_from(text(f"pragma_table_info('{name}')")))]
+            columns = history.values(select(text("name")).select_from(text(f"pragma_table_info('{name}')")))
             assert "visitor" not in columns, f"{name}: {how}"
 
 
@@ -95,10 +95,9 @@ async def test_a_reader_holds_it_up_and_no_writer(history: History, tmp_path: Pa
     compaction = Compaction(history)
     with history._engine.connect() as reader:
         assert reader.execute(select(counters.c.value)).first()
-        history.write_soon(lambda connection: connection.execute(text("UPDATE counters SET value = 7 WHERE name = 'removals'"))).result()
+        history.write_soon(lambda connection: count_up(connection, REMOVALS)).result()
         await asyncio.wait_for(compaction.run(quiet=True), 5)
         assert log.stat().st_size > 0
-        history.write_soon(lambda connection: connection.execute(text("UPDATE counters SET value = 8 WHERE name = 'removals'"))).result(1)
+        history.write_soon(lambda connection: count_up(connection, REMOVALS)).result(1)
     await compaction.run(quiet=True)
-    history.write_soon(lambda connection: None).result()
     assert history.values(select(counters.c.value).where(counters.c.name == "removals")) == [0]
