@@ -10,15 +10,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO
 
-from services.archive.errors import ArchiveError, PicturesWait
+from services.archive.errors import ArchiveError, RestWaits
 from services.archive.export import BLOCK, Download, Exporter, Extra, Kind
 from services.archive.import_ import Imported, Importer, Tell
 from services.archive.ownership import Owner
 from services.archive.safety import Limits
-from services.library.archive_rows import ExportRows, ImportRows
+from services.library.archive_rows import ExportRows
 from services.library.bulk import Chosen
 from services.library.changes import Changes
 from services.library.history import History
+from services.library.import_rows import ImportRows
 from services.library.media import Media
 from services.library.scope import Scope
 from services.run import now
@@ -116,7 +117,7 @@ class Archive:
             except OSError as error:
                 words = error.strerror or type(error).__name__
                 raise ArchiveError("disk", f"The server could not keep the files ({words}).") from error
-            except PicturesWait:
+            except RestWaits:
                 self._changes.tell(visitor)
                 raise
         self._changes.tell(visitor)
