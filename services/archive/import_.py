@@ -25,13 +25,11 @@ from services.archive.relations import Relations
 from services.archive.safety import Bundle, Limits, opened
 from services.archive.staging import Staging, staging
 from services.errors import CannotWrite
-from services.library.import_rows import ImportRows, KnownRun, Place, Step, Undelete
+from services.library.import_rows import BATCH, ImportRows, KnownRun, Place, Step, Undelete
 from services.library.media import Media, thumb_of
 from services.library.scope import Scope
 from services.run import Picture, Run, now
 
-BATCH = 500
-"""Runs that are written in one transaction."""
 Tell = Callable[[int], None]
 """Progress callback: gets the number of pictures checked and staged so far."""
 
@@ -63,7 +61,7 @@ class Importer:
         """
         self._settle()
         with opened(file, limits) as bundle, staging(self._incoming, self._media) as staged:
-            restored = _Import(self._rows, self._media, bundle, owner, staged, tell).all()
+            restored = _Import(self._rows, self._media, bundle, owner, staged, limits, tell).all()
             try:
                 self._finish(staged)
             except CannotWrite as error:
@@ -102,13 +100,13 @@ class _Import:
     """The import of one file. The keys of its dicts are run ids as the file has them."""
 
     def __init__(
-        self, rows: ImportRows, media: Media, bundle: Bundle, owner: Owner, staged: Staging, tell: Tell
+        self, rows: ImportRows, media: Media, bundle: Bundle, owner: Owner, staged: Staging, limits: Limits, tell: Tell
     ) -> None:
-        self._rows, self._media, self._bundle = rows, media, bundle
+        self._rows, self._media, self._bundle, self._limits = rows, media, bundle, limits
         self._owner, self._staged, self._tell = owner, staged, tell
         self._scope = Scope(owner.visitor, everyone=owner.shares)
         self._relations = Relations(rows, owner, self._scope)
-        self._names: list[str] = []
+        self._pictures: dict[str, tuple[str, int]] = {}  # → name and bytes of the original
         self._newest: datetime | None = None
         self._ids: dict[str, str] = {}
         self._here: dict[str, KnownRun] = {}
@@ -120,6 +118,7 @@ class _Import:
         """Afterwards the import counts. Raises ArchiveError, CannotWrite or OSError; then nothing has changed."""
         self._look()
         self._resolve_ids()
+        self._check_room()
         try:
             self._take_in()
             self._staged.write_steps(self._steps())
@@ -146,7 +145,7 @@ class _Import:
             self._ids[line.id] = line.id
             self._newest = max(self._newest or line.created_at, line.created_at)
             if line.picture:
-                self._names.append(line.picture.name)
+                self._pictures[line.id] = (line.picture.name, line.picture.bytes)
             self._relations.see(line)
         for grid in self._bundle.grids():
             self._relations.see(grid)
@@ -164,11 +163,17 @@ class _Import:
     def _is_mine(self, here: KnownRun) -> bool:
         return self._owner.shares or here.visitor == self._owner.visitor
 
+    def _check_room(self) -> None:
+        """Raises ArchiveError if the new runs and their originals are more than may be added here."""
+        new = [found for run_id, found in self._pictures.items() if run_id not in self._here]
+        added = sum(size for name, size in new if name in self._bundle.media)
+        self._limits.check_added(added, len(self._ids) - len(self._here))
+
     # -- taking in ---------------------------------------------------------------------------------------------------
 
     def _take_in(self) -> None:
         """Stage the pictures that are missing here, and write the new runs, hidden."""
-        self._taken = self._rows.media_names(self._names)
+        self._taken = self._rows.media_names(name for name, _ in self._pictures.values())
         new = len(self._ids) - len(self._here)
         seq = self._rows.first_seq(self._scope, self._newest, new) if new else 0
         runs = self._new_runs()
