@@ -56,7 +56,7 @@ class Spending:
 def spending(history: History, scope: Scope, moment: datetime, zone: tzinfo) -> Spending:
     """Days and months begin at midnight in `zone`. Deleted runs count as before; imported ones never did.
 
-    Blocks: TIMES
+    Blocks: about 100 ms with 100,000 runs over two years.
     """
     today = moment.astimezone(zone).date()
     days = [today - timedelta(days=before) for before in range(DAYS - 1, -1, -1)]

@@ -102,7 +102,8 @@ counters = Table(
     Column("value", Integer, nullable=False),
 )
 """`revision`: the number of the newest change of any run. `epoch`: a random number, the name of this history.
-`removals` and `erasures`: those whose leavings in the files are still to be removed (compaction.py)."""
+`removals` and `erasures`: those whose leavings in the files are still to be removed (compaction.py). Named like a
+folder of staged pictures: the import that counts already, but is not all in place (import_rows.py)."""
 
 grids = Table(
     "grids",
