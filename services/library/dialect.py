@@ -176,6 +176,8 @@ def is_indexed(words: str) -> bool:
 
 # -- tables ------------------------------------------------------------------------------------------------------------
 
+SEQUENCES = "sqlite_sequence"
+"""SQLite's own table of the highest seq that each table ever had."""
 NEVER_REUSED: Mapping[str, Any] = {"sqlite_autoincrement": True}
 """Options for a Table: the seq of a deleted row is never reused."""
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, select
 
+from services.library.dialect import SEQUENCES
 from services.library.ledger import ERASED
 from services.library.tables import ballots, chosen_projects, grid_cells, grids, ledger, metadata, projects
 
@@ -67,7 +68,7 @@ TABLES: Mapping[str, Removed | Unnamed | Otherwise] = {
     "prompts_config": INDEX,
     "counters": Otherwise("Numbers of the history."),
     "alembic_version": Otherwise("The schema's number."),
-    "sqlite_sequence": Otherwise("The highest seq of each table."),
+    SEQUENCES: Otherwise("The highest seq of each table."),
 }
 """In the order in which they are erased."""
 

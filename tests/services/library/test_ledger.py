@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy import select
 
 from services.errors import Failure
-from services.library.history import History, put_back
+from services.library.history import History
+from services.library.import_rows import ImportRows
 from services.library.ledger import CHARGED, FREE, MADE, OPEN
 from services.library.scope import EVERYONE
 from services.library.spending import DELETED, INBOX, Spending, Sum, spending
@@ -83,8 +84,9 @@ def test_a_row_outlives_its_run_without_naming_it(history):
 
 
 def test_a_restored_run_never_counts(history):
-    with history.writing() as connection:
-        put_back(connection, [a_run(state=RunState.FAILED)], 1)
+    rows_of_imports = ImportRows(history)
+    rows_of_imports.add_hidden([a_run(state=RunState.FAILED)], 1)
+    rows_of_imports.show_hidden()
     history.change_all(runs.c.state == "failed", state=RunState.SUBMITTED)
     history.change_all(runs.c.state == "submitted", state=RunState.DONE, cost_usd=9.0)
     assert rows(history) == []
