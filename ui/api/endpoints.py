@@ -5,7 +5,6 @@ Their arguments, types and defaults are read off GenerationRequest. Errors carry
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import Callable
 from typing import Any, Literal
@@ -36,7 +35,7 @@ async def ask(playground: Playground, call: Call, settings: dict[str, Any]) -> R
 
 
 async def _stop(playground: Playground, run_id: str, begun_too: bool) -> None:
-    run = await asyncio.to_thread(playground.history.get, run_id, EVERYONE)
+    run = await playground.pools.reads(playground.history.get, run_id, EVERYONE)
     if not run.state.is_final:
         await (playground.runner.cancel if begun_too else playground.runner.cancel_unbegun)(run)
 
@@ -48,7 +47,7 @@ def _generate(playground: Playground, calls: Calls) -> Callable[..., Any]:
             run = await playground.finished(None, asked.id)
         if run.state in (RunState.FAILED, RunState.CANCELLED):
             raise gr.Error(run.failure.message if run.failure else CANCELLED, print_exception=False)
-        return await asyncio.to_thread(outcome, run, playground)
+        return await playground.pools.pictures(outcome, run, playground)
 
     return with_signature(
         generate,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -35,11 +34,11 @@ def _grid(playground: Playground, calls: Calls) -> Callable[..., Any]:
         caller: gr.Request = None,  # type: ignore[assignment]
     ) -> dict[str, Any]:  # fmt: skip
         with calls.begin(caller) as call:
-            plan = await asyncio.to_thread(_plan, request, {"x": x, "y": y, "z": z})
+            plan = await playground.pools.sums(_plan, request, {"x": x, "y": y, "z": z})
             made = await playground.grids.make(call.visitor, plan, confirm=confirm is True)
             await call.asked_for(lambda begun_too: playground.grids.cancel_runs(made, begun_too=begun_too))
             view = await playground.grids.finished(call.visitor, made.id)
-        return await asyncio.to_thread(_outcome, view, playground)
+        return await playground.pools.exports(_outcome, view, playground)
 
     grid.__doc__ = f"""Compare settings in a table of pictures, and wait for it.
 

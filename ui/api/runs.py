@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -39,7 +38,7 @@ async def run_of(playground: Playground, visitor: str | None, run_id: Any) -> Ru
     """A run that this caller may see, by its id; without a token, one of nobody's. Raises gr.Error."""
     try:
         if isinstance(run_id, str) and run_id.isascii():
-            run = await asyncio.to_thread(playground.history.get, run_id, EVERYONE)
+            run = await playground.pools.reads(playground.history.get, run_id, EVERYONE)
             is_own = playground.settings.history_mode == "shared" or run.visitor == visitor
             if is_own and not run.deleted_at:
                 return run
@@ -83,7 +82,7 @@ def _run(playground: Playground) -> Callable[..., Any]:
             seconds = _seconds(wait_seconds)
             found = await run_of(playground, visitor_of(request), run_id)
             ended = await _ended_within(playground, found, seconds)
-        return await asyncio.to_thread(whole_outcome, ended, playground)
+        return await playground.pools.pictures(whole_outcome, ended, playground)
 
     run.__doc__ = f"""What has become of a picture that was asked for; it may be waited for.
 
@@ -103,7 +102,7 @@ def _cancel(playground: Playground) -> Callable[..., Any]:
             found = await run_of(playground, visitor_of(request), run_id)
             if not found.state.is_final:
                 found = await _ended_within(playground, await playground.runner.cancel(found), CANCEL_SECONDS)
-        return await asyncio.to_thread(whole_outcome, found, playground)
+        return await playground.pools.pictures(whole_outcome, found, playground)
 
     cancel.__doc__ = f"""Cancel a picture that was asked for.
 
@@ -134,4 +133,4 @@ async def _ended_within(playground: Playground, run: Run, seconds: float) -> Run
         with playground.clock.limit(seconds):
             return await playground.finished(None, run.id)
     except TimeoutError:
-        return await asyncio.to_thread(playground.history.get, run.id, EVERYONE)
+        return await playground.pools.reads(playground.history.get, run.id, EVERYONE)
