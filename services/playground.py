@@ -80,6 +80,7 @@ class Playground:
         self.settings, self.clock = settings, clock
         self.prices = Prices(settings.playground_price_per_megapixel)
         self.history = History(folder)
+        self.history.begin()
         self.pools = self.history.pools
         self.projects = Projects(self.history)
         self.media = media or open_media(folder)

@@ -22,6 +22,7 @@ from services.intake.pricing import Prices
 from services.library.changes import Changes
 from services.library.history import History
 from services.library.media import Media
+from services.library.scope import EVERYONE
 from services.run import AT_FAL_STATES, Run, RunState, Ticket
 from services.running import repeat
 from services.running.journal import Journal
@@ -65,7 +66,13 @@ class Runner:
         self._stopping = False
 
     async def recover(self) -> None:
-        """Resume unfinished runs at start: pending are sent, submitting become unknown, others are followed."""
+        """Resume unfinished runs at start: pending are sent, submitting become unknown, others are followed.
+
+        In a history that begins from a copy, `History.begin` has ended those that are not followed.
+        """
+        if copied := self._history.copied:
+            for run in (await self._history.pools.reads(self._history.many, copied.unanswered, EVERYONE)).values():
+                self._lost.look_for(run)
         for run in await self._history.pools.reads(self._history.unfinished):
             if run.state is RunState.SUBMITTING:
                 self._lost.look_for(await self._unknown(run, failures.stopped_while_submitting()))

@@ -22,8 +22,9 @@ from support.standin import COMPLETED, NGINX, WAITING, WORKING, Lost, Reply, See
 from services.clock import SYSTEM, Clock
 from services.engines.fal import gateway as gateway_module
 from services.errors import CannotWrite
+from services.library.disk import Disk
 from services.library.media import Media
-from services.library.media_folder import Disk, FolderStore
+from services.library.media_folder import FolderStore
 from services.library.media_store import Store
 from services.library.scope import EVERYONE
 from services.playground import Playground
