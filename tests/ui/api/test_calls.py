@@ -27,6 +27,7 @@ from starlette.types import Message, Receive, Scope, Send
 from support.node import install
 from support.patience import PATIENCE_SECONDS
 from support.server import AppServer, serve_app
+from support.whole import whole_app
 
 from ui.api.calls import MARK, Calls
 from ui.api.mcp import MCP, CancelNotices
@@ -226,15 +227,31 @@ def test_start_returns_at_once_and_run_waits_for_the_picture(client: Client) -> 
     assert set(begun) == {"run_id", "state"}
     assert begun["state"] == "pending"
 
-    early = client.predict(begun["run_id"], api_name="/run")
-    assert set(early) == KEYS
-    assert (early["state"] in LIVE, early["image"], early["seed"]) == (True, None, 4)
-    short = client.predict(begun["run_id"], wait_seconds=0.01, api_name="/run")
-    assert short["state"] in LIVE
     made = client.predict(begun["run_id"], wait_seconds=PATIENCE_SECONDS, api_name="/run")
     assert (made["state"], made["error"], made["verdict"], made["rating"]) == ("done", None, "none", 0)
-    assert (made["favourite"], made["tags"], made["notes"]) == (False, [], "")
+    assert set(made) == KEYS
+    assert (made["favourite"], made["tags"], made["notes"], made["seed"]) == (False, [], "", 4)
     assert Path(made["image"]).read_bytes().startswith(b"\xff\xd8")
+
+
+@pytest.mark.filterwarnings(r"ignore::DeprecationWarning:gradio\.queueing")
+async def test_a_wait_ends_after_its_seconds_with_the_picture_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with whole_app(tmp_path) as whole:
+        monkeypatch.setattr(whole.playground.runner, "take", lambda run: None)  # it stays pending
+
+        async def call(name: str, **asked: Any) -> dict[str, Any]:
+            event = (await whole.client.post(f"/gradio_api/call/v2/{name}", json=asked)).json()["event_id"]
+            answer = (await whole.client.get(f"/gradio_api/call/{name}/{event}")).text
+            [found] = json.loads(answer.split("data: ")[-1])
+            return found
+
+        begun = await call("start", prompt="Later", seed=4)
+        for seconds in (0, 0.05):
+            told = await call("run", run_id=begun["run_id"], wait_seconds=seconds)
+            assert set(told) == KEYS
+            assert (told["state"], told["image"], told["seed"], told["seconds"]) == ("pending", None, 4, None)
 
 
 def test_run_tells_what_its_owner_has_marked(client: Client, server: AppServer, visitor: dict[str, str]) -> None:
