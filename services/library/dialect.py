@@ -99,6 +99,16 @@ def highest_seq(connection: Connection, table: Table) -> int:
     return connection.execute(query, {"name": table.name}).scalar() or 0
 
 
+def reserve_seqs(connection: Connection, table: Table, count: int) -> int:
+    """Reserve `count` seqs above every seq that any row of the table ever had, and return the first of them."""
+    before = highest_seq(connection, table)
+    values = {"name": table.name, "seq": before + count}
+    known = connection.execute(text("UPDATE sqlite_sequence SET seq = :seq WHERE name = :name"), values)
+    if not known.rowcount:
+        connection.execute(text("INSERT INTO sqlite_sequence (name, seq) VALUES (:name, :seq)"), values)
+    return before + 1
+
+
 # -- full-text search --------------------------------------------------------------------------------------------------
 
 UNSPACED = re.compile(

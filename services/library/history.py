@@ -369,21 +369,6 @@ def end_what_waits(connection: Connection) -> Copied:
     return Copied(len(cancelled), tuple(unanswered))
 
 
-def put_back(connection: Connection, restored: Iterable[Run], first_seq: int) -> None:
-    """Insert imported runs, with seqs from `first_seq` on.
-
-    Their revisions count down from zero, so that pages, which ask for revisions above the last one seen, are not sent
-    thousands of changes. The caller has to make open pages reload their history.
-    """
-    lowest = connection.execute(select(func.min(runs.c.revision))).scalar() or 0
-    before = min(0, lowest)
-    rows = [
-        {**row_of(run.model_copy(update={"revision": before - 1 - place})), "seq": first_seq + place}
-        for place, run in enumerate(restored)
-    ]
-    connection.execute(insert(runs), rows)
-
-
 # Constant statements, so that SQLAlchemy compiles each of them only once. A run changes about ten times while it is
 # made, and many are made at once; building a statement anew would take more than half of the time of a change.
 _ONE = runs.c.id == bindparam("run_id")

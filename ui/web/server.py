@@ -30,6 +30,7 @@ from ui.runs.routes import ASSETS, STYLESHEET, add_routes
 from ui.theme import build_theme
 from ui.visitors import VisitorCookie
 from ui.web.assets import Assets
+from ui.web.bodies import Bodies
 from ui.web.guard import Guard, KnownProxies
 from ui.web.packing import PackedJson
 
@@ -92,6 +93,7 @@ def build_server(playground: Playground) -> FastAPI:
     app.add_middleware(VisitorCookie)
     app.add_middleware(CancelNotices, calls=calls, shared=playground.settings.history_mode == "shared")
     app.add_middleware(CallsItself, page=page)
+    app.add_middleware(Bodies)
     app.add_middleware(Guard, on_spaces=playground.settings.on_spaces, hosts=playground.settings.allowed_hosts)
     app.add_middleware(KnownProxies, trusted=playground.settings.trusted_proxies)
     return app
