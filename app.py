@@ -14,7 +14,7 @@ def main() -> int:
 
     from services.engines.demo.apart import PaintersApart
     from services.errors import StartupError
-    from services.library.folder import claim
+    from services.library.folder import claim, keep_files_private
     from services.playground import Playground
     from services.settings import load_settings
     from services.version import VERSION
@@ -22,6 +22,7 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     for chatty in ("httpx", "alembic", "mcp"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    keep_files_private()
     try:
         settings = load_settings()
         claimed = claim(settings.data_dir)

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from services.archive.archive import Archive
+from services.archive.tickets import Tickets
 from services.clock import SYSTEM, Clock
 from services.engines.registry import Engines
 from services.errors import BudgetExceeded, FieldIssue, InvalidRequest, KeyNeeded, NotFound, Stopping
@@ -100,9 +101,10 @@ class Playground:
             settings.fal_api_host,
         )
         self.limits = Limits(settings, self.history, clock)
+        self.tickets = Tickets(clock)
         self.erase = Erase(
             self.history, self.media, self.engines, self.cancel, lambda: self.runner.under_way,
-            forget_in_memory=(self.engines.forget_key, self.feed.forget),
+            forget_in_memory=(self.engines.forget_key, self.feed.forget, self.tickets.forget),
         )  # fmt: skip
         planner = Planner(self.history, self.engines, self.prices, settings, self.scope)
         self.grids = Grids(self.history, planner, self.runner, self.changes, clock, ask=self._ask, scope=self.scope)
@@ -324,12 +326,20 @@ class Playground:
         self.changes.tell(changed.visitor, [changed])
         return changed
 
+    async def tidy(self) -> None:
+        """Erase what can no longer be undeleted and what callers without a token made long ago, and forget what the
+        memory holds of visitors who are gone.
+        """
+        self.tickets.sweep()
+        await self.engines.sweep()
+        await self._purge()
+        await self.erase.compact()
+
     async def _tidy(self) -> None:
-        """Every TIDY_SECONDS, erase what can no longer be undeleted and what callers without a token made long ago."""
+        """`tidy` every TIDY_SECONDS."""
         while True:
             try:
-                await self._purge()
-                await self.erase.compact()
+                await self.tidy()
             except Exception:  # the disk or the database may be busy: the loop tries again
                 log.exception("what was deleted could not be removed")
             await asyncio.sleep(TIDY_SECONDS)

@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from services.errors import CannotWrite, StartupError, StorageBusy
 from services.library import copies
 from services.library.dialect import FileError, engine_on, for_single_reads, has_table, is_locked
-from services.library.folder import prepare
+from services.library.folder import create_private, prepare
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +30,7 @@ def open_database(folder: Path) -> Engine:
     """Open `folder`/history.sqlite3 and upgrade its schema. Raises StartupError that says what to do."""
     file = folder / "history.sqlite3"
     prepare(folder)
+    create_private(file)
     engine = engine_on(file)
     try:
         with engine.connect() as connection:

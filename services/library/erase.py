@@ -13,11 +13,12 @@ from services.engines.registry import Engines
 from services.errors import CannotWrite, NotFound
 from services.library.compaction import Compaction
 from services.library.dialect import one_of
+from services.library.grid_store import remove_grids
 from services.library.history import ERASURES, REMOVALS, History, change_all, count_up, forget
 from services.library.media import Media
 from services.library.rows import entry_of, stamp
 from services.library.rules import LIVE
-from services.library.tables import runs
+from services.library.tables import grids, runs
 from services.library.traces import erase_rows
 from services.run import Picture, Run
 
@@ -53,9 +54,14 @@ class Erase:
         await self._drop_files(gone)
 
     async def anonymous(self, asked_before: datetime) -> None:
-        """Remove runs that callers without a token asked for before `asked_before`, with their files."""
+        """Remove runs and grids that callers without a token asked for before `asked_before`, with their files."""
         rule = runs.c.visitor.is_(None) & (runs.c.created_at < stamp(asked_before))
         await self._drop_files(await self._history.pools.chores(self._history.forget, rule))
+        await self._history.pools.chores(self._remove_grids, asked_before)
+
+    def _remove_grids(self, asked_before: datetime) -> None:
+        with self._history.writing() as connection:
+            remove_grids(connection, grids.c.visitor.is_(None) & (grids.c.created_at < stamp(asked_before)))
 
     async def compact(self) -> None:
         """Remove what is left in the files of rows that were removed."""

@@ -8,11 +8,11 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, RowMapping, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, insert, select, update
 
 from services.errors import NotFound
-from services.library.dialect import insert_or_update
-from services.library.history import History
+from services.library.dialect import insert_or_update, one_of
+from services.library.history import REMOVALS, History, count_up
 from services.library.rows import stamp
 from services.library.scope import Scope
 from services.library.tables import ballots, grid_cells, grids, runs
@@ -159,6 +159,16 @@ class GridStore:
         """(id, JSON) of a grid's ballots, newest first."""
         query = select(ballots.c.id, ballots.c.ballot).where(ballots.c.grid_id == grid_id)
         return [(row["id"], row["ballot"]) for row in self._history.records(query.order_by(ballots.c.seq.desc()))]
+
+
+def remove_grids(connection: Connection, rule: ColumnElement[bool]) -> None:
+    """Remove the grids that `rule` selects for good, with their cells and ballots. Their runs stay."""
+    chosen = list(connection.execute(select(grids.c.id).where(rule)).scalars())
+    if not chosen:
+        return
+    for table, column in ((grid_cells, grid_cells.c.grid_id), (ballots, ballots.c.grid_id), (grids, grids.c.id)):
+        connection.execute(delete(table).where(column.in_(one_of(chosen))))
+    count_up(connection, REMOVALS)
 
 
 def _fill(connection: Connection, grid_id: str, cells: Mapping[str, str]) -> None:
