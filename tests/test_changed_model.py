@@ -39,7 +39,7 @@ def changed(copy: Path, name: str, before: str, after: str) -> None:
 
 
 def field(copy: Path, name: str) -> str:
-    """The lines of a field of GenerationRequest."""
+    """The lines of a field of Flux2FlexRequest."""
     text = (copy / REQUEST).read_text("utf-8")
     found = re.search(rf"^    {name}: Annotated\[.*?^    \)\n", text, re.MULTILINE | re.DOTALL)
     assert found, name

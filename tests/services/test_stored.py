@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from services import keys
 from services.errors import InvalidRequest
-from services.request import GenerationRequest
+from services.models.flux_2_flex import Flux2FlexRequest
 from services.stored import StoredRequest, check_types
 
 KEPT: dict[str, Any] = {"prompt": "a fox", "seed": 7, "num_inference_steps": 90, "output_format": "gif", "warmth": 0.5}
@@ -68,7 +68,7 @@ class TestReading:
 
 class TestAsking:
     def test_what_is_allowed_is_asked_for_as_it_was(self):
-        asked = GenerationRequest(prompt="a fox", seed=7, guidance_scale=4)
+        asked = Flux2FlexRequest(prompt="a fox", seed=7, guidance_scale=4)
         assert StoredRequest.of(asked).asked() == asked
 
     def test_what_is_no_longer_allowed_is_named_at_its_control(self):
@@ -86,12 +86,12 @@ class TestAsking:
         )
 
     def test_but_not_where_it_said_nothing(self, monkeypatch):
-        monkeypatch.setattr(keys, "LATER", {"warmth": 0.5})
-        assert StoredRequest({"prompt": "a fox", "warmth": 0.5}).asked() == GenerationRequest(prompt="a fox")
+        monkeypatch.setitem(keys.LATER, "warmth", 0.5)
+        assert StoredRequest({"prompt": "a fox", "warmth": 0.5}).asked() == Flux2FlexRequest(prompt="a fox")
 
     def test_changes_are_checked_and_make_up_for_what_is_not_allowed(self):
         stored = StoredRequest({"prompt": "a fox", "num_inference_steps": 90})
-        assert stored.vary(num_inference_steps=20) == GenerationRequest(prompt="a fox", num_inference_steps=20)
+        assert stored.vary(num_inference_steps=20) == Flux2FlexRequest(prompt="a fox", num_inference_steps=20)
         assert stored.but(num_inference_steps=91).num_inference_steps == 91
 
     def test_what_was_sent_then_is_what_is_sent(self):

@@ -1,6 +1,6 @@
 """The public API: Gradio endpoints, and MCP tools under the same names.
 
-Their arguments, types and defaults are read off GenerationRequest. Errors carry the same sentences as the page.
+Their arguments, types and defaults are read off the models. Errors carry the same sentences as the page.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from gradio.route_utils import DEFAULT_TEMP_DIR
 
 from services.code.fal_snippets import snippet
 from services.errors import PlaygroundError
+from services.models.kind import Parameter
+from services.models.registry import MODELS, PARAMETERS
 from services.playground import Playground
-from services.request import MODEL_NAME, PARAMETERS, Parameter, parse_request
+from services.request import parse_request
 from services.run import Run, RunState
 from ui.visitors import visitor_of
 
@@ -42,8 +44,8 @@ def _generate(playground: Playground) -> Callable[..., Any]:
 
     return _with_signature(
         generate,
-        f"Make one picture with {MODEL_NAME} and wait for it.",
-        {name: (_api_type(parameter), parameter) for name, parameter in PARAMETERS.items()},
+        f"Make one picture with {' or '.join(model.name for model in MODELS)} and wait for it.",
+        {name: (parameter.kind.api_type(parameter), parameter) for name, parameter in PARAMETERS.items()},
         "run_id, state, request_id, seed, image (file), request, cost_usd (an estimate), seconds, engine. "
         'state is "done", or "unknown" where fal did not answer.',
     )
@@ -91,15 +93,6 @@ def _snippet() -> Callable[..., Any]:
         The code as text. It reads the key from the environment variable FAL_KEY.
     """
     return snippet_
-
-
-def _api_type(parameter: Parameter) -> Any:
-    types: dict[str, Any] = {"text": str, "integer": int, "switch": bool, "size": str | dict}
-    if parameter.kind == "choice":
-        return Literal[parameter.choices]
-    if parameter.kind == "slider":
-        return int if isinstance(parameter.default, int) else float
-    return types[parameter.kind]
 
 
 def _with_signature(
