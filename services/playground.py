@@ -83,6 +83,7 @@ class Playground:
         self.settings, self.clock = settings, clock
         self.prices = Prices(settings.playground_price_per_megapixel)
         self.history = History(folder)
+        self.pools = self.history.pools
         self.projects = Projects(self.history)
         self.media = media or open_media(folder)
         self.engines = Engines(settings, folder, paint, clock)
@@ -111,12 +112,12 @@ class Playground:
         self._making_room: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        await asyncio.to_thread(self._purge)
-        await asyncio.to_thread(self.archive.recover)
+        await self.pools.chores(self._purge)
+        await self.pools.restores(self.archive.recover)
         await self.runner.recover()
         self._tidying = asyncio.create_task(self._tidy())
         self._making_room = asyncio.create_task(self.storage.keep_within())
-        self._warming = asyncio.create_task(asyncio.to_thread(self.engines.warm_up))
+        self._warming = asyncio.create_task(self.pools.chores(self.engines.warm_up))
 
     async def warmed(self) -> None:
         """Wait until all modules that the first picture needs are imported."""
@@ -141,10 +142,10 @@ class Playground:
 
     async def run(self, visitor: str | None, run_id: str) -> Run:
         """One run. Raises NotFound."""
-        return await asyncio.to_thread(self.history.get, run_id, self.scope(visitor))
+        return await self.pools.reads(self.history.get, run_id, self.scope(visitor))
 
     async def totals(self, visitor: str | None, since: datetime) -> Totals:
-        return await asyncio.to_thread(self.history.totals, self.scope(visitor), since)
+        return await self.pools.reads(self.history.totals, self.scope(visitor), since)
 
     # -- making pictures -------------------------------------------------------------------------------------------
 
@@ -230,7 +231,7 @@ class Playground:
         if engine == "fal" and key_of == "owner" and self.settings.owner_key is None:
             raise KeyNeeded
         created = self.clock.now()
-        project = await asyncio.to_thread(self.projects.home, visitor, self.scope(visitor), like)
+        project = await self.pools.reads(self.projects.home, visitor, self.scope(visitor), like)
         new = [
             Run(
                 id=new_id(),
@@ -250,7 +251,7 @@ class Playground:
         counted = key_of == "owner" and (self.limits.counts or (engine == "fal" and self.settings.has_budget))
         async with self._counting if counted else nullcontext():
             if counted:
-                await asyncio.to_thread(self.limits.check_pace, visitor, len(new))
+                await self.pools.reads(self.limits.check_pace, visitor, len(new))
             if counted and engine == "fal":
                 await self._check_budgets(visitor, sum(run.cost_usd for run in new))
             # The first run of a batch is written last, so that newest-first lists show the batch in its own order.
@@ -260,7 +261,7 @@ class Playground:
             for run in new:
                 self.runner.take(run)
             added = await asyncio.shield(asyncio.wrap_future(writing))
-        self.changes.tell(visitor)
+        self.changes.tell(visitor, added)
         return added[::-1]
 
     async def _check_budgets(self, visitor: str | None, asked: float) -> None:
@@ -272,7 +273,7 @@ class Playground:
         )
         for limit, who, rule in checks:
             if limit is not None:
-                spent = await asyncio.to_thread(self.history.owners_spending, midnight, **rule)
+                spent = await self.pools.reads(self.history.owners_spending, midnight, **rule)
                 if spent + asked > limit + 1e-9:
                     raise BudgetExceeded(who, limit, spent, asked)
 
@@ -282,15 +283,15 @@ class Playground:
         Raises NotFound, or Stopping when the server stops.
         """
         scope = EVERYONE if visitor is None else self.scope(visitor)
-        with self.changes.listen(EVERYONE) as wake:
+        with self.changes.wait_for(run_id) as wake:
             while True:
-                run = await asyncio.to_thread(self.history.get, run_id, scope)
+                wake.clear()
+                run = await self.pools.reads(self.history.get, run_id, scope)
                 if run.state.is_final:
                     return run
                 if self.changes.closed:
                     raise Stopping
                 await wake.wait()
-                wake.clear()
 
     # -- a picture's buttons ---------------------------------------------------------------------------------------
 
@@ -318,15 +319,15 @@ class Playground:
         return await self._change(await self.run(visitor, run_id), deleted_at=None)
 
     async def _change(self, run: Run, **fields: object) -> Run:
-        changed = await asyncio.to_thread(self.history.change, run.id, **fields)
-        self.changes.tell(changed.visitor)
+        changed = await self.pools.writes(self.history.change, run.id, **fields)
+        self.changes.tell(changed.visitor, [changed])
         return changed
 
     async def _tidy(self) -> None:
         """Every UNDO_SECONDS, erase what can no longer be undeleted and what callers without a token made long ago."""
         while True:
             await asyncio.sleep(UNDO_SECONDS)
-            await asyncio.to_thread(self._purge)
+            await self.pools.chores(self._purge)
 
     def _purge(self) -> None:
         days = self.settings.keep_anonymous_days
@@ -361,7 +362,7 @@ class Playground:
                 )
             )
         self.engines.remember_key(visitor, key)
-        await self.runner.take_again(await asyncio.to_thread(self.history.waiting_for_key, visitor))
+        await self.runner.take_again(await self.pools.reads(self.history.waiting_for_key, visitor))
 
     def forget_key(self, visitor: str) -> None:
         self.engines.forget_key(visitor)

@@ -29,6 +29,7 @@ class Archive:
     def __init__(self, history: History, media: Media, changes: Changes, settings: Settings, incoming: Path) -> None:
         """`incoming`: a folder for nothing but uploads, temporary files of exports and staged pictures."""
         self._rows, self._changes, self._settings, self._incoming = ExportRows(history), changes, settings, incoming
+        self._pools = history.pools
         self._exporter = Exporter(self._rows, media, incoming)
         self._importer = Importer(ImportRows(history), media, incoming)
         self._one_at_a_time = asyncio.Lock()
@@ -41,7 +42,7 @@ class Archive:
 
     async def count(self, scope: Scope, chosen: Chosen | None) -> int:
         """How many runs an export would hold. `chosen` None: everything that the scope sees."""
-        return await asyncio.to_thread(self._rows.count, scope, chosen)
+        return await self._pools.reads(self._rows.count, scope, chosen)
 
     async def export(
         self,
@@ -57,7 +58,7 @@ class Archive:
         It holds a whole grid if the grid is in `grid_ids` and the runs of all its cells are chosen.
         """
         prepare = self._exporter.prepare
-        return await asyncio.to_thread(prepare, scope, chosen, kind, grid_ids=grid_ids, extras=extras)
+        return await self._pools.exports(prepare, scope, chosen, kind, grid_ids=grid_ids, extras=extras)
 
     # -- in ----------------------------------------------------------------------------------------------------------
 
@@ -81,13 +82,17 @@ class Archive:
                     self._check_size(received, limit)
                     block += part
                     if len(block) >= BLOCK:
-                        await asyncio.to_thread(_write, whole, bytes(block))
+                        await self._pools.transfers(_write, whole, bytes(block))
                         block.clear()
-                await asyncio.to_thread(_write, whole, bytes(block))
+                await self._pools.transfers(_write, whole, bytes(block))
             except BaseException:
-                _discard(file)
+                self.discard(file)
                 raise
         return file
+
+    def discard(self, file: Path) -> None:
+        """Remove a received file."""
+        file.unlink()
 
     def _check_size(self, size: int, limit: int) -> None:
         if limit == 0:
@@ -107,7 +112,7 @@ class Archive:
         limits = Limits(self._settings.import_limit_bytes)
         async with self._one_at_a_time:
             try:
-                restored = await asyncio.to_thread(self._importer.import_file, file, owner, limits, tell)
+                restored = await self._pools.restores(self._importer.import_file, file, owner, limits, tell)
             except OSError as error:
                 words = error.strerror or type(error).__name__
                 raise ArchiveError("disk", f"The server could not keep the files ({words}).") from error
@@ -128,7 +133,3 @@ def _write(whole: IO[bytes], block: bytes) -> None:
         whole.write(block)
     except OSError as error:
         raise ArchiveError("no_room", f"The server could not keep the upload ({error.strerror}).") from error
-
-
-def _discard(file: Path) -> None:
-    file.unlink()

@@ -167,8 +167,13 @@ def has_table(connection: Connection, name: str) -> bool:
 # -- the file and its connections --------------------------------------------------------------------------------------
 
 
+KEPT = 16
+"""Connections that stay open when they are not in use: to open one takes longer than most reads."""
+
+
 def engine_on(file: Path) -> Engine:
-    engine = create_engine(f"sqlite:///{file}", connect_args={"timeout": 30})
+    """Nobody waits for a connection: there are as many as threads that read or write at the moment. KEPT stay open."""
+    engine = create_engine(f"sqlite:///{file}", connect_args={"timeout": 30}, pool_size=KEPT, max_overflow=-1)
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine

@@ -1,7 +1,7 @@
 """The history of runs. Every change is committed before its caller gets the result.
 
-All methods block for about a millisecond; async callers use `asyncio.to_thread`, or the `…_soon` methods, which do not
-block.
+All methods block for about a millisecond; async callers use the threads of `History.pools`, or the `…_soon` methods,
+which do not block.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from services.library.rows import Entry, columns_of, entry_of, row_of, stamp
 from services.library.scope import Scope
 from services.library.tables import counters, grids, runs
 from services.library.writer import Writer
+from services.pools import Pools
 from services.run import AT_FAL_STATES, FINAL_STATES, Run, RunState
 
 NOT_CHARGED_STATES = (RunState.FAILED.value, RunState.CANCELLED.value)
@@ -53,6 +54,8 @@ class Totals:
 class History:
     def __init__(self, folder: Path) -> None:
         """Opens the database in `folder`. Raises StartupError."""
+        self.pools = Pools()
+        """Threads for methods that block, of the history and of what stands around it."""
         self.set_aside = set_aside_if_damaged(folder / "history.sqlite3")
         self._engine = open_database(folder)
         self._writer = Writer(self._engine)
@@ -60,6 +63,7 @@ class History:
         """A name of this history: another one, begun anew or put in its place, has another. It begins with a letter."""
 
     def close(self) -> None:
+        self.pools.close()
         self._writer.close()
         self._engine.dispose()
 

@@ -87,7 +87,7 @@ class LostSubmits:
         await self._say(run, said)
 
     async def _on_their_way(self) -> set[str]:
-        return await asyncio.to_thread(self._history.submitting_ids)
+        return await self._history.pools.reads(self._history.submitting_ids)
 
     async def _answered(self, sent: set[str]) -> None:
         """Wait until none of these runs is submitting any more. It ends, because each submit has a time limit."""
@@ -103,20 +103,22 @@ class LostSubmits:
         return None
 
     async def _is_known(self, request_id: str) -> bool:
-        return await asyncio.to_thread(self._history.has_request_id, request_id)
+        return await self._history.pools.reads(self._history.has_request_id, request_id)
 
     async def _found(self, run: Run, ticket: Ticket) -> None:
         news = {"state": RunState.SUBMITTED, "ticket": ticket, "failure": None, "finished_at": None, "note": FOUND}
-        if found := await asyncio.to_thread(self._history.change_from, RunState.UNKNOWN, run.id, **news):
+        if found := await self._history.pools.writes(self._history.change_from, RunState.UNKNOWN, run.id, **news):
             log.info("run %s was found in fal's list of requests as %s", run.id, ticket.request_id)
-            self._changes.tell(found.visitor)
+            self._changes.tell(found.visitor, [found])
             self._go_on(found)
 
     async def _say(self, run: Run, said: str) -> None:
         """Append a sentence to the failure that the run's card shows, if the run is still unknown."""
-        current = await asyncio.to_thread(self._history.get, run.id, EVERYONE)
+        current = await self._history.pools.reads(self._history.get, run.id, EVERYONE)
         if current.failure is None:
             return
         failure = current.failure.model_copy(update={"message": f"{current.failure.message} {said}"})
-        if await asyncio.to_thread(self._history.change_from, RunState.UNKNOWN, run.id, failure=failure):
-            self._changes.tell(current.visitor)
+        if said_so := await self._history.pools.writes(
+            self._history.change_from, RunState.UNKNOWN, run.id, failure=failure
+        ):
+            self._changes.tell(said_so.visitor, [said_so])

@@ -14,7 +14,6 @@ from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import StreamingResponse
-from starlette.concurrency import iterate_in_threadpool
 
 from services.archive.export import Download, Kind
 from services.clock import Clock
@@ -22,6 +21,7 @@ from services.errors import FieldIssue, InvalidRequest, PlaygroundError
 from services.library.bulk import Chosen
 from services.library.scope import Scope
 from services.playground import Playground
+from services.pools import Pool
 from ui.history.tab import ChosenRuns
 from ui.visitors import visitor_of
 
@@ -86,7 +86,7 @@ def archive_routes(playground: Playground) -> APIRouter:
         ticket = tickets.get(name)
         if ticket is None:
             raise HTTPException(404, "This download is no longer offered. Press Export again.")
-        return sent(await archive.export(ticket.scope, ticket.chosen, ticket.kind))
+        return sent(await archive.export(ticket.scope, ticket.chosen, ticket.kind), playground.pools.transfers)
 
     @router.post("/imports")
     async def import_file(request: Request) -> StreamingResponse:
@@ -104,12 +104,12 @@ def archive_routes(playground: Playground) -> APIRouter:
     return router
 
 
-def sent(download: Download) -> StreamingResponse:
-    """A response that streams a download and closes its files at the end."""
+def sent(download: Download, pool: Pool) -> StreamingResponse:
+    """A response that streams a download, whose blocks are read in `pool`, and closes its files at the end."""
 
     async def blocks() -> AsyncIterator[bytes]:
         try:
-            async for block in iterate_in_threadpool(download.blocks):
+            async for block in pool.each(download.blocks):
                 yield block
         finally:
             download.close()
@@ -142,7 +142,7 @@ async def _restore(
         log.exception("a restore stopped on an error of this program")
         lines.put_nowait({"message": "This program made a mistake; its log tells more. Nothing was restored."})
     finally:
-        await asyncio.to_thread(file.unlink)
+        playground.archive.discard(file)
         lines.put_nowait(None)
 
 

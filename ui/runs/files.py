@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -11,10 +10,11 @@ from services.grids.axes import editable
 from services.grids.plan import read_plan
 from services.metadata import MetadataError, read_settings
 from services.metadata.errors import FILE_MAX
+from services.pools import Pools
 from services.sheets.plan_in_file import read_plan as read_plan_of
 
 
-def file_routes() -> APIRouter:
+def file_routes(pools: Pools) -> APIRouter:
     router = APIRouter()
 
     @router.post("/settings-of-file")
@@ -26,9 +26,9 @@ def file_routes() -> APIRouter:
             data += part
             if len(data) > FILE_MAX:
                 raise MetadataError("too_large")
-        if (plan := await asyncio.to_thread(_plan_in, bytes(data))) is not None:
+        if (plan := await pools.pictures(_plan_in, bytes(data))) is not None:
             return {"grid": plan}
-        found = await asyncio.to_thread(read_settings, bytes(data))
+        found = await pools.pictures(read_settings, bytes(data))
         return {"source": found.source, "values": found.values, "unused": found.unused, "notes": found.notes}
 
     return router

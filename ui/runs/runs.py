@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta, timezone
 from typing import Annotated, Any
@@ -39,7 +38,7 @@ def run_routes(playground: Playground) -> APIRouter:
         stack. `cursor` is the revision after which `/events` goes on; the parameter `visit` is when this visit began,
         in ms since 1970."""
         visitor = visitor_of(request)
-        cursor = await asyncio.to_thread(playground.history.revision)
+        cursor = await playground.pools.reads(playground.history.revision)
         projects = await projects_of(playground, visitor)
         scope, query = playground.scope(visitor), Search(project=projects["project"])
         shown = await page_of_cards(playground, scope, query, limit=max(1, min(limit, 200)), after=before)
@@ -73,7 +72,7 @@ def run_routes(playground: Playground) -> APIRouter:
     async def download(request: Request, run_id: str) -> Response:
         """A copy of the original that carries its settings, under a name of model, time and seed."""
         run = await playground.run(visitor_of(request), run_id)
-        data = await asyncio.to_thread(_with_settings, playground, run)
+        data = await playground.pools.pictures(_with_settings, playground, run)
         if data is None and run.picture and run.original_removed_at:
             raise OriginalRemoved(was_here=bool(run.picture.thumb))
         if data is None or run.picture is None:

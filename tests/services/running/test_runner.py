@@ -6,7 +6,7 @@ import asyncio
 import json
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -71,10 +71,10 @@ class Desk:
         self.versions: list[Run] = []
         self._tell, self.playground.changes.tell = self.playground.changes.tell, self._listen
 
-    def _listen(self, visitor: str | None) -> None:
+    def _listen(self, visitor: str | None, changed: Iterable[Run] | None = None) -> None:
         known = self.versions[-1].revision if self.versions else 0
         self.versions += [entry.run for entry in self.history.changed_since(EVERYONE, known)]
-        self._tell(visitor)
+        self._tell(visitor, changed)
 
     async def press(self, count: int = 1, visitor: str | None = None, **settings: Any) -> list[Run]:
         return await self.playground.generate(visitor, REQUEST.vary(**settings), count)

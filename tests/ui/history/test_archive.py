@@ -134,7 +134,7 @@ class TestExport:
             yield b"block"
 
         download = await desk.playground.archive.export(Scope(None, everyone=True), None, "csv")
-        answer, ticks = sent(replace(download, blocks=slow())), 0
+        answer, ticks = sent(replace(download, blocks=slow()), desk.playground.pools.transfers), 0
         reading = asyncio.ensure_future(anext(aiter(answer.body_iterator)))
         while not reading.done():
             await asyncio.sleep(0.01)
