@@ -11,8 +11,8 @@ from support.patience import PATIENCE_SECONDS
 
 from services.library.changes import Changes
 from services.library.scope import EVERYONE, Scope
-from services.playground import Playground
 from services.models.flux_2_flex import Flux2FlexRequest
+from services.playground import Playground
 from services.run import Run, RunState, now
 from services.settings import Settings
 from services.stored import StoredRequest
