@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from services.errors import FieldIssue, InvalidRequest
 from services.keys import DEFAULT_MODEL
 from services.models import registry
 from services.models.generation_request import GenerationRequest
 from services.models.kind import in_words
-from services.models.model import HasSettings
+from services.models.model import HasSettings, Model
 from services.models.registry import PARAMETERS
 
 
@@ -19,20 +20,24 @@ def parse_request(values: Mapping[str, Any], like: str = DEFAULT_MODEL) -> Gener
     Raises InvalidRequest with one message for each field at fault.
     """
     model = registry.model_for(values, like)
-    foreign = [name for name, value in values.items() if _of_others_at_default(name, value, model.names)]
-    return model.request.parse({name: value for name, value in values.items() if name not in foreign})
+    others = {name: value for name, value in values.items() if name in PARAMETERS and name not in model.names}
+    if issues := [_of_another(name, model) for name, value in others.items() if value != PARAMETERS[name].default]:
+        raise InvalidRequest(tuple(issues))
+    return model.request.parse({name: value for name, value in values.items() if name not in others})
 
 
-def _of_others_at_default(name: str, value: Any, names: Mapping[str, str]) -> bool:
-    return name not in names and name in PARAMETERS and bool(value == PARAMETERS[name].default)
+def _of_another(name: str, model: Model) -> FieldIssue:
+    having = " and ".join(registry.name_of(other) for other in registry.having(name))
+    message = f"{PARAMETERS[name].label} is a setting of {having}, and the others are those of {model.name}."
+    return FieldIssue(field=name, message=f"{message} Set it or them back to their defaults.")
 
 
 def parse_value(name: str, value: Any, like: str = DEFAULT_MODEL) -> Any:
     """Validate one parameter's value by its own field, of the model `like` where that has it, and return it as in the
     request's JSON. Raises InvalidRequest.
     """
-    having = registry.having(name)
-    return registry.BY_ID[like if like in having else having[0]].request.parse_value(name, value)
+    having = [like] if name in registry.of(like).parameters else registry.having(PARAMETERS[name].name)
+    return registry.of(having[0]).request.parse_value(name, value)
 
 
 NOT_KNOWN = "–"

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from typing import ClassVar
+
 import pytest
 from pydantic import BaseModel, ValidationError
 
 from services import keys
 from services.errors import InvalidRequest
+from services.grids.plan import GridPlan, read_plan
 from services.models.flux_2_flex import Flux2FlexRequest
 from services.stored import StoredRequest, check_types
 
@@ -117,3 +120,37 @@ class TestFromOutside:
 
     def test_anything_else_is_kept(self):
         assert check_types(StoredRequest(KEPT)).kept == KEPT
+
+
+class TestOfAModelThatIsNotKnownHere:
+    """It was dropped, or comes from a newer program: everything is kept, and nothing can be asked of it."""
+
+    KEPT: ClassVar = {"prompt": "a fox", "seed": 7, "image_size": "square", "hue": "#ff8000", "grain": None}
+
+    def test_everything_is_kept_and_read(self):
+        stored = StoredRequest(self.KEPT, "another")
+        assert stored.values == stored.kept == self.KEPT
+        assert (stored.prompt, stored.seed, stored.pixels) == ("a fox", 7, (512, 512))
+        assert stored.guidance_scale is None
+
+    def test_its_key_is_not_that_of_another_models_request(self):
+        same = {"prompt": "a fox", "seed": 7}
+        assert len({StoredRequest(same).key, StoredRequest(same, "another").key, StoredRequest(same, "third").key}) == 3
+
+    def test_it_cannot_be_asked_and_says_why(self):
+        with pytest.raises(InvalidRequest, match="made with another, a model that this playground does not have"):
+            StoredRequest(self.KEPT, "another").asked()
+
+    def test_a_run_and_a_plan_keep_it(self):
+        plan = {"model": "another", "base": self.KEPT, "axes": [{"field": "hue", "values": ["#ff8000", "#0000ff"]}]}
+        read = read_plan(plan)
+        assert [cell.request.model for cell in read.cells] == ["another", "another"]
+        assert read.written()["model"] == "another"
+        assert read.format == 2
+        assert GridPlan.model_validate_json(read.model_dump_json()) == read
+
+    def test_a_plan_of_the_first_model_does_not_name_it(self):
+        plan = read_plan({"base": {"prompt": "a fox", "seed": 7}, "axes": [{"field": "seed", "values": [1, 2]}]})
+        assert "model" not in plan.written()
+        assert "model" not in plan.model_dump()
+        assert plan.format == 1

@@ -256,7 +256,7 @@ def _not_allowed(request: StoredRequest) -> list[dict[str, Any]]:
 
 def request_from(values: dict[str, Any]) -> GenerationRequest:
     """The controls' values as a request. Raises InvalidRequest that names each control at fault."""
-    settings = {name: value for name, value in values.items() if name in PARAMETERS}
+    settings = {name: _set(name, value) for name, value in values.items() if name in PARAMETERS}
     if settings.get("image_size") == CUSTOM:
         settings["image_size"] = {"width": values.get("width"), "height": values.get("height")}
     if values.get("random_seed", True):
@@ -265,6 +265,11 @@ def request_from(values: dict[str, Any]) -> GenerationRequest:
         message = "Seed is empty. Enter a whole number, or tick Random seed."
         raise InvalidRequest((FieldIssue(field="seed", message=message),))
     return parse_request(settings)
+
+
+def _set(name: str, value: Any) -> Any:
+    """A control's value; None for one that is cleared and may stay unset."""
+    return None if value == "" and not PARAMETERS[name].required else value
 
 
 def _single(request: GenerationRequest) -> GenerationRequest:
