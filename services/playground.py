@@ -21,6 +21,7 @@ from services.grids.service import Grids
 from services.intake.batch import requests_of
 from services.intake.limits import Limits
 from services.intake.pricing import Cheaper, Prices
+from services.intake.uploads import Uploads
 from services.library.changes import Changes
 from services.library.erase import Erase
 from services.library.history import History, Totals
@@ -83,6 +84,7 @@ class Playground:
         self.settings, self.clock = settings, clock
         self.prices = Prices(settings.playground_price_per_megapixel)
         self.history = History(folder)
+        self.history.begin()
         self.pools = self.history.pools
         self.projects = Projects(self.history)
         self.media = media or open_media(folder)
@@ -104,8 +106,11 @@ class Playground:
         planner = Planner(self.history, self.engines, self.prices, settings, self.scope)
         self.grids = Grids(self.history, planner, self.runner, self.changes, clock, ask=self._ask, scope=self.scope)
         self.ballots = Ballots(self.history, self.grids.store, self.media, self.scope)
-        self.archive = Archive(self.history, self.media, self.changes, settings, folder / "incoming")
         self.storage = Storage(self.history, self.media, self.changes, folder, settings.media_limit_bytes)
+        self.uploads = Uploads(clock)
+        self.archive = Archive(
+            self.history, self.media, self.changes, self.storage, self.uploads, settings, folder / "incoming"
+        )
         self._counting = asyncio.Lock()
         self._warming: asyncio.Task[None] | None = None
         self._tidying: asyncio.Task[None] | None = None

@@ -27,9 +27,14 @@ class _Change(Generic[T]):
         self.committed: Future[T] = Future()
 
 
+def nothing(_connection: Connection) -> Callable[[], None]:
+    return lambda: None
+
+
 class Writer:
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, committing: Callable[[Connection], Callable[[], None]] = nothing) -> None:
+        """`committing` is called at the end of each transaction, and what it returns after the commit."""
+        self._engine, self._committing = engine, committing
         self._waiting: SimpleQueue[_Change[Any] | None] = SimpleQueue()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -63,10 +68,17 @@ class Writer:
         with self._turn:
             self._alone = threading.get_ident()
             try:
-                with writing(self._engine) as connection:
+                with self._transaction() as connection:
                     yield connection
             finally:
                 self._alone = None
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        with writing(self._engine) as connection:
+            yield connection
+            committed = self._committing(connection)
+        committed()
 
     def close(self) -> None:
         """Returns when all submitted changes are committed."""
@@ -101,7 +113,7 @@ class Writer:
 
     def _commit(self, changes: list[_Change[Any]]) -> None:
         try:
-            with writing(self._engine) as connection:
+            with self._transaction() as connection:
                 results = [change.work(connection) for change in changes]
         except BaseException as error:
             if len(changes) == 1:

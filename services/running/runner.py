@@ -22,6 +22,7 @@ from services.intake.pricing import Prices
 from services.library.changes import Changes
 from services.library.history import History
 from services.library.media import Media
+from services.library.scope import EVERYONE
 from services.models import registry
 from services.run import AT_FAL_STATES, Run, RunState, Ticket
 from services.running import repeat
@@ -66,7 +67,13 @@ class Runner:
         self._stopping = False
 
     async def recover(self) -> None:
-        """Resume unfinished runs at start: pending are sent, submitting become unknown, others are followed."""
+        """Resume unfinished runs at start: pending are sent, submitting become unknown, others are followed.
+
+        In a history that begins from a copy, `History.begin` has ended those that are not followed.
+        """
+        if copied := self._history.copied:
+            for run in (await self._history.pools.reads(self._history.many, copied.unanswered, EVERYONE)).values():
+                self._lost.look_for(run)
         for run in await self._history.pools.reads(self._history.unfinished):
             if run.state is RunState.SUBMITTING:
                 self._lost.look_for(await self._unknown(run, failures.stopped_while_submitting()))
@@ -110,6 +117,24 @@ class Runner:
         if run.state in AT_FAL_STATES and run.ticket:
             await self._cancel_at_fal(run, run.ticket)
         return run
+
+    async def cancel_unbegun(self, run: Run) -> Run:
+        """`cancel`, but only what fal has not begun: a picture that it works on is paid for and goes on, as does a
+        request that is being sent just now."""
+        run = await self._journal.current(run)
+        if run.state is RunState.PENDING or (run.state in AT_FAL_STATES and not await self._has_begun(run)):
+            return await self.cancel(run)
+        return run
+
+    async def _has_begun(self, run: Run) -> bool:
+        """Whether fal works on a run that it has accepted, or has ended it; True where it does not say."""
+        if run.state is RunState.RUNNING or run.ticket is None:
+            return True
+        try:
+            return await self._engines.gateway(run).has_begun(run.ticket)
+        except (Unreachable, RequestFailed, KeyNeeded) as error:
+            log.info("run %s was not cancelled: %s", run.id, error)
+            return True
 
     async def stop(self) -> None:
         """Stop all work: the next start resumes it from the history.

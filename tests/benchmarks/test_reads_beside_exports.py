@@ -22,10 +22,10 @@ from support.server import serve_app
 
 from services.library.history import History
 
-ENTRIES = 50_000
+ENTRIES = 20_000
 EXPORTS = 6
-ROUNDS = 3
-READS = 40
+ROUNDS = 2
+READS = 15
 SETTLE_SECONDS = 1.0
 PATHS = ("/runs/{run}", "/history?limit=48", "/history?query=fox&limit=48")
 CURL = shutil.which("curl")

@@ -8,6 +8,7 @@ import logging
 import secrets
 import time
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -93,10 +94,14 @@ def archive_routes(playground: Playground) -> APIRouter:
         """The body is a ZIP or a history.jsonl. Answers JSON lines: `{"pictures": 12}` as progress, at the end the
         fields of services.archive.import_.Imported, or `{"message": …}` where nothing was restored."""
         length = request.headers.get("content-length", "")
-        file = await archive.receive(request.stream(), int(length) if length.isdecimal() and len(length) < 16 else None)
         visitor, lines = visitor_of(request), asyncio.Queue[dict[str, Any] | None]()
-        # The import runs in a task of its own, so that closing the page does not stop it.
-        task = asyncio.create_task(_restore(playground, file, visitor, lines))
+        archive.check_owner(visitor, playground.scope(visitor))
+        with ExitStack() as place:
+            place.enter_context(playground.uploads.place(visitor))
+            size = int(length) if length.isdecimal() and len(length) < 16 else None
+            file = await archive.receive(request.stream(), size)
+            # The import runs in a task of its own, so that closing the page does not stop it.
+            task = asyncio.create_task(_restore(playground, file, visitor, lines, place.pop_all()))
         restoring.add(task)
         task.add_done_callback(restoring.discard)
         return StreamingResponse(_lines(lines), media_type="application/jsonl", headers={"X-Accel-Buffering": "no"})
@@ -123,8 +128,10 @@ def sent(download: Download, pool: Pool) -> StreamingResponse:
 
 
 async def _restore(
-    playground: Playground, file: Path, visitor: str | None, lines: asyncio.Queue[dict[str, Any] | None]
-) -> None:
+    playground: Playground, file: Path, visitor: str | None, lines: asyncio.Queue[dict[str, Any] | None],
+    place: ExitStack,
+) -> None:  # fmt: skip
+    """`place` is closed at the end."""
     loop, last = asyncio.get_running_loop(), 0.0
 
     def tell(pictures: int) -> None:
@@ -143,6 +150,7 @@ async def _restore(
         lines.put_nowait({"message": "This program made a mistake; its log tells more. Nothing was restored."})
     finally:
         playground.archive.discard(file)
+        place.close()
         lines.put_nowait(None)
 
 

@@ -107,13 +107,18 @@ def _listed(value: Any) -> list[str]:
 
 def _notice(playground: Playground) -> str | None:
     """A notice for all visitors while this server runs; None where there is none."""
-    aside = playground.history.set_aside
-    if aside is None:
-        return None
-    return (
-        f"The history was damaged. It was set aside as {aside.name} in the data folder, and a new one was begun; the "
-        "pictures' files are still there."
-    )
+    aside, copied = playground.history.set_aside, playground.history.copied
+    if aside:
+        return (
+            f"The history was damaged. It was set aside as {aside.name} in the data folder, and a new one was begun; "
+            "the pictures' files are still there."
+        )
+    if copied and (copied.cancelled or copied.unanswered):
+        return (
+            "This history was put back from a copy. What waited in the copy to be made was not sent, for it may have "
+            "been made since: look, and press Retry or Send again where you still want it."
+        )
+    return None
 
 
 async def _visit(playground: Playground, visitor: str | None, since_ms: float | None) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from services.errors import (
     PlaygroundError,
     StorageBusy,
     TooMuch,
+    TooSlow,
 )
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ STATUS = {
     KeyNeeded: 401,
     ConfirmNeeded: 409,
     TooMuch: 429,
+    TooSlow: 408,
     CannotWrite: 507,
     StorageBusy: 507,
 }
