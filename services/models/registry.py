@@ -30,6 +30,8 @@ def _all_parameters() -> dict[str, Parameter]:
 PARAMETERS = _all_parameters()
 """Name → Parameter, of all models, each where the first model that has it puts it. A name means the same kind of thing
 in every model."""
+MODEL_NAMES = " or ".join(model.name for model in MODELS)
+"""As people call them, for sentences."""
 NAMES = {name: today for model in reversed(MODELS) for name, today in model.names.items()}
 """Each name that a parameter has or had → the one it has today."""
 

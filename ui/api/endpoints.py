@@ -16,7 +16,7 @@ from gradio.route_utils import DEFAULT_TEMP_DIR
 from services.code.fal_snippets import snippet
 from services.library.scope import EVERYONE
 from services.models.kind import Parameter
-from services.models.registry import MODELS, PARAMETERS
+from services.models.registry import MODEL_NAMES, PARAMETERS
 from services.playground import Playground
 from services.request import parse_request
 from services.run import Picture, Run, RunState
@@ -53,7 +53,7 @@ def _generate(playground: Playground, calls: Calls) -> Callable[..., Any]:
 
     return with_signature(
         generate,
-        f"Make one picture with {' or '.join(model.name for model in MODELS)} and wait for it.",
+        f"Make one picture with {MODEL_NAMES} and wait for it.",
         api_arguments(),
         "run_id, state, request_id, seed, image (file), request, cost_usd (an estimate), seconds, engine. "
         'state is "done", or "unknown" where fal did not answer.',
