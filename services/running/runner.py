@@ -89,6 +89,11 @@ class Runner:
         self._tasks[run.id] = task
         task.add_done_callback(lambda _: self._tasks.pop(run.id, None))
 
+    @property
+    def under_way(self) -> list[str]:
+        """The ids of the runs that are being worked on."""
+        return list(self._tasks)
+
     async def take_again(self, runs: list[Run]) -> None:
         """Work on runs that waited for a key or for their grid to be resumed.
 
