@@ -15,7 +15,7 @@ from typing import Any
 
 from services.clock import Clock
 from services.engines.registry import Engines
-from services.errors import KeyNeeded, RequestFailed, Unreachable
+from services.errors import KeyNeeded, NotFound, RequestFailed, Unreachable
 from services.library.changes import Changes
 from services.library.history import History
 from services.library.scope import EVERYONE
@@ -113,7 +113,10 @@ class LostSubmits:
 
     async def _say(self, run: Run, said: str) -> None:
         """Append a sentence to the failure that the run's card shows, if the run is still unknown."""
-        current = await self._history.pools.reads(self._history.get, run.id, EVERYONE)
+        try:
+            current = await self._history.pools.reads(self._history.get, run.id, EVERYONE)
+        except NotFound:  # erased meanwhile
+            return
         if current.failure is None:
             return
         failure = current.failure.model_copy(update={"message": f"{current.failure.message} {said}"})

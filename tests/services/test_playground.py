@@ -393,7 +393,7 @@ class TestButtons:
         playground = open_()
         (run,) = await playground.generate(ANN, REQUEST)
         finish(playground, run)
-        playground.history.change(run.id, deleted_at=now() - timedelta(seconds=age), cost_usd=0.0)
+        playground.history.change(run.id, deleted_at=now() - timedelta(seconds=age))
         await playground.stop()
         again = open_()
         await again.start()
@@ -414,6 +414,10 @@ class TestButtons:
         await again.start()
         midnight = now().replace(hour=0, minute=0, second=0, microsecond=0)
         assert again.history.owners_spending(midnight, ANN) == 0.05
+        assert (await again.totals(ANN, midnight)).cost_usd == 0.05
+        assert files(tmp_path) == []
+        with pytest.raises(NotFound):
+            await again.run(ANN, run.id)
 
     async def test_every_change_wakes_those_who_may_see_it(self, playground):
         with (

@@ -127,6 +127,11 @@ class DemoQueue:
             job.task.cancel()
         return True
 
+    def forget(self, request_id: str) -> None:
+        """Drop what is in memory of a request that has ended."""
+        self._store.forget(request_id)
+        self._cache.drop(request_id)
+
     async def wait(self, request_id: str, seconds: float) -> None:
         """Return when the request has ended, or after `seconds`."""
         if job := self._jobs.get(request_id):

@@ -80,6 +80,10 @@ class RecordStore:
             return None
         return _read(self._folder / f"{request_id}.json")
 
+    def forget(self, request_id: str) -> None:
+        """Drop a record from memory; its file is the caller's to delete."""
+        self._recent.pop(request_id, None)
+
     def _sweep(self) -> None:
         now = time.time()
         if self._folder is None or now - self._swept < SWEEP_SECONDS:

@@ -24,6 +24,7 @@ from services.grids.plan import parse_plan
 from services.library.bulk import Named
 from services.library.import_rows import ImportRows
 from services.library.scope import EVERYONE, Scope
+from services.library.spending import Sum, spending
 from services.library.tables import ballots, grid_cells, grids, projects, runs
 from services.request import GenerationRequest, ImageSize
 from services.run import RunState, Ticket, new_id, now
@@ -254,9 +255,12 @@ def test_a_file_uses_up_no_budget(shelf, other):
     midnight = now().replace(hour=0, minute=0, second=0, microsecond=0)
     shelf.add("a fox", cost_usd=1000.0)
     shelf.add("yesterday's", cost_usd=1000.0, created_at=midnight - timedelta(seconds=1))
-    other.restore(shelf.export(), Owner("ann", shares=False, budget_since=midnight))
+    other.restore(shelf.export(), ANN)
+    for run in other.all():
+        other.history.change(run.id, favourite=True, cost_usd=2000.0)
     assert other.history.owners_spending(midnight, everyone=True) == 0
-    assert [run.key_of for run in other.all()] == ["visitor", "owner"]
+    assert other.history.owners_asked_since("ann", midnight) == 0
+    assert spending(other.history, EVERYONE, now(), timezone.utc).month == Sum()
 
 
 def stop(*_args, **_more):

@@ -300,10 +300,13 @@ class TestMoney:
         assert history.owners_spending(START, None) == 0.40
         assert history.owners_spending(START, everyone=True) == 0.65
 
-    def test_a_deleted_picture_is_still_paid_for(self, history):
+    def test_a_deleted_picture_is_still_paid_for_and_so_is_one_that_is_gone(self, history):
         run = add(history, state=RunState.DONE, cost_usd=0.05)
-        history.change(run.id, deleted_at=now())
-        assert history.owners_spending(START, "ann") == 0.05
+        for remove in (lambda: history.change(run.id, deleted_at=START), lambda: history.purge(now())):
+            remove()
+            assert history.owners_spending(START, "ann") == 0.05
+            assert history.totals(ANN, START) == Totals(1, 0.05)
+            assert history.owners_asked_since("ann", START - timedelta(seconds=1)) == 1
 
 
 class TestPurge:
@@ -311,16 +314,16 @@ class TestPurge:
         old = add(history, state=RunState.DONE, deleted_at=START, picture=PICTURE)
         young = add(history, deleted_at=START + timedelta(minutes=5))
         alive = add(history)
-        assert [run.id for run in history.purge(START + timedelta(minutes=1), START + timedelta(days=1))] == [old.id]
+        assert [run.id for run in history.purge(START + timedelta(minutes=1))] == [old.id]
         assert {run.id for run in (young, alive)} == set(ids(history.changed_since(EVERYONE, 0)))
         with pytest.raises(NotFound):
             history.get(old.id, EVERYONE)
-        assert history.purge(START + timedelta(minutes=1), START + timedelta(days=1)) == []
+        assert history.purge(START + timedelta(minutes=1)) == []
 
     def test_a_number_is_not_used_again(self, history):
         add(history, deleted_at=START)
         seq = history.changed_since(EVERYONE, 0)[-1].seq
-        history.purge(START + timedelta(minutes=1), START + timedelta(days=1))
+        history.purge(START + timedelta(minutes=1))
         add(history)
         assert newest(history, EVERYONE, limit=1)[0].seq > seq
 

@@ -248,7 +248,7 @@ class TestScope:
 
     def test_the_words_of_purged_runs_are_forgotten(self, history, search):
         history.change(add(history, state=RunState.DONE).id, deleted_at=START)
-        history.purge(START + timedelta(days=1), START + timedelta(days=1))
+        history.purge(START + timedelta(days=1))
         assert history.values(matches(prompts, ["fox"])) == []
 
 
@@ -286,7 +286,7 @@ class TestPages:
             after, at = last.seq, search.value_at(ANN, sort, last.seq)
             if change == "purged":
                 history.change(last.run.id, deleted_at=START)
-                history.purge(START + timedelta(days=1), START)
+                history.purge(START + timedelta(days=1))
             else:  # it goes to the end of the order, where it is found again
                 history.change(last.run.id, seed_used=9, finished_at=START)
         assert list(dict.fromkeys(entry.seq for entry in paged)) == [entry.seq for entry in whole]
@@ -298,7 +298,7 @@ class TestPages:
         last, left = search.page(ANN, parse(""), sort, limit=2)
         history.change(last.run.id, deleted_at=START)
         assert search.page(ANN, parse(""), sort, limit=9, after=last.seq) == [left]
-        history.purge(START + timedelta(days=1), START)
+        history.purge(START + timedelta(days=1))
         if sort in ("newest", "oldest"):
             assert search.page(ANN, parse(""), sort, limit=9, after=last.seq) == [left]
         else:

@@ -60,7 +60,7 @@ class Desk:
 
     def purge(self, run_id: str) -> None:
         self.playground.history.change(run_id, deleted_at=now())
-        self.playground.history.purge(now(), now())
+        self.playground.history.purge(now())
 
 
 def request_of(token: str | None) -> Any:
