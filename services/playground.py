@@ -30,7 +30,10 @@ from services.library.media import Media, open_media
 from services.library.projects import Projects
 from services.library.scope import EVERYONE, Scope
 from services.library.storage import Storage
-from services.request import PARAMETERS, GenerationRequest, random_seed
+from services.models import registry
+from services.models.generation_request import GenerationRequest
+from services.models.kinds.integer import random_seed
+from services.models.registry import PARAMETERS
 from services.run import Engine, Run, RunState, new_id
 from services.running.feed import Feed
 from services.running.runner import Runner
@@ -159,7 +162,8 @@ class Playground:
         engine, _ = self.engines.choose(visitor)
         if engine == "demo":
             return Estimate(count, 0.0, engine, None)
-        return Estimate(count, self.prices.estimate(request, count), engine, self.prices.cheaper(*request.pixels))
+        cheaper = self.prices.cheaper(*request.pixels) if registry.of(request.model).by_megapixel else None
+        return Estimate(count, self.prices.estimate(request, count), engine, cheaper)
 
     async def generate(
         self, visitor: str | None, request: GenerationRequest, count: int = 1, *, expand: bool = False
@@ -181,7 +185,11 @@ class Playground:
         if field not in NEARBY_STEPS:
             raise InvalidRequest((FieldIssue(field=field, message=f"Nearby works on {', '.join(NEARBY_STEPS)}."),))
         run = await self.run(visitor, run_id)
-        value, parameter = run.request.values[field], PARAMETERS[field]
+        value, parameter = run.request.values.get(field), PARAMETERS[field]
+        if value is None:
+            raise InvalidRequest(
+                (FieldIssue(field=field, message=f"{parameter.label} is no setting of this picture."),)
+            )
         values = [round(value + step, 4) for step in NEARBY_STEPS[field]]
         kept = [value for value in values if (parameter.minimum or 0) <= value <= (parameter.maximum or 0)]
         return await self._ask(visitor, [run.request.vary(seed=run.seed, **{field: value}) for value in kept], like=run)

@@ -26,10 +26,11 @@ from services.library.import_rows import ImportRows
 from services.library.scope import EVERYONE, Scope
 from services.library.spending import Sum, spending
 from services.library.tables import ballots, grid_cells, grids, projects, runs
-from services.request import GenerationRequest, ImageSize
+from services.models.flux_2_flex import Flux2FlexRequest
+from services.models.sizes import ImageSize
 from services.run import RunState, Ticket, new_id, now
 
-PLAN = parse_plan(GenerationRequest(prompt="a fox", seed=7), [("seed", [1, 2])])
+PLAN = parse_plan(Flux2FlexRequest(prompt="a fox", seed=7), [("seed", [1, 2])])
 MOMENT = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=timezone.utc)
 TICKET = Ticket(request_id="r-1", status_url="https://q/s", response_url="https://q/r", cancel_url="https://q/c")
 ANN, BOB = Owner("ann", shares=False), Owner("bob", shares=False)
@@ -58,7 +59,7 @@ def filled(shelf: Shelf) -> Shelf:
     first = shelf.add("a fox", created_at=MOMENT, submitted_at=MOMENT, started_at=MOMENT, finished_at=MOMENT,
                       ticket=TICKET, seed_used=9, billed_units=1.5, cost_usd=0.05, favourite=True, notes="nice\n=1",
                       tags=("red", "狐"), project_id=project, note="kept")  # fmt: skip
-    second = shelf.add(request=GenerationRequest(prompt="x", seed=1, image_size=ImageSize(width=640, height=320)),
+    second = shelf.add(request=Flux2FlexRequest(prompt="x", seed=1, image_size=ImageSize(width=640, height=320)),
                        repeat_of=first.id)  # fmt: skip
     shelf.add("refused", picture=False, failure=Failure(code="x", message="No.", field="prompt", charged=True))
     shelf.add("cancelled", picture=False, state=RunState.CANCELLED, cancel_asked=True, finished_at=MOMENT)
@@ -144,7 +145,7 @@ class TestEverythingComesBack:
     @settings(derandomize=True, deadline=None, max_examples=20, suppress_health_check=list(HealthCheck))
     @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1).filter(str.strip))
     def test_any_prompt(self, shelf, other, prompt):
-        shelf.add(request=GenerationRequest(prompt=prompt, seed=1), picture=False, notes=prompt, tags=(prompt,))
+        shelf.add(request=Flux2FlexRequest(prompt=prompt, seed=1), picture=False, notes=prompt, tags=(prompt,))
         other.restore(shelf.export("jsonl"))
         assert other.all() == shelf.all()
 

@@ -17,14 +17,15 @@ from services.clock import SYSTEM, Clock
 from services.errors import InvalidRequest, NotFound, TooMuch
 from services.library.media import Media
 from services.library.scope import EVERYONE
+from services.models.flux_2_flex import Flux2FlexRequest
+from services.models.sizes import ImageSize
 from services.playground import Playground
-from services.request import GenerationRequest, ImageSize
 from services.run import Run, RunState, now
 from services.settings import Settings
 
 ANN, BOB = "a" * 32, "b" * 32
 WORDS = "a fox that nobody else should read of"
-REQUEST = GenerationRequest(prompt=WORDS, seed=7, num_inference_steps=2, image_size=ImageSize(width=64, height=64))
+REQUEST = Flux2FlexRequest(prompt=WORDS, seed=7, num_inference_steps=2, image_size=ImageSize(width=64, height=64))
 Open = Callable[..., Playground]
 
 

@@ -14,7 +14,9 @@ from support.newest import newest
 from services.errors import Failure, NotFound
 from services.library.history import History, Totals
 from services.library.scope import EVERYONE, Scope
-from services.request import PRESET_PIXELS, SEED_MAX, GenerationRequest, ImageSize
+from services.models.flux_2_flex import Flux2FlexRequest
+from services.models.kinds.integer import SEED_MAX
+from services.models.sizes import PRESET_PIXELS, ImageSize
 from services.run import Picture, Run, RunState, Ticket, new_id, now
 
 ANN, BOB = Scope("ann"), Scope("bob")
@@ -40,7 +42,7 @@ def a_run(**fields: Any) -> Run:
         "visitor": "ann",
         "engine": "fal",
         "key_of": "owner",
-        "request": GenerationRequest(prompt="a fox", seed=7),
+        "request": Flux2FlexRequest(prompt="a fox", seed=7),
         "created_at": START,
     }
     return Run(**{**defaults, **fields})
@@ -55,11 +57,11 @@ def ids(entries: list[Any]) -> list[str]:
     return [entry.run.id for entry in entries]
 
 
-def requests() -> st.SearchStrategy[GenerationRequest]:
+def requests() -> st.SearchStrategy[Flux2FlexRequest]:
     characters = st.characters(exclude_characters="\x00", exclude_categories=["Cs"])
     sides = st.integers(4, 64).map(lambda count: count * 16)
     return st.builds(
-        GenerationRequest,
+        Flux2FlexRequest,
         prompt=st.text(characters, min_size=1, max_size=200).filter(str.strip),
         image_size=st.sampled_from(list(PRESET_PIXELS)) | st.builds(ImageSize, width=sides, height=sides),
         seed=st.integers(0, SEED_MAX),

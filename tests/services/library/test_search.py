@@ -24,7 +24,9 @@ from services.library.query import Query, parse
 from services.library.scope import EVERYONE, Scope
 from services.library.search import Search, Sort
 from services.library.tables import grids, prompts, runs
-from services.request import PARAMETERS, GenerationRequest, ImageSize
+from services.models.flux_2_flex import Flux2FlexRequest
+from services.models.registry import PARAMETERS
+from services.models.sizes import ImageSize
 from services.run import Run, RunState, new_id
 
 LATIN = st.characters(categories=["L", "N", "Zs"], max_codepoint=0x24F)
@@ -47,7 +49,7 @@ def search(history: History) -> Search:
 def add(history: History, prompt: str = "a fox", **fields: Any) -> Run:
     settings_ = {name: fields.pop(name) for name in list(fields) if name in PARAMETERS}
     defaults = {"id": new_id(), "visitor": "ann", "engine": "fal", "key_of": "owner", "created_at": START}
-    request = GenerationRequest(prompt=prompt, **{"seed": 7, **settings_})
+    request = Flux2FlexRequest(prompt=prompt, **{"seed": 7, **settings_})
     (run,) = history.add([Run(**{**defaults, "request": request, **fields})])
     return run
 
