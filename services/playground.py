@@ -24,6 +24,7 @@ from services.intake.limits import Limits
 from services.intake.pricing import Cheaper, Prices
 from services.intake.uploads import Uploads
 from services.library.changes import Changes
+from services.library.deletion import Deletion, Pictures
 from services.library.erase import Erase
 from services.library.history import History, Totals
 from services.library.labels import sound_notes, sound_tags
@@ -88,7 +89,7 @@ class Playground:
         self.history = History(folder)
         self.history.begin()
         self.pools = self.history.pools
-        self.projects = Projects(self.history)
+        self.projects, self.deletion = Projects(self.history), Deletion(self.history)
         self.media = media or open_media(folder)
         self.engines = Engines(settings, folder, paint, clock)
         self.changes = Changes()
@@ -333,6 +334,23 @@ class Playground:
         changed = await self.pools.writes(self.history.change, run.id, **fields)
         self.changes.tell(changed.visitor, [changed])
         return changed
+
+    async def delete_project(self, visitor: str | None, project_id: str, pictures: Pictures) -> int:
+        """Hide a project; `restore_project` shows it again within UNDO_SECONDS. Its pictures are moved to the Inbox, or
+        deleted too. Returns how many those are.
+        """
+        scope = self.scope(visitor)
+        if pictures == "delete":
+            unfinished = await self.pools.reads(self.projects.unfinished, scope, project_id)
+            await asyncio.gather(*(self.cancel(visitor, run_id) for run_id in unfinished))
+        count = await self.pools.writes(self.deletion.delete_project, scope, project_id, pictures, self.clock.now())
+        self.changes.tell(visitor)
+        return count
+
+    async def restore_project(self, visitor: str | None, project_id: str) -> None:
+        """Raises NotFound, or InvalidRequest if another project has its name by now."""
+        await self.pools.writes(self.deletion.restore_project, self.scope(visitor), project_id)
+        self.changes.tell(visitor)
 
     async def tidy(self) -> None:
         """Erase what can no longer be undeleted and what callers without a token made long ago, and forget what the

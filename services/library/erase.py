@@ -12,8 +12,8 @@ from sqlalchemy import ColumnElement, Connection, select
 from services.engines.registry import Engines
 from services.errors import CannotWrite, NotFound
 from services.library.compaction import Compaction
+from services.library.deletion import Deletion, remove_grids
 from services.library.dialect import one_of
-from services.library.grid_store import remove_grids
 from services.library.history import ERASURES, REMOVALS, History, change_all, count_up, forget
 from services.library.media import Media
 from services.library.rows import entry_of, stamp
@@ -44,14 +44,15 @@ class Erase:
         """
         self._history, self._media, self._engines, self._cancel = history, media, engines, cancel
         self._under_way, self._forget_in_memory = under_way, forget_in_memory
-        self._compaction = Compaction(history)
+        self._compaction, self._deletion = Compaction(history), Deletion(history)
 
     async def deleted(self, deleted_before: datetime) -> None:
-        """Remove runs that were deleted before `deleted_before`, with their files."""
+        """Remove what was deleted before `deleted_before`: runs with their files, grids, projects, ballots."""
         working = [*self._under_way()]
         gone = await self._history.pools.chores(self._history.purge, deleted_before)
         gone += await self._history.pools.chores(self._history.forget, _given_up(working), even_unfinished=True)
         await self._drop_files(gone)
+        await self._history.pools.chores(self._deletion.purge, deleted_before)
 
     async def anonymous(self, asked_before: datetime) -> None:
         """Remove runs and grids that callers without a token asked for before `asked_before`, with their files."""
@@ -60,8 +61,11 @@ class Erase:
         await self._history.pools.chores(self._remove_grids, asked_before)
 
     def _remove_grids(self, asked_before: datetime) -> None:
-        with self._history.writing() as connection:
-            remove_grids(connection, grids.c.visitor.is_(None) & (grids.c.created_at < stamp(asked_before)))
+        old = select(grids.c.id).where(grids.c.visitor.is_(None), grids.c.created_at < stamp(asked_before))
+        if ids := self._history.values(old):
+            with self._history.writing() as connection:
+                remove_grids(connection, ids)
+                count_up(connection, REMOVALS)
 
     async def compact(self) -> None:
         """Remove what is left in the files of rows that were removed."""

@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, select
+from sqlalchemy import ColumnElement, Connection, Table, or_, select
 
 from services.library.dialect import SEQUENCES
 from services.library.ledger import ERASED
-from services.library.tables import ballots, chosen_projects, grid_cells, grids, ledger, metadata, projects
+from services.library.tables import ballots, chosen_projects, deletions, grid_cells, grids, ledger, metadata, projects
 
 Whose = Callable[[str], ColumnElement[bool]]
 """Visitor → the condition for the visitor's rows."""
@@ -50,11 +50,16 @@ def _of_grids(table: Table) -> Whose:
     return lambda visitor: table.c.grid_id.in_(select(grids.c.id).where(grids.c.visitor == visitor))
 
 
+def _of(table: Table) -> Whose:
+    return lambda visitor: deletions.c.deleted.in_(select(table.c.id).where(table.c.visitor == visitor))
+
+
 INDEX = Otherwise("Triggers of runs write the full-text index; Compaction removes what is left of deleted runs.")
 
 TABLES: Mapping[str, Removed | Unnamed | Otherwise] = {
     "runs": Otherwise("Erase removes those that have ended, with their files, and blanks the others until they end."),
-    # Before the grids, by which they are found.
+    # Before the grids and projects, by which they are found.
+    "deletions": Removed(lambda visitor: or_(_of(grids)(visitor), _of(projects)(visitor))),
     "grid_cells": Removed(_of_grids(grid_cells)),
     "ballots": Removed(_of_grids(ballots)),
     "grids": Removed(_named(grids)),
