@@ -26,6 +26,7 @@ from services.intake.uploads import Uploads
 from services.library.changes import Changes
 from services.library.deletion import Deletion, Pictures
 from services.library.erase import Erase
+from services.library.gone import GoneList
 from services.library.history import History, Totals
 from services.library.labels import sound_notes, sound_tags
 from services.library.media import Media, open_media
@@ -107,7 +108,7 @@ class Playground:
         self.limits = Limits(settings, self.history, clock)
         self.tickets = Tickets(clock)
         self.erase = Erase(
-            self.history, self.media, self.engines, self.cancel, lambda: self.runner.under_way,
+            self.history, self.media, self.engines, self.cancel, lambda: self.runner.under_way, GoneList(folder),
             forget_in_memory=(self.engines.forget_key, self.feed.forget, self.tickets.forget),
         )  # fmt: skip
         planner = Planner(self.history, self.engines, self.prices, settings, self.scope)
@@ -124,6 +125,7 @@ class Playground:
         self._making_room: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
+        await self.erase.again(self.clock.now())
         await self._purge()
         await self.pools.restores(self.archive.recover)
         await self.runner.recover()
@@ -383,7 +385,7 @@ class Playground:
         """
         if visitor is None or self.settings.history_mode == "shared":
             raise NotFound("history of your own")
-        count = await self.erase.all_of(visitor)
+        count = await self.erase.all_of(visitor, self.clock.now())
         self.changes.tell(visitor)
         return count
 

@@ -23,6 +23,9 @@ Pictures = Literal["move", "delete"]
 """What becomes of a project's pictures: they move to the Inbox, or are deleted with it."""
 
 
+_DELETED = (grids, projects, ballots)
+
+
 class Deletion:
     """Methods block, and raise NotFound for what is not in the scope. To repeat a call changes nothing."""
 
@@ -83,13 +86,18 @@ class Deletion:
             if not _is_there(connection, ballots, ballot_id, _of_scope(scope)):
                 _mark(connection, ballots, ballots.c.id == ballot_id, None)
 
+    def due(self, deleted_before: datetime) -> dict[str, list[str]]:
+        """The ids of the grids, projects and ballots that `purge` would remove, by the name of their table."""
+        with self._history.writing() as connection:
+            return {table.name: _deleted_before(connection, table, deleted_before) for table in _DELETED}
+
     def purge(self, deleted_before: datetime) -> None:
         """Remove for good what was deleted before `deleted_before`. Runs are `History.purge`'s: call that first."""
         with self._history.writing() as connection:
-            old = [_deleted_before(connection, table, deleted_before) for table in (grids, projects, ballots)]
+            old = [_deleted_before(connection, table, deleted_before) for table in _DELETED]
             if any(old):
                 remove_grids(connection, old[0])
-                _remove_projects(connection, old[1])
+                remove_projects(connection, old[1])
                 connection.execute(delete(ballots).where(ballots.c.id.in_(one_of(old[2]))))
                 count_up(connection, REMOVALS)
 
@@ -113,8 +121,8 @@ def undo(connection: Connection, table: Table, deleted: str) -> None:
     _mark(connection, table, table.c.id == deleted, None)
 
 
-def _remove_projects(connection: Connection, ids: list[str]) -> None:
-    """Runs and grids that were restored by themselves go to the Inbox."""
+def remove_projects(connection: Connection, ids: list[str]) -> None:
+    """Remove projects for good. Runs and grids that are still in one go to the Inbox."""
     gone = one_of(ids)
     change_all(connection, runs.c.project_id.in_(gone), project_id=None)
     connection.execute(update(grids).where(grids.c.project_id.in_(gone)).values(project_id=None))

@@ -153,6 +153,9 @@ deletions = Table(
 )
 """What the deletion of grids and projects changed in runs and grids, to be undone with it: deletion.py."""
 
+erasures = Table("erasures", metadata, Column("id", String(32), primary_key=True))
+"""The erasures of gone.py that were done in this history."""
+
 ledger = Table(
     "ledger",
     metadata,

@@ -71,6 +71,7 @@ TABLES: Mapping[str, Removed | Unnamed | Otherwise] = {
     "prompts_idx": INDEX,
     "prompts_docsize": INDEX,
     "prompts_config": INDEX,
+    "erasures": Otherwise("Random ids of erasures."),
     "counters": Otherwise("Numbers of the history."),
     "alembic_version": Otherwise("The schema's number."),
     SEQUENCES: Otherwise("The highest seq of each table."),
@@ -86,6 +87,7 @@ FILES: Mapping[str, str] = {
     "demo": "So are their requests to the demo engine.",
     "incoming": "Empty unless an export is being made or restored.",
     "in-use.lock": "Empty.",
+    "erased.jsonl": "A hash of each erased visitor, and ids of what was removed, as long as a copy may hold it.",
 }
 """The data folder. Copies of the history are left out: they go by age."""
 

@@ -118,4 +118,5 @@ async def test_a_deleted_picture_leaves_nothing_after_its_ten_minutes(whole: Who
     )
     await playground._purge()
     await playground.erase.compact()
-    assert found(tmp_path, [ann.mark, deleted.picture.name, run_id]) == {}
+    assert found(tmp_path, [ann.mark, deleted.picture.name]) == {}
+    assert found(tmp_path, [run_id]) == {run_id: ["erased.jsonl"]}, "by which a copy forgets it too"

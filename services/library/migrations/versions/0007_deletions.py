@@ -1,4 +1,4 @@
-"""Grids, projects and ballots can be deleted, and restored for a while."""
+"""Grids, projects and ballots can be deleted, and restored for a while; which erasures were done in this history."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -16,3 +16,4 @@ def upgrade() -> None:
         sa.Column("member", sa.String(32), primary_key=True),
         sa.Column("field", sa.String(16), primary_key=True),
     )
+    op.create_table("erasures", sa.Column("id", sa.String(32), primary_key=True))
