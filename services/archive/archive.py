@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime
+from contextlib import nullcontext
 from pathlib import Path
 from typing import IO
+from weakref import WeakValueDictionary
 
 from services.archive.errors import ArchiveError, RestWaits
 from services.archive.export import Download, Exporter, Extra, Kind
@@ -24,7 +25,6 @@ from services.library.import_rows import ImportRows
 from services.library.media import Media
 from services.library.scope import Scope
 from services.library.storage import Storage
-from services.run import now
 from services.settings import Settings
 
 
@@ -40,6 +40,7 @@ class Archive:
         self._exporter = Exporter(self._rows, media, incoming)
         self._importer = Importer(ImportRows(history), media, incoming)
         self._one_at_a_time = asyncio.Lock()
+        self._turns: WeakValueDictionary[str | None, asyncio.Lock] = WeakValueDictionary()
 
     def recover(self) -> None:
         """At start: finish or undo an import that a crash interrupted. Blocks."""
@@ -65,7 +66,10 @@ class Archive:
         It holds a whole grid if the grid is in `grid_ids` and the runs of all its cells are chosen.
         """
         prepare = self._exporter.prepare
-        return await self._pools.exports(prepare, scope, chosen, kind, grid_ids=grid_ids, extras=extras)
+        # A visitor's exports are made one after the other: they leave a place to those of others.
+        turn = self._turns.setdefault(scope.visitor, asyncio.Lock()) if not scope.everyone else nullcontext()
+        async with turn:
+            return await self._pools.exports(prepare, scope, chosen, kind, grid_ids=grid_ids, extras=extras)
 
     # -- in ----------------------------------------------------------------------------------------------------------
 
@@ -113,7 +117,7 @@ class Archive:
     async def import_file(self, file: Path, visitor: str | None, scope: Scope, tell: Tell) -> Imported:
         """Import a received file for a visitor. `tell` is called in another thread. Raises ArchiveError."""
         self.check_owner(visitor, scope)
-        owner = Owner(visitor, scope.everyone, self._budget_since())
+        owner = Owner(visitor, scope.everyone)
         async with self._one_at_a_time:
             quotas = await self._pools.chores(self._room.quotas, scope)
             limits = Limits(self._settings.import_limit_bytes, quotas=quotas)
@@ -134,11 +138,6 @@ class Archive:
             whole.write(block)
         except OSError as error:
             raise ArchiveError("no_room", f"The server could not keep the upload ({error.strerror}).") from error
-
-    def _budget_since(self) -> datetime | None:
-        limits = (self._settings.visitor_budget_usd, self._settings.daily_budget_usd)
-        midnight = now().replace(hour=0, minute=0, second=0, microsecond=0)
-        return None if limits == (None, None) else midnight
 
 
 def _new_file(folder: Path) -> tempfile._TemporaryFileWrapper[bytes]:

@@ -26,8 +26,8 @@ from services.archive.import_ import Imported
 from services.archive.room import ENTRY_BYTES, LEFT_FREE
 from services.intake.uploads import A_VISITOR
 from services.library.scope import EVERYONE, Scope
+from services.models.flux_2_flex import Flux2FlexRequest
 from services.playground import Playground
-from services.request import GenerationRequest
 from services.run import Run, RunState, new_id, now
 from services.settings import Settings
 from ui.history.archive import TICKET_SECONDS, _Tickets, archive_routes, sent
@@ -77,7 +77,7 @@ class Desk:
         return json.loads(answer.text.strip().splitlines()[-1])
 
     def add(self, prompt: str = "a fox", token: str = ANN, **fields: Any) -> Run:
-        request = GenerationRequest(prompt=prompt, seed=7, image_size="square")
+        request = Flux2FlexRequest(prompt=prompt, seed=7, image_size="square")
         picture = self.playground.media.keep(a_picture(prompt), request)
         visitor = visitor_of(SimpleNamespace(headers={HEADER: token}))
         run = Run(id=new_id(), visitor=visitor, engine="demo", key_of="owner", request=request, picture=picture,
@@ -146,6 +146,24 @@ class TestExport:
             ticks += 1
         assert (await reading, ticks > 3) == (b"block", True)
         download.close()
+
+    async def test_one_visitors_exports_leave_a_place_to_anothers(self, desk, monkeypatch):
+        archive, go_on = desk.playground.archive, threading.Event()
+        prepare = archive._exporter.prepare
+
+        def slow(scope: Scope, *args: Any, **more: Any) -> Any:
+            assert scope.visitor != "ann" or go_on.wait(10)
+            return prepare(scope, *args, **more)
+
+        monkeypatch.setattr(archive._exporter, "prepare", slow)
+        anns = [asyncio.ensure_future(archive.export(Scope("ann"), None, "csv")) for _ in range(6)]
+        await asyncio.sleep(0)
+        bobs = await asyncio.wait_for(archive.export(Scope("bob"), None, "csv"), 10)
+        assert not [one for one in anns if one.done()]
+        go_on.set()
+        for download in [*await asyncio.gather(*anns), bobs]:
+            download.close()
+        assert not archive._turns
 
     def test_tickets_do_not_pile_up(self):
         clock = FakeClock()
