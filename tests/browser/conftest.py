@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ViewportSize, expect, sync_playwright
 from support.chromium import launch_options
+from support.forked import fork_app
 from support.page import NewVisitor, PageWith, PlaygroundPage, Visit
 from support.pictures import make_picture
 from support.profile import ARGUMENTS, SharedProfile, SharedProfiles
-from support.server import AppServer, serve_app
+from support.server import AppServer
 
 from ui.visitors import COOKIE
 
@@ -49,7 +50,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def slow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
     """The app with a demo engine that takes a fifth of a second for a step: time to press things meanwhile."""
-    with serve_app(tmp_path_factory.mktemp("slow"), PLAYGROUND_DEMO_STEP_SECONDS="0.2") as running:
+    with fork_app(tmp_path_factory.mktemp("slow"), PLAYGROUND_DEMO_STEP_SECONDS="0.2") as running:
         yield running
         assert "Traceback" not in running.log, running.log
 
