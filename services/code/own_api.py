@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from services.code.fal_snippets import json_text, json_value, python_value, snippet
 from services.errors import FieldIssue, InvalidRequest
-from services.request import GenerationRequest
+from services.models.generation_request import GenerationRequest
 
 VISITOR_HEADER = "X-Playground-Visitor"
 ADDRESS = re.compile(r"https?://[A-Za-z0-9.:\[\]_-]{1,255}")
@@ -40,7 +40,9 @@ def examples(request: GenerationRequest, address: str, token: str | None) -> lis
     return [
         Example("gradio_client", ours, "Python", _gradio_client(request, address, token), "Needs gradio_client."),
         Example("call", ours, "cURL", _curl(request, address, token), "Waits for the picture; tells its address."),
-        Example("mcp", ours, "MCP", _mcp(address, token), "Tools: generate, grid, history, snippet."),
+        Example(
+            "mcp", ours, "MCP", _mcp(address, token), "Tools: generate, start, run, cancel, grid, history, snippet."
+        ),
         Example("python", fals, "Python", snippet("python", request), reads_key),
         Example("javascript", fals, "JavaScript", snippet("javascript", request), reads_key),
         Example("curl", fals, "cURL", snippet("curl", request), reads_key),

@@ -23,6 +23,7 @@ from services.library.changes import Changes
 from services.library.history import History
 from services.library.media import Media
 from services.library.scope import EVERYONE
+from services.models import registry
 from services.run import AT_FAL_STATES, Run, RunState, Ticket
 from services.running import repeat
 from services.running.journal import Journal
@@ -88,6 +89,11 @@ class Runner:
         self._tasks[run.id] = task
         task.add_done_callback(lambda _: self._tasks.pop(run.id, None))
 
+    @property
+    def under_way(self) -> list[str]:
+        """The ids of the runs that are being worked on."""
+        return list(self._tasks)
+
     async def take_again(self, runs: list[Run]) -> None:
         """Work on runs that waited for a key or for their grid to be resumed.
 
@@ -116,6 +122,24 @@ class Runner:
         if run.state in AT_FAL_STATES and run.ticket:
             await self._cancel_at_fal(run, run.ticket)
         return run
+
+    async def cancel_unbegun(self, run: Run) -> Run:
+        """`cancel`, but only what fal has not begun: a picture that it works on is paid for and goes on, as does a
+        request that is being sent just now."""
+        run = await self._journal.current(run)
+        if run.state is RunState.PENDING or (run.state in AT_FAL_STATES and not await self._has_begun(run)):
+            return await self.cancel(run)
+        return run
+
+    async def _has_begun(self, run: Run) -> bool:
+        """Whether fal works on a run that it has accepted, or has ended it; True where it does not say."""
+        if run.state is RunState.RUNNING or run.ticket is None:
+            return True
+        try:
+            return await self._engines.gateway(run).has_begun(run.ticket)
+        except (Unreachable, RequestFailed, KeyNeeded) as error:
+            log.info("run %s was not cancelled: %s", run.id, error)
+            return True
 
     async def stop(self) -> None:
         """Stop all work: the next start resumes it from the history.
@@ -237,7 +261,7 @@ class Runner:
         ticket = run.ticket
         assert ticket, "only a run that fal accepted is fetched"  # noqa: S101  # nosec B101: tells the type checker
         gateway = self._engines.gateway(run)
-        result = await gateway.result(ticket)
+        result = await gateway.result(ticket, registry.of(run.model).result)
         data = await gateway.download(result.url)
         picture = await self._history.pools.pictures(self._media.keep_original, data, run.request)
         run = await self._journal.current(run)
@@ -273,7 +297,7 @@ class Runner:
                 log.exception("run %s: no thumbnail could be made", done.id)
 
     def _cost(self, run: Run, units: float) -> float:
-        return 0.0 if run.engine == "demo" else self._prices.of_units(units)
+        return 0.0 if run.engine == "demo" else self._prices.of_units(units, run.model)
 
     async def _cancel_at_fal(self, run: Run, ticket: Ticket) -> None:
         try:
