@@ -25,7 +25,7 @@ from services.library.history import History
 from services.library.restore import restore
 from services.library.scope import EVERYONE
 from services.library.tables import runs
-from services.request import GenerationRequest
+from services.models.flux_2_flex import Flux2FlexRequest
 from services.run import Run, RunState, new_id
 from services.stored import StoredRequest
 
@@ -49,7 +49,7 @@ class DayClock(FakeClock):
 
 
 def a_run(**fields: Any) -> Run:
-    request = StoredRequest.of(GenerationRequest(prompt="a fox " * 200, seed=7))
+    request = StoredRequest.of(Flux2FlexRequest(prompt="a fox " * 200, seed=7))
     made = {"id": new_id(), "visitor": None, "engine": "demo", "key_of": "owner", "request": request, "created_at": DAY}
     return Run(**{**made, **fields})
 
