@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from sqlalchemy import Connection, Table, delete, insert, select
 
+from services.library.compaction import Compaction
 from services.library.deletion import remove_grids, remove_projects
 from services.library.dialect import one_of
 from services.library.gone import Gone, GoneList, hashed
 from services.library.history import ERASURES, REMOVALS, History, count_up, forget
+from services.library.media import open_media
 from services.library.tables import ballots, erasures, grids, metadata, projects, runs
 from services.library.traces import erase_rows
 from services.run import Run
@@ -27,6 +31,19 @@ def erase_again(history: History, gone: GoneList) -> list[Run]:
             count_up(connection, counter)
         connection.execute(insert(erasures), [{"id": one.id} for one in due])
     return removed
+
+
+def erase_again_in(folder: Path) -> Callable[[History], None]:
+    """`erase_again` for a history of this folder that no server has opened yet, with the files of its pictures."""
+
+    def erase(history: History) -> None:
+        media = open_media(folder)
+        for run in erase_again(history, GoneList(folder)):
+            if run.picture:
+                media.remove(run.picture)
+        asyncio.run(Compaction(history).run(quiet=True))
+
+    return erase
 
 
 def prune(history: History, kept: Iterable[str]) -> None:

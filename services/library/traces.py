@@ -86,10 +86,12 @@ FILES: Mapping[str, str] = {
     "thumbs": "So are their small copies.",
     "demo": "So are their requests to the demo engine.",
     "incoming": "Empty unless an export is being made or restored.",
+    "history.start": "Numbers of the history.",
+    "backups": "Go by age; what is restored from one is erased again (erase_again.py).",
     "in-use.lock": "Empty.",
     "erased.jsonl": "A hash of each erased visitor, and ids of what was removed, as long as a copy may hold it.",
 }
-"""The data folder. Copies of the history are left out: they go by age."""
+"""The data folder. Copies that were made before an update or a restore, `history.sqlite3.…`, are the owner's to remove."""
 
 
 def erase_rows(connection: Connection, visitor: str) -> None:

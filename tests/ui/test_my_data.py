@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from support.whole import WholeApp, whole_app
 
+from services.library.traces import FILES
 from services.run import RunState
 from ui.visitors import HEADER, visitor_of
 
@@ -101,6 +102,8 @@ async def test_no_byte_of_what_was_erased_is_left(whole: WholeApp, tmp_path: Pat
 
     assert found(tmp_path, [ann.mark, ann.name, ANN, *ann.marks, *names]) == {}, "while the server runs"
     assert found(tmp_path, bob.marks).keys() == set(bob.marks), "what is another's stays"
+    kept = {name for file in tmp_path.iterdir() if not (name := file.name).startswith("history.sqlite3.")}
+    assert kept <= FILES.keys(), "a file that the table of what is kept does not know"
     await whole.playground.runner.stop()
     assert found(tmp_path, [ann.mark, ann.name]) == {}
 
