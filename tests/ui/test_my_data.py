@@ -88,6 +88,10 @@ def found(folder: Path, words: list[str]) -> dict[str, list[str]]:
     }
 
 
+def kept_in(folder: Path) -> set[str]:
+    return {file.name for file in folder.iterdir() if not file.name.startswith("history.sqlite3.")}
+
+
 async def test_no_byte_of_what_was_erased_is_left(whole: WholeApp, tmp_path: Path) -> None:
     ann, bob = Visitor(whole, ANN, "zanzibar"), Visitor(whole, BOB, "quixotic")
     for visitor in (ann, bob):
@@ -102,8 +106,7 @@ async def test_no_byte_of_what_was_erased_is_left(whole: WholeApp, tmp_path: Pat
 
     assert found(tmp_path, [ann.mark, ann.name, ANN, *ann.marks, *names]) == {}, "while the server runs"
     assert found(tmp_path, bob.marks).keys() == set(bob.marks), "what is another's stays"
-    kept = {name for file in tmp_path.iterdir() if not (name := file.name).startswith("history.sqlite3.")}
-    assert kept <= FILES.keys(), "a file that the table of what is kept does not know"
+    assert kept_in(tmp_path) <= FILES.keys(), "a file that the table of what is kept does not know"
     await whole.playground.runner.stop()
     assert found(tmp_path, [ann.mark, ann.name]) == {}
 
