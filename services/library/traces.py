@@ -91,7 +91,7 @@ FILES: Mapping[str, str] = {
     "in-use.lock": "Empty.",
     "erased.jsonl": "A hash of each erased visitor, and ids of what was removed, as long as a copy may hold it.",
 }
-"""The data folder. Copies that were made before an update or a restore, `history.sqlite3.…`, are the owner's to remove."""
+"""The data folder. Copies made before an update or a restore, `history.sqlite3.…`, are the owner's to remove."""
 
 
 def erase_rows(connection: Connection, visitor: str) -> None:
