@@ -41,7 +41,7 @@ def deletion(history: History) -> Deletion:
             connection.execute(insert(table).values(**values))
 
     write(projects, id="p", visitor="ann", name="Foxes", created_at="1")
-    write(grids, id="g", visitor="ann", plan="{}", created_at="1", paused=False, project_id="p")
+    write(grids, id="g", visitor="ann", plan="{}", created_at="2026-03-01T00:00:00+00:00", paused=False, project_id="p")
     write(ballots, id="b", grid_id="g", ballot="{}", created_at="1")
     history.add([a_run("one", grid_id="g", project_id="p"), a_run("two", grid_id="g", project_id="p", deleted_at=NOW),
                  a_run("three", project_id="p"), a_run("four")])  # fmt: skip
