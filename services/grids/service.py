@@ -22,7 +22,7 @@ from services.library.changes import Changes
 from services.library.grid_store import GridStore
 from services.library.history import History
 from services.library.scope import EVERYONE, Scope
-from services.request import GenerationRequest
+from services.models.generation_request import GenerationRequest
 from services.run import Run, RunState, new_id
 from services.running.runner import Runner
 from services.stored import AnyRequest, StoredRequest

@@ -15,10 +15,11 @@ from typing import Any
 
 from services.clock import Clock
 from services.engines.registry import Engines
-from services.errors import KeyNeeded, RequestFailed, Unreachable
+from services.errors import KeyNeeded, NotFound, RequestFailed, Unreachable
 from services.library.changes import Changes
 from services.library.history import History
 from services.library.scope import EVERYONE
+from services.models import registry
 from services.run import Run, RunState, Ticket
 
 log = logging.getLogger(__name__)
@@ -72,7 +73,7 @@ class LostSubmits:
             try:
                 gateway = self._engines.gateway(run)
                 since = (run.submitted_at or run.created_at) - CLOCKS_DIFFER
-                listed = await gateway.listed(host, since)
+                listed = await gateway.listed(host, since, registry.of(run.model).endpoint)
                 # A listed request may belong to a submit still under way: wait until the history has its ticket.
                 await self._answered(await self._on_their_way())
                 async with self._picking:  # else two lost submits of the same settings could pick one request
@@ -113,7 +114,10 @@ class LostSubmits:
 
     async def _say(self, run: Run, said: str) -> None:
         """Append a sentence to the failure that the run's card shows, if the run is still unknown."""
-        current = await self._history.pools.reads(self._history.get, run.id, EVERYONE)
+        try:
+            current = await self._history.pools.reads(self._history.get, run.id, EVERYONE)
+        except NotFound:  # erased meanwhile
+            return
         if current.failure is None:
             return
         failure = current.failure.model_copy(update={"message": f"{current.failure.message} {said}"})
