@@ -67,8 +67,8 @@ BODIES: dict[str, Any] = {
     "/gradio_api/reset": {"event_id": "anns"},
     "/gradio_api/cancel": {"session_hash": "anns", "fn_index": 0, "event_id": "anns"},
     "/gradio_api/queue/join": {"data": [], "fn_index": 0, "session_hash": "bobs"},
-    "/gradio_api/run/{api_name}": {"data": ["fox"]},
-    "/gradio_api/call/{api_name}": {"data": ["fox"]},
+    "/gradio_api/run/{api_name}": {"data": ["fox", 20, 0]},
+    "/gradio_api/call/{api_name}": {"data": ["fox", 20, 0]},
     "/gradio_api/call/v2/{api_name}": {"query": "fox"},
 }
 PATHS = {"api_name": "history", "event_id": "anns", "session_hash": "anns", "number": "1", "side": "0"}

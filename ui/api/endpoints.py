@@ -20,7 +20,7 @@ from services.models.registry import MODEL_NAMES, PARAMETERS
 from services.playground import Playground
 from services.request import parse_request
 from services.run import Picture, Run, RunState
-from ui.api.calls import CANCELLED, Call, Calls, errors_as_sentences
+from ui.api.calls import CANCELLED, Call, Calls, errors_as_sentences, typed
 
 
 def add_api(playground: Playground, calls: Calls) -> None:
@@ -92,7 +92,8 @@ def _image(picture: Picture, playground: Playground) -> dict[str, Any] | None:
 def _snippet() -> Callable[..., Any]:
     def snippet_(language: Literal["python", "javascript", "curl"], request: dict) -> str:  # type: ignore[type-arg]
         with errors_as_sentences():
-            return snippet(language, parse_request(request))
+            asked = parse_request(typed("request", request, dict, "object with settings"))
+            return snippet(typed("language", language, str, "name of a language"), asked)  # type: ignore[arg-type]
 
     snippet_.__name__ = "snippet"
     snippet_.__doc__ = """Code that makes a picture with these settings through fal's queue.

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
+from itertools import cycle, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, quote, urlencode
 
 import httpx
@@ -25,6 +26,7 @@ from support.whole import WholeApp, routes_of, whole_app
 from ui.visitors import HEADER
 from ui.web.guard import _is_closed
 
+T = TypeVar("T")
 SHORT = [
     "", "-1", "1e400", "nan", str(2**63), str(-(2**63) - 1), "\x00", "🦊 ü", "0001-01-01T00:00:00+14:00",
     "9999-12-31T23:59:59-14:00", "../../etc/passwd", "'; DROP TABLE runs; --", "((((NEAR(", "x" * 3000,
@@ -46,6 +48,8 @@ HEADERS = {
     "Host": ["[", "a" * 300],
     "Origin": ["[", "http://[::1"],
 }  # fmt: skip
+EACH = 6
+"""How many of the odd values each place gets: the next of them in turn, so that every one comes often."""
 LAST = ("/key", "/my-data")
 """They change who asks."""
 ENDLESS = ("/events", "/gradio_api/heartbeat/", "/gradio_api/mcp/sse")
@@ -106,13 +110,26 @@ def hostile(whole: WholeApp, capfd: pytest.CaptureFixture[str], caplog: pytest.L
     caplog.set_level(logging.WARNING)
     hostile = Hostile(whole, capfd, caplog)
     yield hostile
-    Path("/tmp/w-c-scratch/faults.txt").write_text("\n".join(hostile.faults), "utf-8", "replace")
     assert hostile.faults == [], f"{len(hostile.faults)} of {hostile.sent}:\n" + "\n".join(hostile.faults[:40])
+
+
+class Turns:
+    """Hands out a list EACH at a time, from its beginning again after its end."""
+
+    def __init__(self, values: Sequence[T]) -> None:
+        self._turn, self._count = cycle(values), min(EACH, len(values))
+
+    def next(self) -> list[Any]:
+        return list(islice(self._turn, self._count))
+
+
+texts, values, raws = Turns(TEXTS), Turns(VALUES), Turns(RAW)
+headers = Turns([(name, value) for name, odd in HEADERS.items() for value in odd])
 
 
 def changed(body: Any) -> Iterator[Any]:
     """A JSON value with one value in it replaced by an odd one, removed, or added, in every place."""
-    yield from VALUES
+    yield from values.next()
     places: Any = body.items() if isinstance(body, dict) else enumerate(body) if isinstance(body, list) else ()
     for place, value in places:
         for other in changed(value):
@@ -123,16 +140,16 @@ def changed(body: Any) -> Iterator[Any]:
         yield {**body, "no such name": 1}
 
 
-def fields_of(route: APIRoute) -> dict[str, Any]:
-    """Names that a body may have, each with an odd value."""
+def fields_of(route: APIRoute) -> list[tuple[str, Any]]:
+    """Names that a body may have, with odd values."""
     models = [field.field_info.annotation for field in route.dependant.body_params]
-    return {
-        name: value
+    return [
+        (name, value)
         for model in models
         if isinstance(model, type) and issubclass(model, BaseModel)
         for name in model.model_fields
-        for value in VALUES
-    }
+        for value in values.next()
+    ]
 
 
 def api_routes(routes: list[BaseRoute]) -> dict[str, APIRoute]:
@@ -158,9 +175,9 @@ def asked(whole: WholeApp, ids: dict[str, str]) -> Iterator[tuple[str, str, str,
     }
     assert len(routes) > 60
     for method, path in sorted(routes, key=lambda one: (one[1].startswith(LAST), one[1].startswith("/my-data"), one)):
-        values = {**ids, **PATHS}
-        body = filled(BODIES.get(path, {}), values) if method in ("POST", "PUT", "PATCH") else None
-        yield method, path, filled(path, values), parse_qsl(filled(QUERIES.get(path, ""), values)), body
+        names = {**ids, **PATHS}
+        body = filled(BODIES.get(path, {}), names) if method in ("POST", "PUT", "PATCH") else None
+        yield method, path, filled(path, names), parse_qsl(filled(QUERIES.get(path, ""), names)), body
 
 
 async def test_no_route_ends_in_an_error_of_ours(whole: WholeApp, anns: Anns, hostile: Hostile) -> None:
@@ -170,26 +187,25 @@ async def test_no_route_ends_in_an_error_of_ours(whole: WholeApp, anns: Anns, ho
         content = None if body is None else dumped(body)
         whole_query = urlencode(query)
         for hole in holes:
-            for text in TEXTS:
+            for text in texts.next():
                 filled_in = path.replace(f"{{{hole}}}", text)
                 await hostile.ask(method, f"{filled(filled_in, {**anns.ids, **PATHS})}?{whole_query}", content)
         names = {name for name, _ in query}
         names |= {parameter.name for parameter in known[path].dependant.query_params} if path in known else set()
-        for name in names:
+        for name in sorted(names):
             rest = urlencode([pair for pair in query if pair[0] != name])
-            for text in TEXTS:
+            for text in texts.next():
                 await hostile.ask(method, f"{address}?{rest}&{name}={text}", content)
         await hostile.ask(method, f"{address}?{whole_query}&no_such_name=1", content)
-        for header, values in HEADERS.items():
-            for value in values:
-                await hostile.ask(method, f"{address}?{whole_query}", content, **{header: value})
+        for header, value in headers.next():
+            await hostile.ask(method, f"{address}?{whole_query}", content, **{header: value})
         if body is None:
             continue
-        for raw in RAW:
+        for raw in raws.next():
             await hostile.ask(method, f"{address}?{whole_query}", raw)
         for other in changed(body):
             await hostile.ask(method, f"{address}?{whole_query}", dumped(other))
-        for name, value in fields_of(known[path]).items() if path in known else ():
+        for name, value in fields_of(known[path]) if path in known else ():
             await hostile.ask(method, f"{address}?{whole_query}", dumped({**body, name: value}))
 
 
@@ -206,7 +222,7 @@ async def test_no_public_function_does(whole: WholeApp, anns: Anns, hostile: Hos
             if answer.status_code == 200:
                 await result(hostile, name, answer.json()["event_id"])
         for place, argument in enumerate(order):
-            for value in VALUES:
+            for value in values.next():
                 data = [arguments.get(one, default) for one, default in zip(order, defaults, strict=True)]
                 body = {"data": [*data[:place], value, *data[place + 1 :]]}
                 await hostile.ask("POST", f"/gradio_api/run/{name}", dumped(body))
@@ -236,3 +252,53 @@ async def test_no_function_of_the_page_does(whole: WholeApp, anns: Anns, hostile
         whole_body = {"fn_index": function["id"], "session_hash": "anns", "event_data": event, "data": data}
         for other in [value for value in changed(whole_body) if isinstance(value, dict)]:
             await hostile.ask("POST", "/gradio_api/run/predict", dumped(other))
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "body", "status", "says"),
+    [
+        ("GET", f"/grids?before={2**63}", None, 422, "query before"),
+        ("GET", "/usage/removed?since=0001-01-01T00:00:00%2B14:00", None, 422, "outside the years 1 to 9999"),
+        ("POST", "/gradio_api/call/v2/painting", {}, 404, "There are: cancel, generate, grid, history, run, snippet"),
+        ("POST", "/gradio_api/call/v2/generate", {"promt": "a fox"}, 422, "There is no argument called “promt”"),
+        ("POST", "/gradio_api/call/v2/generate", {"seed": 7}, 422, "The argument prompt is missing."),
+        ("POST", "/gradio_api/call/generate", {"data": ["a fox"]}, 422, "data has 1 values, and generate takes 10."),
+        ("POST", "/gradio_api/queue/join", {"data": [], "fn_index": 999, "session_hash": "x"}, 404, "number 999"),
+        ("POST", "/gradio_api/run/history", {"data": ["", "ten", 0]}, 422, "limit: “ten” is no whole number."),
+        ("GET", "/gradio_api/call/generate/unheard-of", None, 404, "No call has this event id"),
+        ("GET", "/gradio_api/queue/data?session_hash=unheard-of", None, 404, "No call of this session"),
+    ],
+)
+async def test_it_says_what_is_wrong(whole: WholeApp, method: str, url: str, body: Any, status: int, says: str) -> None:
+    answer = await whole.client.request(method, url, json=body, headers={HEADER: ANN})
+    assert answer.status_code == status
+    told = answer.json()
+    assert says in (told.get("message") or told["error"])
+
+
+@pytest.mark.parametrize(
+    ("axes", "at_fault"),
+    [
+        ([("seed", ["\ud83e"]), ("num_inference_steps", "10")], {"seed"}),
+        ([("prompt_sr", ["fox", "\ud83e"])], {"prompt_sr"}),
+        ([("prompt_sr", "owl, cat")], {"prompt_sr"}),
+        ([("prompt_sr", ["a fox anns-own-words", " "])], {"prompt_sr"}),
+        ([("seed", "1, 2"), ("seed", "3")], {"seed"}),
+        ([("image_size", ["2560x2560"]), ("seed", "3")], {"image_size"}),
+        ([("image_size", [{"width": 100}])], {"image_size"}),
+        ([("no such field", "1"), ("seed", "3")], {"no such field"}),
+        ([("num_inference_steps", [2**70])], {"num_inference_steps"}),
+    ],
+)
+async def test_a_preview_names_the_axis_at_fault(
+    whole: WholeApp, anns: Anns, axes: list[tuple[str, Any]], at_fault: set[str]
+) -> None:
+    typed = [{"field": field, "values": values} for field, values in axes]
+    body = {"run_id": anns.ids["run_id"], "axes": typed}
+    answer = await whole.client.post(
+        "/grids/preview", content=dumped(body), headers={HEADER: ANN, "Content-Type": "application/json"}
+    )
+    assert answer.status_code == 200, answer.text
+    seen = answer.json()
+    assert not seen["ready"]
+    assert {axis["field"] for axis in seen["axes"] if axis["fault"]} == at_fault
