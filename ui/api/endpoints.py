@@ -90,7 +90,7 @@ def _image(picture: Picture, playground: Playground) -> dict[str, Any] | None:
 
 
 def _snippet() -> Callable[..., Any]:
-    def snippet_(language: Literal["python", "javascript", "curl"], request: dict) -> str:  # type: ignore[type-arg]
+    async def snippet_(language: Literal["python", "javascript", "curl"], request: dict) -> str:  # type: ignore[type-arg]
         with errors_as_sentences():
             asked = parse_request(typed("request", request, dict, "object with settings"))
             return snippet(typed("language", language, str, "name of a language"), asked)  # type: ignore[arg-type]
