@@ -18,6 +18,7 @@ from support.server import free_port
 CALLS, ROUNDS = 20, 5
 STEPS = 33
 """Of 0.03 seconds each: the call of a second."""
+PORT = "PORT"
 HERE = Path(__file__).parent
 
 
@@ -50,12 +51,14 @@ class Served:
 
 @contextmanager
 def served(script: str, folder: Path, *arguments: str) -> Iterator[Served]:
+    """`arguments`: those of the script; PORT stands for its port."""
     folder.mkdir()
     port = free_port()
+    given = [str(port) if one == PORT else one for one in arguments]
     environment = clean_environment(PYTHONPATH=f"{ROOT}:{ROOT / 'tests'}", GRADIO_TEMP_DIR=str(folder / "gradio"))
     with (folder / "log.txt").open("w") as log:
         process = subprocess.Popen(
-            [sys.executable, str(HERE / script), *arguments, str(port)], cwd=ROOT, env=environment, text=True,
+            [sys.executable, str(HERE / script), *given], cwd=ROOT, env=environment, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
         )  # fmt: skip
     assert process.stdout
@@ -72,8 +75,10 @@ def served(script: str, folder: Path, *arguments: str) -> Iterator[Served]:
 
 def test_twenty_calls_at_once(tmp_path: Path) -> None:
     with ExitStack() as stack:
-        ours = stack.enter_context(served("load_server.py", tmp_path / "ours", str(tmp_path / "data")))
-        bare = stack.enter_context(served("sleep_server.py", tmp_path / "bare"))
+        ours = stack.enter_context(
+            served("load_server.py", tmp_path / "ours", str(tmp_path / "data"), PORT, "unwatched")
+        )
+        bare = stack.enter_context(served("sleep_server.py", tmp_path / "bare", PORT))
         for number in range(ROUNDS + 1):
             for one in (bare, ours):
                 one.round(f"round {number}")

@@ -66,7 +66,7 @@ BODIES: dict[str, Any] = {
     "/grids/{grid_id}/blind/{ballot_id}/verdict": {"round": 1, "choice": 0},
     "/gradio_api/reset": {"event_id": "anns"},
     "/gradio_api/cancel": {"session_hash": "anns", "fn_index": 0, "event_id": "anns"},
-    "/gradio_api/queue/join": {"data": [], "fn_index": 0, "session_hash": "bobs"},
+    "/gradio_api/queue/join": {"data": [], "fn_index": 5, "session_hash": "bobs"},  # open_link: it takes no values
     "/gradio_api/run/{api_name}": {"data": ["fox", 20, 0]},
     "/gradio_api/call/{api_name}": {"data": ["fox", 20, 0]},
     "/gradio_api/call/v2/{api_name}": {"query": "fox"},
