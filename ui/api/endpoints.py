@@ -18,6 +18,7 @@ from services.errors import PlaygroundError
 from services.playground import Playground
 from services.request import MODEL_NAME, PARAMETERS, Parameter, parse_request
 from services.run import Run, RunState
+from ui.presses import press_of_call
 from ui.visitors import visitor_of
 
 
@@ -31,7 +32,8 @@ def _generate(playground: Playground) -> Callable[..., Any]:
     async def generate(request: gr.Request, **settings: Any) -> dict[str, Any]:
         visitor = visitor_of(request)
         try:
-            [asked] = await playground.generate(visitor, parse_request(settings))
+            press = press_of_call(request, "generate", settings)
+            [asked] = await playground.generate(visitor, parse_request(settings), press=press)
             run = await playground.finished(visitor, asked.id)
         except PlaygroundError as error:
             raise gr.Error(str(error), print_exception=False) from error

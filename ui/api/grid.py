@@ -21,6 +21,7 @@ from services.request import parse_request
 from services.sheets.layout_of_grid import layout_of
 from ui.api.history import described
 from ui.compare.grid_files import file_name
+from ui.presses import press_of_call
 from ui.visitors import visitor_of
 
 
@@ -36,8 +37,10 @@ def _grid(playground: Playground) -> Callable[..., Any]:
     ) -> dict[str, Any]:  # fmt: skip
         visitor = visitor_of(caller)
         try:
-            plan = await asyncio.to_thread(_plan, request, {"x": x, "y": y, "z": z})
-            made = await playground.grids.make(visitor, plan, confirm=confirm is True)
+            axes = {"x": x, "y": y, "z": z}
+            press = press_of_call(caller, "grid", {"request": request, **axes, "confirm": confirm})
+            plan = await asyncio.to_thread(_plan, request, axes)
+            made = await playground.grids.make(visitor, plan, confirm=confirm is True, press=press)
             view = await playground.grids.finished(visitor, made.id)
         except PlaygroundError as error:
             raise gr.Error(str(error), print_exception=False) from error

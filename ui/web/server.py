@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from services.playground import Playground
 from services.version import VERSION
 from ui.api.code import code_routes
-from ui.api.mcp import CallsItself
+from ui.api.mcp import CallsItself, take_keys
 from ui.app import build_app
 from ui.compare.blind import blind_routes
 from ui.compare.grid_files import grid_file_routes
@@ -23,6 +23,7 @@ from ui.compare.tab import compare_routes
 from ui.history.archive import archive_routes
 from ui.history.tab import history_routes
 from ui.history.usage import usage_routes
+from ui.presses import PAYING
 from ui.runs.routes import ASSETS, STYLESHEET, add_routes
 from ui.theme import build_theme
 from ui.visitors import VisitorCookie
@@ -83,6 +84,7 @@ def build_server(playground: Playground) -> FastAPI:
     )
     if page.mcp_server_obj:
         page.mcp_server_obj.mcp_server.version = VERSION  # else MCP's clients are told that of the MCP library
+    take_keys(page, PAYING)
     app.add_middleware(PackedJson)
     app.add_middleware(VisitorCookie)
     app.add_middleware(CallsItself, page=page)
