@@ -9,7 +9,8 @@ PlaygroundError
 ├── BudgetExceeded          a limit on spending is reached     .limit_usd .spent_usd .asked_usd
 ├── KeyReused               an Idempotency-Key came with another request before
 ├── ConfirmNeeded           the request is large and needs an explicit confirmation    .count .cost_usd
-├── TooMuch                 too many pictures at once          .retry_after
+├── TooMuch                 too many pictures or files at once    .retry_after
+├── TooSlow                 an upload stopped on its way       .received
 ├── CannotWrite             the history cannot be written at the moment    .reason
 │   └── StorageBusy         another program has locked its file: a retry may succeed
 ├── KeyNeeded               fal requires a key and none is known
@@ -109,11 +110,22 @@ class KeyReused(PlaygroundError):
 
 
 class TooMuch(PlaygroundError):
-    """More pictures at once than the owner allows. `retry_after` is in seconds."""
+    """More pictures or files at once than are allowed. `retry_after` is in seconds."""
 
     def __init__(self, message: str, retry_after: int = 60) -> None:
         self.retry_after = retry_after
         super().__init__(message)
+
+
+class TooSlow(PlaygroundError):
+    """`received`: bytes that came in the last minute."""
+
+    def __init__(self, received: int) -> None:
+        self.received = received
+        super().__init__(
+            "The file stopped on its way here: almost nothing of it came in a minute. Nothing was done with it; send "
+            "it again."
+        )
 
 
 class CannotWrite(PlaygroundError):

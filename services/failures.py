@@ -14,6 +14,20 @@ def stopped_while_submitting() -> Failure:
     )
 
 
+STOOD_IN_A_COPY = "It stood in a copy; ask again if you want it."
+"""Note of a run that waited in a copy of a history: it may have been sent by the history that was copied."""
+
+
+def copied_while_submitting() -> Failure:
+    return Failure(
+        code="unanswered",
+        message="This was being sent when the copy was made that this history begins from: fal may have accepted this; "
+        "it was not sent again. Look at fal.ai/dashboard/requests, or press Send again, which may cost a second "
+        "picture.",
+        retryable=True,
+    )
+
+
 def broke_off_while_submitting() -> Failure:
     return Failure(
         code="unanswered",

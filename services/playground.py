@@ -18,6 +18,7 @@ from services.grids.service import Grids
 from services.intake.asking import Asking
 from services.intake.batch import requests_of
 from services.intake.pricing import Cheaper, Prices
+from services.intake.uploads import Uploads
 from services.library.changes import Changes
 from services.library.erase import Erase
 from services.library.history import History, Totals
@@ -75,6 +76,8 @@ class Playground:
         self.settings, self.clock = settings, clock
         self.prices = Prices(settings.playground_price_per_megapixel)
         self.history = History(folder)
+        self.history.begin()
+        self.pools = self.history.pools
         self.projects = Projects(self.history)
         self.media = media or open_media(folder)
         self.engines = Engines(settings, folder, paint, clock)
@@ -99,19 +102,22 @@ class Playground:
         planner = Planner(self.history, self.engines, self.prices, settings, self.scope)
         self.grids = Grids(self.history, planner, self.runner, self.changes, clock, self.asking, self.scope)
         self.ballots = Ballots(self.history, self.grids.store, self.media, self.scope)
-        self.archive = Archive(self.history, self.media, self.changes, settings, folder / "incoming")
         self.storage = Storage(self.history, self.media, self.changes, folder, settings.media_limit_bytes)
+        self.uploads = Uploads(clock)
+        self.archive = Archive(
+            self.history, self.media, self.changes, self.storage, self.uploads, settings, folder / "incoming"
+        )
         self._warming: asyncio.Task[None] | None = None
         self._tidying: asyncio.Task[None] | None = None
         self._making_room: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        await asyncio.to_thread(self._purge)
-        await asyncio.to_thread(self.archive.recover)
+        await self.pools.chores(self._purge)
+        await self.pools.restores(self.archive.recover)
         await self.runner.recover()
         self._tidying = asyncio.create_task(self._tidy())
         self._making_room = asyncio.create_task(self.storage.keep_within())
-        self._warming = asyncio.create_task(asyncio.to_thread(self.engines.warm_up))
+        self._warming = asyncio.create_task(self.pools.chores(self.engines.warm_up))
 
     async def warmed(self) -> None:
         """Wait until all modules that the first picture needs are imported."""
@@ -136,10 +142,10 @@ class Playground:
 
     async def run(self, visitor: str | None, run_id: str) -> Run:
         """One run. Raises NotFound."""
-        return await asyncio.to_thread(self.history.get, run_id, self.scope(visitor))
+        return await self.pools.reads(self.history.get, run_id, self.scope(visitor))
 
     async def totals(self, visitor: str | None, since: datetime) -> Totals:
-        return await asyncio.to_thread(self.history.totals, self.scope(visitor), since)
+        return await self.pools.reads(self.history.totals, self.scope(visitor), since)
 
     # -- making pictures -------------------------------------------------------------------------------------------
 
@@ -226,7 +232,7 @@ class Playground:
         """
         run = await self.run(visitor, run_id)
         if press:
-            await asyncio.to_thread(self.asking.presses.outcome, press)
+            await self.pools.reads(self.asking.presses.outcome, press)
         if newest := await self._retried(run):
             return [newest]
         if run.can_be_fetched:
@@ -251,7 +257,7 @@ class Playground:
         return [await self._retried(run) or await self.run(visitor, run_id)]
 
     async def _retried(self, run: Run) -> Run | None:
-        return await asyncio.to_thread(self.asking.presses.newest, run.id)
+        return await self.pools.reads(self.asking.presses.newest, run.id)
 
     async def finished(self, visitor: str | None, run_id: str) -> Run:
         """Wait until a run has ended, and return it. For callers of the API; `visitor` None (no token) sees any run.
@@ -259,15 +265,15 @@ class Playground:
         Raises NotFound, or Stopping when the server stops.
         """
         scope = EVERYONE if visitor is None else self.scope(visitor)
-        with self.changes.listen(EVERYONE) as wake:
+        with self.changes.wait_for(run_id) as wake:
             while True:
-                run = await asyncio.to_thread(self.history.get, run_id, scope)
+                wake.clear()
+                run = await self.pools.reads(self.history.get, run_id, scope)
                 if run.state.is_final:
                     return run
                 if self.changes.closed:
                     raise Stopping
                 await wake.wait()
-                wake.clear()
 
     # -- a picture's buttons ---------------------------------------------------------------------------------------
 
@@ -295,15 +301,15 @@ class Playground:
         return await self._change(await self.run(visitor, run_id), deleted_at=None)
 
     async def _change(self, run: Run, **fields: object) -> Run:
-        changed = await asyncio.to_thread(self.history.change, run.id, **fields)
-        self.changes.tell(changed.visitor)
+        changed = await self.pools.writes(self.history.change, run.id, **fields)
+        self.changes.tell(changed.visitor, [changed])
         return changed
 
     async def _tidy(self) -> None:
         """Every UNDO_SECONDS, erase what can no longer be undeleted and what callers without a token made long ago."""
         while True:
             await asyncio.sleep(UNDO_SECONDS)
-            await asyncio.to_thread(self._purge)
+            await self.pools.chores(self._purge)
 
     def _purge(self) -> None:
         self.asking.presses.sweep()
@@ -320,7 +326,7 @@ class Playground:
         if visitor is None or self.settings.history_mode == "shared":
             raise NotFound("history of your own")
         self.forget_key(visitor)
-        await asyncio.to_thread(self.asking.presses.forget, visitor)
+        await self.pools.writes(self.asking.presses.forget, visitor)
         count = await self.erase.all_of(visitor, self.limits.midnight())
         self.changes.tell(visitor)
         return count
@@ -340,7 +346,7 @@ class Playground:
                 )
             )
         self.engines.remember_key(visitor, key)
-        await self.runner.take_again(await asyncio.to_thread(self.history.waiting_for_key, visitor))
+        await self.runner.take_again(await self.pools.reads(self.history.waiting_for_key, visitor))
 
     def forget_key(self, visitor: str) -> None:
         self.engines.forget_key(visitor)

@@ -88,6 +88,11 @@ class Settings(BaseSettings):
         description="GB of an export that may be dropped on the page to restore it, packed or unpacked; 0 allows none. "
         "Default: 4, and 0.25 on Spaces.",
     )
+    playground_import_total_gb: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
+        default=None,
+        description="GB of original pictures up to which a history may grow by restoring exports. Unset: no limit "
+        "(1 on Spaces).",
+    )
     playground_pictures_per_minute: int | None = Field(
         default=None,
         ge=1,
@@ -197,6 +202,11 @@ class Settings(BaseSettings):
     def import_limit_bytes(self) -> int:
         limit = self.playground_import_limit_gb
         return int((limit if limit is not None else 0.25 if self.on_spaces else 4.0) * 2**30)
+
+    @property
+    def import_total_bytes(self) -> int | None:
+        limit = self._or_on_spaces(self.playground_import_total_gb, 1.0)
+        return None if limit is None else int(limit * 2**30)
 
     @property
     def pictures_per_minute(self) -> int | None:

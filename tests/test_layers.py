@@ -19,6 +19,9 @@ STAGING = "services/archive/staging.py"
 """It has a store in a folder of its own."""
 FAL, SETTINGS = "services/engines/fal/", "services/settings.py"
 LIBRARY = "services/library/"
+POOLS = "services/pools.py"
+ANYBODYS_THREADS = {"to_thread", "run_in_threadpool", "iterate_in_threadpool", "run_sync"}
+"""Calls that take a thread of a pool which all kinds of work share."""
 SPEAKS_SQLITE = ("services/library/dialect.py", "services/library/migrations/versions/")
 SQLITE_FUNCTIONS = {"casefold", "instr", "json_each", "json_extract", "julianday", "literal_column", "match",
                     "on_conflict_do_nothing", "on_conflict_do_update"}  # fmt: skip
@@ -72,6 +75,7 @@ def breaches(path: str, source: str) -> list[str]:
         found += [f"{path}:{line} names a picture's path: only Media's store may" for line in picture_paths(tree)]
     if path != SETTINGS:
         found += [f"{path}:{line} reads the environment: only {SETTINGS} may" for line in environment_reads(tree, path)]
+    found += [f"{path}:{line} takes a thread of nobody's: only those of {POOLS} are" for line in shared_threads(tree)]
     if not path.startswith(SPEAKS_SQLITE):
         found += [
             f"{path}:{line} speaks SQLite ({word}): only {SPEAKS_SQLITE[0]} may" for line, word in sqlite_in(tree)
@@ -145,6 +149,18 @@ def environment_reads(tree: ast.AST, path: str) -> Iterator[int]:
                 yield node.lineno
 
 
+def shared_threads(tree: ast.AST) -> Iterator[int]:
+    """Lines that run something in asyncio's own pool, or in Starlette's and anyio's."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and {alias.name for alias in node.names} & ANYBODYS_THREADS:
+            yield node.lineno
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            name, first = node.func.attr, node.args[0] if node.args else None
+            of_none = name == "run_in_executor" and isinstance(first, ast.Constant) and first.value is None
+            if of_none or name in ANYBODYS_THREADS:
+                yield node.lineno
+
+
 def sqlite_in(tree: ast.AST) -> Iterator[tuple[int, str]]:
     """Lines with what only SQLite understands, and what that is."""
     docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
@@ -205,6 +221,10 @@ def test_no_file_breaks_the_layers(file):
         ("services/archive/export.py", "from sqlalchemy import select"),
         ("services/running/journal.py", "from sqlalchemy.exc import OperationalError"),
         ("ui/runs/routes.py", "def later():\n    import sqlalchemy as sa"),
+        ("services/running/journal.py", "import asyncio\nasync def f():\n    await asyncio.to_thread(print)"),
+        ("ui/runs/media.py", "async def f():\n    await asyncio.get_running_loop().run_in_executor(None, print)"),
+        ("ui/history/archive.py", "from starlette.concurrency import iterate_in_threadpool"),
+        ("ui/runs/media.py", "import anyio\nasync def f():\n    await anyio.to_thread.run_sync(print)"),
         ("services/library/damage.py", "import sqlite3"),
         ("services/library/grid_store.py", "from sqlalchemy.dialects.sqlite import insert"),
         ("services/library/bulk.py", "wanted = func.json_each(ids)"),
@@ -237,6 +257,8 @@ def test_a_breach_is_found(path, source):
         (STAGING, "from services.library.media_folder import FolderStore"),
         ("services/archive/export.py", "data = self._media.read('media', name)"),
         ("ui/cards.py", "address = f'/media/{name}'"),
+        ("ui/runs/media.py", "async def f():\n    await pools.pictures(print)"),
+        ("services/engines/demo/queue.py", "loop.run_in_executor(self._pool, print)"),
         ("services/code/fal_snippets.py", "CODE = 'import fal_client'"),
         ("services/library/stacks.py", "from sqlalchemy import func, select\ncount = func.count()"),
         ("services/library/tables.py", '"""FTS5 keeps it: PRAGMA."""\nX = 1\n"""Read by json_each."""'),

@@ -16,12 +16,19 @@ class ArchiveError(PlaygroundError):
         super().__init__(f"{sentence} Nothing was restored.")
 
 
-class PicturesWait(PlaygroundError):
-    """The entries are restored, but not all of their pictures could be put in place. They wait in a folder beside them;
-    the next start puts them there."""
+class RestWaits(PlaygroundError):
+    """The import counts, but not all of it could be put in place. The rest waits in a folder beside the history; the
+    next start puts it there, or the next import."""
 
-    def __init__(self, why: str) -> None:
+    def __init__(self, why: str, what: str = "some entries") -> None:
         super().__init__(
-            f"Everything is restored but some pictures, which could not be put in place yet ({why}). Make room on the "
+            f"Everything is restored but {what}, which could not be put in place yet ({why}). Make room on the "
             "server's disk, then drop the file again or restart the server."
         )
+
+
+class PicturesWait(RestWaits):
+    """The entries are all in place, some pictures are not."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why, "some pictures")

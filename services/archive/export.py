@@ -94,7 +94,7 @@ class _Parts:
 
 
 class Exporter:
-    """Methods block; async callers use `asyncio.to_thread`."""
+    """Methods block; async callers use `Pools.exports`."""
 
     def __init__(self, rows: ExportRows, media: Media, workplace: Path) -> None:
         """Temporary files are made in the folder `workplace`."""

@@ -39,10 +39,28 @@ OTHERS = re.compile(
 
 
 @dataclass(frozen=True)
+class Quota:
+    """What an import may add to the disk, by one of several limits."""
+
+    bytes: int
+    rest: str
+    """The end of the sentence that says what is left."""
+    an_entry: int = 0
+    """Bytes that each new entry counts besides its picture."""
+
+
+@dataclass(frozen=True)
 class Limits:
     bytes: int
     """Of all parts together, unpacked."""
     runs: int = RUNS_MAX
+    quotas: tuple[Quota, ...] = ()
+
+    def check_added(self, pictures: int, entries: int) -> None:
+        """Raises ArchiveError if so many bytes of pictures and so many entries are more than may be added."""
+        for quota in self.quotas:
+            if (added := pictures + entries * quota.an_entry) > quota.bytes:
+                raise ArchiveError("no_room", f"It would add {added / 2**30:.3g} GB here, and {quota.rest}")
 
 
 class Bundle:

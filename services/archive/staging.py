@@ -1,31 +1,55 @@
-"""The pictures of an import: checked and staged in a new folder, and moved to the other pictures after the commit."""
+"""What an import keeps until it counts, in a new folder: pictures, checked, and what is left to do then."""
 
 from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image
+from pydantic import TypeAdapter
 
 from services.archive.errors import ArchiveError
 from services.archive.safety import Bundle
 from services.errors import PlaygroundError
+from services.library.import_rows import FOLDER, Step
 from services.library.media import Media, decode, thumb_of, thumbnail
-from services.library.media_folder import FolderStore
+from services.library.media_folder import Disk, FolderStore
 from services.library.media_store import KINDS
 from services.run import Picture
+
+STEPS = "steps.jsonl"
+_steps: TypeAdapter[Step] = TypeAdapter(Step)
 
 
 class Staging:
     """The staging folder of one import: its pictures, under the names that they will keep."""
 
     def __init__(self, folder: Path, media: Media) -> None:
-        self._staged, self._media = FolderStore(folder), media
+        self._folder, self._staged, self._media = folder, FolderStore(folder), media
         self.committed = False
-        """Whether the history names these pictures: then they stay staged until `move` has moved them."""
+        """Whether the import counts: then all stays staged until it is in place."""
+
+    @property
+    def name(self) -> str:
+        return self._folder.name
+
+    def write_steps(self, steps: Iterable[Step]) -> None:
+        """Keep what is left to do when the import counts. It survives a power cut."""
+        disk = Disk()
+        with (self._folder / STEPS).open("wb") as file:
+            file.writelines(_steps.dump_json(step) + b"\n" for step in steps)
+            file.flush()
+            disk.sync_file(file.fileno())
+        disk.sync_folder(self._folder)
+
+    def steps(self) -> Iterator[Step]:
+        file = self._folder / STEPS
+        if file.is_file():
+            with file.open("rb") as lines:
+                yield from map(_steps.validate_json, lines)
 
     def original(self, bundle: Bundle, entry: Picture, name: str) -> None:
         """Check an original against its line, and stage it as `name` with a new thumbnail. Raises ArchiveError."""
@@ -82,9 +106,9 @@ class Staging:
 
 @contextmanager
 def staging(incoming: Path, media: Media) -> Iterator[Staging]:
-    """A new staging folder in `incoming`, removed at the end. After an error it stays if the history names the pictures
-    in it: `recover` moves them at the next start."""
-    folder = incoming / f"restore-{secrets.token_hex(8)}"
+    """A new staging folder in `incoming`, removed at the end. After an error it stays if the import counts: `recover`
+    puts it in place at the next start."""
+    folder = incoming / f"{FOLDER}{secrets.token_hex(8)}"
     staged: Staging | None = None
     try:
         staged = Staging(folder, media)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -97,7 +96,7 @@ class Planner:
         if not read or len(read) < len(axes):
             return Preview(None, tuple(axes))
         try:
-            plan = await asyncio.to_thread(_with_cells, base, read)
+            plan = await self._history.pools.sums(_with_cells, base, read)
         except InvalidRequest as error:
             return Preview(None, tuple(axes), error.issues)
         engine, key_of = self._engines.choose(visitor)
@@ -119,7 +118,7 @@ class Planner:
             )
 
         try:
-            return await asyncio.to_thread(count)
+            return await self._history.pools.reads(count)
         except InvalidRequest as error:
             return Preview(None, tuple(axes), error.issues)
 
@@ -128,7 +127,7 @@ class Planner:
     ) -> dict[str, str]:
         """Cell key → run id, for cells that need no new run: the grid's own, and with `reuse` any earlier picture."""
         engine, _ = self._engines.choose(visitor)
-        return await asyncio.to_thread(self._there, plan, grid, self._scope(visitor), engine if reuse else None)
+        return await self._history.pools.reads(self._there, plan, grid, self._scope(visitor), engine if reuse else None)
 
     def _there(self, plan: GridPlan, grid: Grid | None, scope: Scope, engine: Engine | None) -> dict[str, str]:
         """`engine`: earlier pictures of this engine from outside the grid are reused; None: none are."""
@@ -142,7 +141,7 @@ class Planner:
 
     async def pace(self, visitor: str | None) -> Pace:
         """How fast this visitor's key has made pictures lately."""
-        return await asyncio.to_thread(self._pace, visitor, *self._engines.choose(visitor))
+        return await self._history.pools.reads(self._pace, visitor, *self._engines.choose(visitor))
 
     def _pace(self, visitor: str | None, engine: Engine, key_of: KeyOf) -> Pace:
         if engine == "demo":
@@ -155,7 +154,7 @@ class Planner:
         """Raises ConfirmNeeded if there are more than ASK_ABOVE new pictures."""
         engine, _ = self._engines.choose(visitor)
         if len(new) > ASK_ABOVE:
-            raise ConfirmNeeded(len(new), await asyncio.to_thread(self._cost, engine, new))
+            raise ConfirmNeeded(len(new), await self._history.pools.sums(self._cost, engine, new))
 
     def _cost(self, engine: Engine, requests: Sequence[GenerationRequest]) -> float:
         return 0.0 if engine == "demo" else round(sum(self._prices.estimate(request) for request in requests), 6)

@@ -106,7 +106,7 @@ class Grids:
 
         async def ask() -> Grid:
             grid = await self._grid(visitor, grid_id)
-            plan = await asyncio.to_thread(make_plan, grid.plan.base, axes, grid.plan.origin)
+            plan = await self._history.pools.sums(make_plan, grid.plan.base, axes, grid.plan.origin)
             there = await self._planner.there(visitor, plan, grid, reuse=reuse)
             new = await self._new(visitor, plan, there, confirm)
             written = plan.model_dump_json()
@@ -122,7 +122,7 @@ class Grids:
     ) -> Mapping[str, GenerationRequest]:
         """Cell key → request, for the cells of a plan that are not `there`. Raises ConfirmNeeded or InvalidRequest."""
         # in a thread: a thousand cells take a while
-        new = await asyncio.to_thread(plan.asked, [key for key in plan.requests if key not in there])
+        new = await self._history.pools.sums(plan.asked, [key for key in plan.requests if key not in there])
         if not confirm:
             await self._planner.check_asked(visitor, list(new.values()))
         return new
@@ -138,13 +138,13 @@ class Grids:
 
     async def resume(self, visitor: str | None, grid_id: str) -> Grid:
         grid = await self._set_paused(visitor, grid_id, False)
-        waiting = await asyncio.to_thread(self._history.of_grid, grid_id, RunState.PENDING)
+        waiting = await self._history.pools.reads(self._history.of_grid, grid_id, RunState.PENDING)
         await self._runner.take_again(waiting)
         return grid
 
     async def _set_paused(self, visitor: str | None, grid_id: str, paused: bool) -> Grid:
         await self._grid(visitor, grid_id)
-        await asyncio.to_thread(self.store.pause, grid_id, paused)
+        await self._history.pools.writes(self.store.pause, grid_id, paused)
         self._changes.tell(visitor)
         return await self._as_it_is(grid_id)
 
@@ -152,9 +152,11 @@ class Grids:
         """Cancel unfinished runs: first all that were not sent, then those fal accepted, which it may still finish."""
         grid = await self._grid(visitor, grid_id)
         ended = {"state": RunState.CANCELLED, "cancel_asked": True, "finished_at": self._clock.now(), "note": None}
-        await asyncio.to_thread(self.store.change_pending, grid_id, **ended)
+        await self._history.pools.writes(self.store.change_pending, grid_id, **ended)
         self._changes.tell(grid.visitor)
-        taken = [run for run in await asyncio.to_thread(self._history.of_grid, grid_id) if not run.state.is_final]
+        taken = [
+            run for run in await self._history.pools.reads(self._history.of_grid, grid_id) if not run.state.is_final
+        ]
         await asyncio.gather(*(self._runner.cancel(run) for run in taken))
         return await self._grid(visitor, grid_id)
 
@@ -183,7 +185,7 @@ class Grids:
         lost = await self._lost(view)
         if lost:
             grid = view.grid
-            again = await asyncio.to_thread(grid.plan.asked, lost)
+            again = await self._history.pools.sums(grid.plan.asked, lost)
             among = self.store.fill(grid.id, grid.cells, _cells_of(again))
             retries = [grid.cells.get(key) for key in again]
             await self._asking.ask(
@@ -192,7 +194,7 @@ class Grids:
 
     async def _lost(self, view: GridView) -> list[str]:
         """The keys of the cells that have to be made again."""
-        keys = await asyncio.to_thread(lambda: view.grid.plan.requests)  # to compute a thousand takes a while
+        keys = await self._history.pools.sums(lambda: view.grid.plan.requests)  # to compute a thousand takes a while
         runs = ((key, view.run_of(key)) for key in keys)
         return [key for key, run in runs if run is None or (run.state in RETRIED and not run.can_be_fetched)]
 
@@ -205,7 +207,7 @@ class Grids:
 
         async def ask() -> Grid:
             view = await self.view(visitor, grid_id)
-            cells = await asyncio.to_thread(lambda: view.grid.plan.cells)
+            cells = await self._history.pools.sums(lambda: view.grid.plan.cells)
             first = next((run for cell in cells if (run := view.run_of(cell.key)) and run.picture), None)
             if first is None:
                 message = "No picture of this grid is finished yet. Wait for one, then check whether it repeats."
@@ -235,14 +237,14 @@ class Grids:
         return await self._view(visitor, grid_id, self._scope(visitor))
 
     async def _view(self, visitor: str | None, grid_id: str, scope: Scope) -> GridView:
-        grid = await asyncio.to_thread(self._read, grid_id, scope)
+        grid = await self._history.pools.reads(self._read, grid_id, scope)
         ids = [*grid.cells.values(), *(grid.repeat or ()), grid.plan.origin or ""]
-        found = await asyncio.to_thread(self._history.many, ids, scope)
+        found = await self._history.pools.reads(self._history.many, ids, scope)
         seen = {run_id: run for run_id, run in found.items() if run.deleted_at is None}
         return GridView(grid, seen, await self._planner.pace(visitor))
 
     async def newest(self, visitor: str | None, *, limit: int, before: int | None = None) -> list[GridLine]:
-        found = await asyncio.to_thread(self.store.newest, self._scope(visitor), limit=limit, before=before)
+        found = await self._history.pools.reads(self.store.newest, self._scope(visitor), limit=limit, before=before)
         return [line_of(row) for row in found]
 
     async def finished(self, visitor: str | None, grid_id: str) -> GridView:
@@ -250,10 +252,10 @@ class Grids:
 
         Raises NotFound, or Stopping when the server stops."""
         scope = self._scope(visitor) if visitor else EVERYONE
-        with self._changes.listen(EVERYONE) as wake:
+        with self._changes.wait_for(grid_id) as wake:
             while True:
                 wake.clear()
-                if not await asyncio.to_thread(self.store.under_way, grid_id):
+                if not await self._history.pools.reads(self.store.under_way, grid_id):
                     return await self._view(visitor, grid_id, scope)
                 if self._changes.closed:
                     raise Stopping
@@ -261,14 +263,14 @@ class Grids:
 
     async def _grid(self, visitor: str | None, grid_id: str) -> Grid:
         """Raises NotFound if this visitor may not see it."""
-        return await asyncio.to_thread(self._read, grid_id, self._scope(visitor))
+        return await self._history.pools.reads(self._read, grid_id, self._scope(visitor))
 
     async def _as_it_is(self, grid_id: str) -> Grid:
         """A grid, read without a check of the visitor.
 
         The caller has checked it, or has made the grid for visitor None, in whose scope no grid is.
         """
-        return await asyncio.to_thread(self._read, grid_id, EVERYONE)
+        return await self._history.pools.reads(self._read, grid_id, EVERYONE)
 
     def _read(self, grid_id: str, scope: Scope) -> Grid:
         """Blocks. Raises NotFound."""

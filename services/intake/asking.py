@@ -62,7 +62,7 @@ class Asking:
         if engine == "fal" and key_of == "owner" and self._settings.owner_key is None:
             raise KeyNeeded
         created = self._clock.now()
-        project = await asyncio.to_thread(self._projects.home, visitor, self._scope(visitor), like)
+        project = await self._history.pools.reads(self._projects.home, visitor, self._scope(visitor), like)
         new = [
             Run(
                 id=new_id(),
@@ -85,9 +85,9 @@ class Asking:
         counted = key_of == "owner" and (self.limits.counts or (engine == "fal" and self._settings.has_budget))
         async with self._counting if counted else nullcontext():
             if counted:
-                await asyncio.to_thread(self.limits.check_pace, visitor, len(new))
+                await self._history.pools.reads(self.limits.check_pace, visitor, len(new))
             if counted and engine == "fal":
-                await asyncio.to_thread(self.limits.check_budgets, visitor, sum(run.cost_usd for run in new))
+                await self._history.pools.reads(self.limits.check_budgets, visitor, sum(run.cost_usd for run in new))
             # The first run of a batch is written last, so that newest-first lists show the batch in its own order.
             writing = self._history.add_soon(new[::-1], among)
             # The history writes in order: the runner's changes of a run come after its insert. If it is not inserted,
@@ -95,7 +95,7 @@ class Asking:
             for run in new:
                 self._start(run)
             added = await asyncio.shield(asyncio.wrap_future(writing))
-        self._changes.tell(visitor)
+        self._changes.tell(visitor, added)
         return added[::-1]
 
     async def once(
@@ -104,16 +104,16 @@ class Asking:
         """`ask`; or, if this press was there before or comes twice at once, what `found` makes of its outcome."""
         if press is None:
             return await ask()
-        if before := await asyncio.to_thread(self.presses.outcome, press):
+        if before := await self._history.pools.reads(self.presses.outcome, press):
             return await found(before)
         try:
             made = await ask()
         except PlaygroundError:
             # Perhaps only since the same press, sent twice at once, was counted before this one.
-            if before := await asyncio.to_thread(self.presses.outcome, press):
+            if before := await self._history.pools.reads(self.presses.outcome, press):
                 return await found(before)
             raise
-        outcome = await asyncio.to_thread(self.presses.outcome, press)
+        outcome = await self._history.pools.reads(self.presses.outcome, press)
         return await found(outcome) if outcome else made
 
     async def runs_once(self, press: Press | None, ask: Callable[[], Awaitable[list[Run]]]) -> list[Run]:
@@ -121,7 +121,7 @@ class Asking:
         return await self.once(press, ask, self._runs)
 
     async def _runs(self, outcome: Outcome) -> list[Run]:
-        found = await asyncio.to_thread(self._history.many, outcome.run_ids, EVERYONE)
+        found = await self._history.pools.reads(self._history.many, outcome.run_ids, EVERYONE)
         if len(found) < len(outcome.run_ids):
             raise NotFound("picture")
         return [found[run_id] for run_id in outcome.run_ids]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
@@ -69,7 +68,7 @@ class Bulk:
         """Hide runs; `undelete` shows them again until they are purged. Unfinished runs are cancelled first."""
         rule = and_(chosen.rule(scope), runs.c.deleted_at.is_(None))
         live = select(runs.c.id).where(rule, runs.c.state.in_(LIVE))
-        for run_id in await asyncio.to_thread(self._history.values, live):
+        for run_id in await self._history.pools.reads(self._history.values, live):
             try:
                 await self._cancel(visitor, run_id)
             except NotFound:  # purged since the query
@@ -121,12 +120,12 @@ class Bulk:
             with self._history.writing() as connection:
                 return work(connection)
 
-        done = await asyncio.to_thread(write)
+        done = await self._history.pools.writes(write)
         self._changes.tell(visitor)
         return done
 
     async def _change(self, visitor: str | None, rule: ColumnElement[bool], **fields: Any) -> list[str]:
-        changed = await asyncio.to_thread(self._history.change_all, rule, **fields)
+        changed = await self._history.pools.writes(self._history.change_all, rule, **fields)
         self._changes.tell(visitor)
         return changed
 

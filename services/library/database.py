@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,8 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError
 
 from services.errors import CannotWrite, StartupError, StorageBusy
-from services.library.dialect import FileError, copy_into, engine_on, for_single_reads, has_table, is_locked
+from services.library import copies
+from services.library.dialect import FileError, engine_on, for_single_reads, has_table, is_locked
 from services.library.folder import prepare
 
 log = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ def upgrade(connection: Connection) -> None:
     if found == NEWEST_SCHEMA:
         return
     if found in OLDER_SCHEMAS:
-        back_up(connection, Path(f"{connection.engine.url.database}.before-{NEWEST_SCHEMA}"))
+        back_up(Path(str(connection.engine.url.database)))
     from alembic import command
     from alembic.config import Config
     from alembic.util import CommandError
@@ -97,15 +97,12 @@ def upgrade(connection: Connection) -> None:
     connection.commit()
 
 
-def back_up(connection: Connection, copy: Path) -> None:
-    """Copy the whole database, including its write-ahead log, to `copy`. Raises StartupError."""
-    part = copy.with_name(f"{copy.name}.part")
-    part.unlink(missing_ok=True)
+def back_up(file: Path) -> None:
+    """Copy the whole database before an update. Raises StartupError."""
+    copy = file.with_name(f"{file.name}.before-{NEWEST_SCHEMA}")
     try:
-        copy_into(connection, part)
-        os.replace(part, copy)
+        copies.take(file, copy)
     except (OSError, FileError) as error:
-        part.unlink(missing_ok=True)
         raise StartupError(
             f"The history has to be brought up to date, and the copy {copy} that is made first cannot be written "
             f"({error}). Make room in that folder and start again; nothing was changed."

@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ from sqlalchemy.dialects.sqlite import Insert, insert
 from sqlalchemy.types import NullType
 
 FileError = sqlite3.Error
-"""Raised by `copy_into` if the copy cannot be written."""
+"""Raised by the functions that work on files, if one cannot be read or written."""
 
 # -- expressions -------------------------------------------------------------------------------------------------------
 
@@ -96,6 +97,16 @@ def highest_seq(connection: Connection, table: Table) -> int:
     """The highest seq that any row of the table ever had; 0 if it never had a row."""
     query = text("SELECT seq FROM sqlite_sequence WHERE name = :name")
     return connection.execute(query, {"name": table.name}).scalar() or 0
+
+
+def reserve_seqs(connection: Connection, table: Table, count: int) -> int:
+    """Reserve `count` seqs above every seq that any row of the table ever had, and return the first of them."""
+    before = highest_seq(connection, table)
+    values = {"name": table.name, "seq": before + count}
+    known = connection.execute(text("UPDATE sqlite_sequence SET seq = :seq WHERE name = :name"), values)
+    if not known.rowcount:
+        connection.execute(text("INSERT INTO sqlite_sequence (name, seq) VALUES (:name, :seq)"), values)
+    return before + 1
 
 
 # -- full-text search --------------------------------------------------------------------------------------------------
@@ -167,8 +178,13 @@ def has_table(connection: Connection, name: str) -> bool:
 # -- the file and its connections --------------------------------------------------------------------------------------
 
 
+KEPT = 16
+"""Connections that stay open when they are not in use: to open one takes longer than most reads."""
+
+
 def engine_on(file: Path) -> Engine:
-    engine = create_engine(f"sqlite:///{file}", connect_args={"timeout": 30})
+    """Nobody waits for a connection: there are as many as threads that read or write at the moment. KEPT stay open."""
+    engine = create_engine(f"sqlite:///{file}", connect_args={"timeout": 30}, pool_size=KEPT, max_overflow=-1)
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine
@@ -203,13 +219,35 @@ def is_locked(reason: str) -> bool:
     return "locked" in reason
 
 
-def copy_into(connection: Connection, file: Path) -> None:
-    """Copy the whole database, including its write-ahead log. Raises FileError."""
-    target = sqlite3.connect(file)
-    try:
-        connection.connection.driver_connection.backup(target)  # type: ignore[union-attr]
-    finally:
-        target.close()
+COPIED_PAGES = 256
+"""Pages of 4 kB that are copied in one step."""
+
+
+def copy_into(source: Path, target: Path, between: Callable[[], None] = lambda: None) -> None:
+    """Copy the database file `source`, including its write-ahead log, to `target` as it stands at one moment. Others
+    may write to it meanwhile. `between` is called after each megabyte; what it raises ends the copying.
+
+    The copy is not synced. Raises FileError.
+    """
+    with (
+        closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as reading,
+        closing(sqlite3.connect(target, isolation_level=None)) as writing,
+    ):
+        writing.execute("PRAGMA synchronous=OFF")
+        # One read transaction for the whole copy: without it each write by others would begin the copy anew.
+        reading.execute("BEGIN")
+        reading.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        reading.backup(writing, pages=COPIED_PAGES, progress=lambda *_: between())
+        writing.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
+
+
+def set_counter(file: Path, name: str, value: int) -> None:
+    """Set a row of the table `counters` in a file that nobody else uses. Raises FileError."""
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute(
+            "INSERT INTO counters (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            (name, value),
+        )
 
 
 def damage_in(file: Path, *, thorough: bool) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 
@@ -45,12 +44,12 @@ class Erase:
         """
         live = runs.c.state.not_in([state.value for state in FINAL_STATES])
         mine = runs.c.visitor == visitor
-        for run_id in await asyncio.to_thread(self._history.values, select(runs.c.id).where(mine & live)):
+        for run_id in await self._history.pools.reads(self._history.values, select(runs.c.id).where(mine & live)):
             try:
                 await self._cancel(visitor, run_id)
             except NotFound:  # ended and purged meanwhile
                 continue
-        return await asyncio.to_thread(self._forget_all, visitor, counted_since)
+        return await self._history.pools.chores(self._forget_all, visitor, counted_since)
 
     def _forget_all(self, visitor: str, counted_since: datetime) -> int:
         mine = runs.c.visitor == visitor

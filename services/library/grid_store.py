@@ -51,7 +51,7 @@ class GridSummary:
 
 
 class GridStore:
-    """Methods block for about a millisecond; async callers use `asyncio.to_thread`."""
+    """Methods block for about a millisecond; async callers use `History.pools`."""
 
     def __init__(self, history: History) -> None:
         self._history = history

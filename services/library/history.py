@@ -1,11 +1,12 @@
 """The history of runs. Every change is committed before its caller gets the result.
 
-All methods block for about a millisecond; async callers use `asyncio.to_thread`, or the `…_soon` methods, which do not
-block.
+All methods block for about a millisecond; async callers use the threads of `History.pools`, or the `…_soon` methods,
+which do not block.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -28,7 +29,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from services.errors import NotFound
+from services import failures
+from services.errors import CannotWrite, NotFound, StartupError
+from services.library import copies
 from services.library.damage import set_aside_if_damaged
 from services.library.database import open_database, reading
 from services.library.dialect import hidden, json_value, one_of, seconds_between
@@ -36,7 +39,10 @@ from services.library.rows import Entry, columns_of, entry_of, row_of, stamp
 from services.library.scope import Scope
 from services.library.tables import counters, grids, runs
 from services.library.writer import Writer
-from services.run import AT_FAL_STATES, FINAL_STATES, Run, RunState, Ticket
+from services.pools import Pools
+from services.run import AT_FAL_STATES, FINAL_STATES, Run, RunState, Ticket, now
+
+log = logging.getLogger(__name__)
 
 Among = Callable[[Connection, list[Run]], list[Run]]
 """Writes what belongs to new runs in the transaction that adds them, and returns those of them that are to be added:
@@ -54,17 +60,64 @@ class Totals:
     cost_usd: float
 
 
+@dataclass(frozen=True)
+class Copied:
+    """What was ended in a history that begins from a copy."""
+
+    cancelled: int
+    """Number of runs that waited to be sent."""
+    unanswered: tuple[str, ...]
+    """Ids of the runs that were being sent."""
+
+
 class History:
     def __init__(self, folder: Path) -> None:
         """Opens the database in `folder`. Raises StartupError."""
+        self._folder = folder
+        self.pools = Pools()
+        """Threads for methods that block, of the history and of what stands around it."""
         self.set_aside = set_aside_if_damaged(folder / "history.sqlite3")
         self._engine = open_database(folder)
-        self._writer = Writer(self._engine)
+        self._mark = copies.MarkFile(folder)
+        self._writer = Writer(self._engine, self._note_revision)
         self.epoch = self._read_epoch()
         """A name of this history: another one, begun anew or put in its place, has another. It begins with a letter."""
+        self.copied: Copied | None = None
+        """Set by `begin` where this history begins from a copy of another one, or of itself."""
+
+    def begin(self) -> None:
+        """Call it once, before any run is worked on. In a history that begins from a copy it ends the runs that would
+        be sent, and gives the history a new epoch; `copied` then tells of it. Raises StartupError.
+        """
+        ended: list[Copied] = []
+        try:
+            with self._writer.alone() as connection:
+                copies.begin(connection, self._mark, lambda writing: ended.append(end_what_waits(writing)))
+            with reading(self._engine) as connection:
+                copies.confirm(connection, self._mark)
+        except (OSError, CannotWrite) as error:
+            raise StartupError(
+                f"The history in {self._folder} cannot be written ({getattr(error, 'reason', error)}). Make room "
+                "there, close what else uses it, and start again."
+            ) from error
+        if ended:
+            (self.copied,) = ended
+            self.epoch = self._read_epoch()
+            log.warning(
+                "this history begins from a copy: nothing in it is sent by itself. %d waiting pictures were cancelled, "
+                "%d that were being sent are shown as unanswered, and what fal accepted is followed",
+                self.copied.cancelled,
+                len(self.copied.unanswered),
+            )
+
+    def _note_revision(self, connection: Connection) -> Callable[[], None]:
+        revision = copies.revision_of(connection)
+        return lambda: self._mark.reached(revision)
 
     def close(self) -> None:
+        self.pools.close()
         self._writer.close()
+        self._mark.close()
         self._engine.dispose()
 
     def add(self, new: Iterable[Run]) -> list[Run]:
@@ -321,19 +374,19 @@ def change_all(connection: Connection, rule: ColumnElement[bool], /, **fields: A
     return list(connection.execute(change.returning(runs.c.id)).scalars())
 
 
-def put_back(connection: Connection, restored: Iterable[Run], first_seq: int) -> None:
-    """Insert imported runs, with seqs from `first_seq` on.
-
-    Their revisions count down from zero, so that pages, which ask for revisions above the last one seen, are not sent
-    thousands of changes. The caller has to make open pages reload their history.
+def end_what_waits(connection: Connection) -> Copied:
+    """End what the history would send: it may have been sent by the history that it was copied from. What fal accepted
+    stays under way.
     """
-    lowest = connection.execute(select(func.min(runs.c.revision))).scalar() or 0
-    before = min(0, lowest)
-    rows = [
-        {**row_of(run.model_copy(update={"revision": before - 1 - place})), "seq": first_seq + place}
-        for place, run in enumerate(restored)
-    ]
-    connection.execute(insert(runs), rows)
+    moment = now()
+    waits, sent = (runs.c.state == state.value for state in (RunState.PENDING, RunState.SUBMITTING))
+    stood = {"state": RunState.CANCELLED, "note": failures.STOOD_IN_A_COPY, "finished_at": moment}
+    cancelled = change_all(connection, waits, **stood)
+    lost = {"state": RunState.UNKNOWN, "failure": failures.copied_while_submitting(), "note": None}
+    unanswered = list(connection.execute(select(runs.c.id).where(sent).order_by(runs.c.seq)).scalars())
+    for run_id in unanswered:
+        _update(connection, CHANGE, {**lost, "finished_at": moment}, run_id=run_id)
+    return Copied(len(cancelled), tuple(unanswered))
 
 
 # Constant statements, so that SQLAlchemy compiles each of them only once. A run changes about ten times while it is

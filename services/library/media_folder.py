@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 import tempfile
@@ -11,36 +10,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from services.library.disk import Disk
 from services.library.media_store import KINDS, MediaKind
 
 PART = ".part-"
 """Prefix of the names of files that are being written."""
 NO_SUCH_FILE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
-CANNOT_SYNC_FOLDERS = {errno.EINVAL, errno.ENOTSUP}
-"""Errors of file systems that do not support fsync of folders, such as some network file systems."""
-
-
-class Disk:
-    """The system calls whose order decides what survives a power cut. Tests record them."""
-
-    def sync_file(self, descriptor: int) -> None:
-        os.fsync(descriptor)
-
-    def replace(self, part: Path, file: Path) -> None:
-        os.replace(part, file)
-
-    def sync_folder(self, folder: Path) -> None:
-        """Sync a folder's entries: only after this does the name of a new file survive a power cut."""
-        if os.name == "nt":
-            return  # Windows cannot open folders, and writes their entries itself
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        except OSError as error:
-            if error.errno not in CANNOT_SYNC_FOLDERS:
-                raise
-        finally:
-            os.close(descriptor)
 
 
 class FolderStore:

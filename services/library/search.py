@@ -69,7 +69,7 @@ SORTS: dict[Sort, _Order] = {
 
 
 class Search:
-    """Methods block for some milliseconds; async callers use `asyncio.to_thread`. Deleted runs are never found."""
+    """Methods block for some milliseconds; async callers use `History.pools`. Deleted runs are never found."""
 
     def __init__(self, history: History) -> None:
         self._history = history

@@ -118,7 +118,7 @@ class Storage:
         """Enforce the limit every LOOK_SECONDS as long as the server runs. Returns at once if there is no limit."""
         if self._limit is None:
             return
-        await asyncio.to_thread(self._remove_leftovers)
+        await self._history.pools.chores(self._remove_leftovers)
         while True:
             try:
                 await self.make_room()
@@ -128,7 +128,7 @@ class Storage:
 
     async def make_room(self) -> int:
         """Remove originals if they exceed the limit. Returns how many were removed."""
-        gone = await asyncio.to_thread(self._make_room)
+        gone = await self._history.pools.chores(self._make_room)
         for visitor in set(gone.values()):
             self._changes.tell(visitor)
         return len(gone)

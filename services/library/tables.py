@@ -103,7 +103,8 @@ counters = Table(
     Column("name", String(32), primary_key=True),
     Column("value", Integer, nullable=False),
 )
-"""`revision`: the number of the newest change of any run. `epoch`: a random number, the name of this history."""
+"""`revision`: the number of the newest change of any run. `epoch`: a random number, the name of this history. Named
+like a folder of staged pictures: the import that counts already, but is not all in place (import_rows.py)."""
 
 grids = Table(
     "grids",

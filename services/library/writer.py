@@ -27,19 +27,28 @@ class _Change(Generic[T]):
         self.committed: Future[T] = Future()
 
 
+def nothing(_connection: Connection) -> Callable[[], None]:
+    return lambda: None
+
+
 class Writer:
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, committing: Callable[[Connection], Callable[[], None]] = nothing) -> None:
+        """`committing` is called at the end of each transaction, and what it returns after the commit."""
+        self._engine, self._committing = engine, committing
         self._waiting: SimpleQueue[_Change[Any] | None] = SimpleQueue()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._turn = threading.Lock()  # held by whoever writes
+        self._alone: int | None = None  # the thread in `alone`
 
     def submit(self, work: Callable[[Connection], T]) -> Future[T]:
         """Run `work` in the writer thread. The future has its result after the commit, or its error.
 
-        `work` may run twice: if any change of a shared transaction fails, each is repeated in its own transaction.
+        Raises RuntimeError inside `alone`. `work` may run twice: if any change of a shared transaction fails, each is
+        repeated in its own transaction.
         """
+        if self._alone == threading.get_ident():
+            raise RuntimeError("The history's writer waits for the transaction that this thread has open: write in it.")
         change = _Change(work)
         with self._starting:
             if self._thread is None:
@@ -50,9 +59,26 @@ class Writer:
 
     @contextmanager
     def alone(self) -> Iterator[Connection]:
-        """A separate transaction, for work on several tables that must not run twice. Other changes wait."""
-        with self._turn, writing(self._engine) as connection:
+        """A separate transaction, for work on several tables that must not run twice. Other changes wait.
+
+        Inside it the same thread can neither submit changes nor begin a second one: it would wait for itself.
+        """
+        if self._alone == threading.get_ident():
+            raise RuntimeError("This thread has a transaction open: write in it.")
+        with self._turn:
+            self._alone = threading.get_ident()
+            try:
+                with self._transaction() as connection:
+                    yield connection
+            finally:
+                self._alone = None
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        with writing(self._engine) as connection:
             yield connection
+            committed = self._committing(connection)
+        committed()
 
     def close(self) -> None:
         """Returns when all submitted changes are committed."""
@@ -87,7 +113,7 @@ class Writer:
 
     def _commit(self, changes: list[_Change[Any]]) -> None:
         try:
-            with writing(self._engine) as connection:
+            with self._transaction() as connection:
                 results = [change.work(connection) for change in changes]
         except BaseException as error:
             if len(changes) == 1:

@@ -36,7 +36,7 @@ class Feed:
         """
         await self._catch_up()
         if self._floor is None or revision < self._floor:
-            return await asyncio.to_thread(self._history.changed_since, scope, revision, limit=AT_ONCE)
+            return await self._history.pools.reads(self._history.changed_since, scope, revision, limit=AT_ONCE)
         found = []
         for entry in reversed(self._recent.values()):
             if entry.run.revision <= revision:
@@ -58,11 +58,11 @@ class Feed:
         self._begun = True
         try:
             if self._floor is None:
-                self._floor = self._top = await asyncio.to_thread(self._history.revision)
-            entries = await asyncio.to_thread(self._history.changed_since, EVERYONE, self._top, limit=KEPT)
+                self._floor = self._top = await self._history.pools.reads(self._history.revision)
+            entries = await self._history.pools.reads(self._history.changed_since, EVERYONE, self._top, limit=KEPT)
             if len(entries) == KEPT:  # more changes at once than can be kept: start over after them
                 self._recent.clear()
-                self._floor = self._top = await asyncio.to_thread(self._history.revision)
+                self._floor = self._top = await self._history.pools.reads(self._history.revision)
             else:
                 self._keep(entries)
         finally:

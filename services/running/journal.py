@@ -65,11 +65,11 @@ class Journal:
 
     async def current(self, run: Run) -> Run:
         """The run as it is in the history now: another task may have changed it."""
-        return await asyncio.to_thread(self._history.get, run.id, EVERYONE)
+        return await self._history.pools.reads(self._history.get, run.id, EVERYONE)
 
     def _tell(self, saved: Any) -> Any:
         if saved:
-            self._changes.tell(saved.visitor)
+            self._changes.tell(saved.visitor, [saved])
         return saved
 
     async def _written(self, write: Callable[[], Future[Any]], patience: float = PATIENCE_SECONDS) -> Any:

@@ -85,7 +85,7 @@ class LostSubmits:
         await self._say(run, said)
 
     async def _on_their_way(self) -> set[str]:
-        return await asyncio.to_thread(self._history.submitting_ids)
+        return await self._history.pools.reads(self._history.submitting_ids)
 
     async def _answered(self, sent: set[str]) -> None:
         """Wait until none of these runs is submitting any more. It ends, because each submit has a time limit."""
@@ -101,7 +101,7 @@ class LostSubmits:
         return None
 
     async def _is_known(self, request_id: str) -> bool:
-        return await asyncio.to_thread(self._history.has_request_id, request_id)
+        return await self._history.pools.reads(self._history.has_request_id, request_id)
 
     async def _found(self, run: Run, ticket: Ticket) -> None:
         log.info("run %s was found in fal's list of requests as %s", run.id, ticket.request_id)

@@ -22,6 +22,7 @@ from services.intake.pricing import Prices
 from services.library.changes import Changes
 from services.library.history import History
 from services.library.media import Media
+from services.library.scope import EVERYONE
 from services.run import AT_FAL_STATES, Run, RunState, Ticket
 from services.running import repeat
 from services.running.journal import Journal
@@ -65,8 +66,14 @@ class Runner:
         self._stopping = False
 
     async def recover(self) -> None:
-        """Resume unfinished runs at start: pending are sent, submitting become unknown, others are followed."""
-        for run in await asyncio.to_thread(self._history.unfinished):
+        """Resume unfinished runs at start: pending are sent, submitting become unknown, others are followed.
+
+        In a history that begins from a copy, `History.begin` has ended those that are not followed.
+        """
+        if copied := self._history.copied:
+            for run in (await self._history.pools.reads(self._history.many, copied.unanswered, EVERYONE)).values():
+                self._lost.look_for(run)
+        for run in await self._history.pools.reads(self._history.unfinished):
             if run.state is RunState.SUBMITTING:
                 await self._end_unknown(run, failures.stopped_while_submitting())
             else:
@@ -235,13 +242,15 @@ class Runner:
         gateway = self._engines.gateway(run)
         result = await gateway.result(ticket)
         data = await gateway.download(result.url)
-        picture = await asyncio.to_thread(self._media.keep_original, data, run.request)
+        picture = await self._history.pools.pictures(self._media.keep_original, data, run.request)
         run = await self._journal.current(run)
         note: str | None = None
         if run.cancel_asked:
             note = "It was finished before the cancel reached fal, so it was kept."
         elif run.repeat_of:
-            note = await asyncio.to_thread(repeat.note_of, self._history, self._media, run.repeat_of, picture)
+            note = await self._history.pools.pictures(
+                repeat.note_of, self._history, self._media, run.repeat_of, picture
+            )
         cost = {} if result.billed_units is None else {"cost_usd": self._cost(run, result.billed_units)}
         return await self._journal.save(
             run,
@@ -262,7 +271,7 @@ class Runner:
         await self._clock.sleep(SHRINK_AFTER_SECONDS)
         if done.picture:
             try:
-                await asyncio.to_thread(self._media.shrunk, done.picture)
+                await self._history.pools.pictures(self._media.shrunk, done.picture)
             except Exception:  # the run is done, and a missing thumbnail must not change that
                 log.exception("run %s: no thumbnail could be made", done.id)
 

@@ -20,6 +20,7 @@ from fastapi.staticfiles import StaticFiles
 from services.engines.demo.painting.painter import paint
 from services.errors import NotFound, PlaygroundError
 from services.grids.blind.blind import JudgedCell, Judging
+from services.pools import Pools
 from ui.compare.blind import blind_routes
 from ui.runs.routes import ASSETS
 from ui.web.errors import say
@@ -114,7 +115,7 @@ class GridInMemory:
     def app(self) -> FastAPI:
         """The blind pick's routes on this grid, with the app's own error responses."""
         app = FastAPI(openapi_url=None)
-        app.include_router(blind_routes(self))
+        app.include_router(blind_routes(self, Pools()))
         app.add_exception_handler(PlaygroundError, say)
         return app
 

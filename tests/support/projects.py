@@ -17,9 +17,10 @@ from services.archive.export import Exporter, Extra, Kind
 from services.archive.import_ import Imported, Importer
 from services.archive.ownership import Owner
 from services.archive.safety import Limits
-from services.library.archive_rows import ExportRows, ImportRows
+from services.library.archive_rows import ExportRows
 from services.library.bulk import Chosen
 from services.library.history import History
+from services.library.import_rows import ImportRows
 from services.library.media import Media
 from services.library.media_folder import FolderStore
 from services.library.media_store import MediaKind, Store

@@ -40,7 +40,7 @@ def _generate(playground: Playground) -> Callable[..., Any]:
         if run.state in (RunState.FAILED, RunState.CANCELLED):
             said = run.failure.message if run.failure else "The request was cancelled."
             raise gr.Error(said, print_exception=False)
-        return outcome(run, playground)
+        return await playground.pools.pictures(outcome, run, playground)
 
     return _with_signature(
         generate,
@@ -52,7 +52,7 @@ def _generate(playground: Playground) -> Callable[..., Any]:
 
 
 def outcome(run: Run, playground: Playground) -> dict[str, Any]:
-    """A finished run as API callers get it."""
+    """A finished run as API callers get it. Blocks."""
     image = None
     if run.picture:
         # Gradio serves files from its own cache only, not from the data folder: copy the picture into the cache.
@@ -76,7 +76,7 @@ def outcome(run: Run, playground: Playground) -> dict[str, Any]:
 
 
 def _snippet() -> Callable[..., Any]:
-    def snippet_(language: Literal["python", "javascript", "curl"], request: dict) -> str:  # type: ignore[type-arg]
+    async def snippet_(language: Literal["python", "javascript", "curl"], request: dict) -> str:  # type: ignore[type-arg]
         try:
             return snippet(language, parse_request(request))
         except PlaygroundError as error:

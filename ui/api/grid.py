@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -39,12 +38,12 @@ def _grid(playground: Playground) -> Callable[..., Any]:
         try:
             axes = {"x": x, "y": y, "z": z}
             press = press_of_call(caller, "grid", {"request": request, **axes, "confirm": confirm})
-            plan = await asyncio.to_thread(_plan, request, axes)
+            plan = await playground.pools.sums(_plan, request, axes)
             made = await playground.grids.make(visitor, plan, confirm=confirm is True, press=press)
             view = await playground.grids.finished(visitor, made.id)
         except PlaygroundError as error:
             raise gr.Error(str(error), print_exception=False) from error
-        return await asyncio.to_thread(_outcome, view, playground)
+        return await playground.pools.exports(_outcome, view, playground)
 
     grid.__doc__ = f"""Compare settings in a table of pictures, and wait for it.
 

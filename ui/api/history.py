@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -33,8 +32,8 @@ def _history(playground: Playground) -> Callable[..., Any]:
         except PlaygroundError as error:
             raise gr.Error(str(error), print_exception=False) from error
         size, skip = max(1, min(int(limit), MAX_RUNS)), max(0, min(int(offset), 2**31))
-        entries = await asyncio.to_thread(search.page, scope, found, limit=size, skip=skip)
-        total = await asyncio.to_thread(search.count, scope, found)
+        entries = await playground.pools.reads(search.page, scope, found, limit=size, skip=skip)
+        total = await playground.pools.reads(search.count, scope, found)
         return {"total": total, "runs": [described(entry.run) for entry in entries]}
 
     history.__doc__ = f"""Find pictures that were made before, newest first.

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from services.errors import FieldIssue, InvalidRequest, NotFound
 from services.grids.blind.blind import Ballot, Choice, JudgedCell, Judging, Mode, draw
+from services.pools import Pools
 from services.run import new_id, now
 from ui.visitors import visitor_of
 
@@ -70,55 +71,62 @@ class Verdict(BaseModel):
     choice: Choice
 
 
-def blind_routes(store: BlindStore) -> APIRouter:
-    """Handlers are plain functions: FastAPI runs them in threads."""
+def blind_routes(store: BlindStore, pools: Pools) -> APIRouter:
     router = APIRouter(prefix="/grids/{grid_id}/blind")
+    _add_judging(router, store, pools)
+    _add_looking(router, store, pools)
+    return router
 
-    @router.get("")
-    def offer(request: Request, grid_id: str) -> dict[str, Any]:
-        """How many rounds each axis and mode would take, and what was judged already."""
-        visitor = visitor_of(request)
-        cells = list(store.cells(visitor, grid_id))
-        rounds = [{mode: len(draw(cells, axis, mode, seed=0)) for mode in MODES} for axis in range(AXES)]
-        return {"rounds": rounds, "kept": [_kept(judging) for judging in store.judgings(visitor, grid_id)]}
 
+def _add_judging(router: APIRouter, store: BlindStore, pools: Pools) -> None:
     @router.post("")
-    def start(request: Request, grid_id: str, body: NewBallot) -> dict[str, Any]:
+    async def start(request: Request, grid_id: str, body: NewBallot) -> dict[str, Any]:
         visitor = visitor_of(request)
-        judging = Judging(ballot=_new_ballot(store, visitor, grid_id, body))
-        store.add(visitor, grid_id, judging)
+        judging = Judging(ballot=await pools.reads(_new_ballot, store, visitor, grid_id, body))
+        await pools.writes(store.add, visitor, grid_id, judging)
         return _state(judging)
 
-    @router.get("/{ballot_id}")
-    def state(request: Request, grid_id: str, ballot_id: str) -> dict[str, Any]:
-        """The round to go on with."""
-        return _state(store.load(visitor_of(request), grid_id, ballot_id))
-
     @router.post("/{ballot_id}/verdict")
-    def verdict(request: Request, grid_id: str, ballot_id: str, body: Verdict) -> dict[str, Any]:
+    async def verdict(request: Request, grid_id: str, ballot_id: str, body: Verdict) -> dict[str, Any]:
         def change(judging: Judging) -> Judging:
             return judging.judge(body.round, body.choice)
 
-        return _state(store.change(visitor_of(request), grid_id, ballot_id, change))
+        return _state(await pools.writes(store.change, visitor_of(request), grid_id, ballot_id, change))
 
     @router.post("/{ballot_id}/undo")
-    def undo(request: Request, grid_id: str, ballot_id: str) -> dict[str, Any]:
-        return _state(store.change(visitor_of(request), grid_id, ballot_id, Judging.undo))
+    async def undo(request: Request, grid_id: str, ballot_id: str) -> dict[str, Any]:
+        return _state(await pools.writes(store.change, visitor_of(request), grid_id, ballot_id, Judging.undo))
+
+
+def _add_looking(router: APIRouter, store: BlindStore, pools: Pools) -> None:
+    @router.get("")
+    async def offer(request: Request, grid_id: str) -> dict[str, Any]:
+        """How many rounds each axis and mode would take, and what was judged already."""
+        return await pools.reads(_offer, store, visitor_of(request), grid_id)
+
+    @router.get("/{ballot_id}")
+    async def state(request: Request, grid_id: str, ballot_id: str) -> dict[str, Any]:
+        """The round to go on with."""
+        return _state(await pools.reads(store.load, visitor_of(request), grid_id, ballot_id))
 
     @router.get("/{ballot_id}/result")
-    def result(request: Request, grid_id: str, ballot_id: str) -> dict[str, Any]:
+    async def result(request: Request, grid_id: str, ballot_id: str) -> dict[str, Any]:
         """The ranking by the verdicts so far, with the values' names: after it the pick is no longer blind."""
-        judging = store.load(visitor_of(request), grid_id, ballot_id)
-        return {**_kept(judging), **asdict(judging.ranking())}
+        judging = await pools.reads(store.load, visitor_of(request), grid_id, ballot_id)
+        return {**_kept(judging), **asdict(await pools.sums(judging.ranking))}
 
     @router.get("/{ballot_id}/{number}/{side}")
-    def picture(request: Request, grid_id: str, ballot_id: str, number: int, side: int) -> Response:
+    async def picture(request: Request, grid_id: str, ballot_id: str, number: int, side: int) -> Response:
         """The picture on a side (from 0) of a round (from 1): the bare bytes of the file."""
-        judging = store.load(visitor_of(request), grid_id, ballot_id)
-        data = _bytes(store, judging, number, side)
+        judging = await pools.reads(store.load, visitor_of(request), grid_id, ballot_id)
+        data = await pools.pictures(_bytes, store, judging, number, side)
         return Response(data, media_type="application/octet-stream", headers=PRIVATE)
 
-    return router
+
+def _offer(store: BlindStore, visitor: str | None, grid_id: str) -> dict[str, Any]:
+    cells = list(store.cells(visitor, grid_id))
+    rounds = [{mode: len(draw(cells, axis, mode, seed=0)) for mode in MODES} for axis in range(AXES)]
+    return {"rounds": rounds, "kept": [_kept(judging) for judging in store.judgings(visitor, grid_id)]}
 
 
 def _new_ballot(store: BlindStore, visitor: str | None, grid_id: str, asked: NewBallot) -> Ballot:

@@ -5,7 +5,6 @@ The modules that write files are imported with the first file, so that a start d
 
 from __future__ import annotations
 
-import asyncio
 import io
 import tempfile
 from collections.abc import Callable
@@ -35,7 +34,7 @@ def grid_file_routes(playground: Playground) -> APIRouter:
 
     async def file(request: Request, grid_id: str, ending: str, write: Write) -> FileResponse:
         view = await playground.grids.view(visitor_of(request), grid_id)
-        written = await asyncio.to_thread(_written, view, playground, ending, write)
+        written = await playground.pools.exports(_written, view, playground, ending, write)
         name = file_name(view.grid.created_at, ending)
         return FileResponse(written, filename=name, background=BackgroundTask(written.unlink, missing_ok=True))
 
@@ -71,10 +70,11 @@ def grid_file_routes(playground: Playground) -> APIRouter:
         """The grid's originals, all that an import needs to restore the grid, and its page and sheet."""
         visitor = visitor_of(request)
         view = await playground.grids.view(visitor, grid_id)
-        extras = await asyncio.to_thread(_extras, view, playground)
+        extras = await playground.pools.exports(_extras, view, playground)
         chosen = Named(tuple(view.runs))
         scope = playground.scope(visitor)
-        return sent(await playground.archive.export(scope, chosen, "zip", grid_ids=[grid_id], extras=extras))
+        download = await playground.archive.export(scope, chosen, "zip", grid_ids=[grid_id], extras=extras)
+        return sent(download, playground.pools.transfers)
 
     return router
 

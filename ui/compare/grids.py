@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
@@ -89,9 +88,9 @@ def _add_plans(router: APIRouter, playground: Playground) -> None:
         """What a plan would make. Faults in the typed values are reported for each axis."""
         visitor = visitor_of(request)
         base = await _base(playground, visitor, asked)
-        axes = await asyncio.to_thread(preview_axes, asked.typed, base)
+        axes = await playground.pools.sums(preview_axes, asked.typed, base)
         seen = await grids.preview(visitor, base, axes, reuse=asked.reuse, grid_id=asked.grid_id)
-        return {**await asyncio.to_thread(_previewed, seen), "base": _told_base(base)}
+        return {**await playground.pools.sums(_previewed, seen), "base": _told_base(base)}
 
     @router.post("")
     async def run(request: Request, asked: AskedGrid, press: Pressed) -> dict[str, Any]:
@@ -99,10 +98,10 @@ def _add_plans(router: APIRouter, playground: Playground) -> None:
         choices: dict[str, Any] = {"reuse": asked.reuse, "confirm": asked.confirm, "press": press}
         base = await _base(playground, visitor, asked)
         if asked.grid_id:
-            axes = await asyncio.to_thread(parse_axes, asked.typed, base)
+            axes = await playground.pools.sums(parse_axes, asked.typed, base)
             grid = await grids.extend(visitor, asked.grid_id, axes, **choices)
         else:
-            plan = await asyncio.to_thread(parse_plan, base, asked.typed, asked.run_id)
+            plan = await playground.pools.sums(parse_plan, base, asked.typed, asked.run_id)
             grid = await grids.make(visitor, plan, **choices)
         return await _shown(playground, await grids.view(visitor, grid.id))
 
@@ -189,7 +188,7 @@ def _told_axis(axis: Axis) -> dict[str, Any]:
 
 async def _shown(playground: Playground, view: GridView) -> dict[str, Any]:
     """`_grid_card`, in a thread so that other requests are answered meanwhile: a thousand cards take a while."""
-    return await asyncio.to_thread(_grid_card, playground, view)
+    return await playground.pools.sums(_grid_card, playground, view)
 
 
 def _grid_card(playground: Playground, view: GridView) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def compare_routes(playground: Playground) -> APIRouter:
         found = await asyncio.gather(*(_picture(playground, visitor, run_id) for run_id in wanted))
         runs = [run for run in found if run]
         missing = [run_id for run_id, run in zip(wanted, found, strict=True) if run is None]
-        return {"missing": missing, **await asyncio.to_thread(_compared, runs)}
+        return {"missing": missing, **await playground.pools.sums(_compared, runs)}
 
     return router
 

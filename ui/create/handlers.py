@@ -100,6 +100,10 @@ class CreateHandlers:
         names = [name for name in PARAMETERS if name not in MAIN_FIELDS]
         return gr.update(label=words.advanced(dict(zip(names, values, strict=True))))
 
+    async def swap(self, width: Any, height: Any) -> tuple[Any, Any]:
+        """Inputs: width, height. Outputs: height, width."""
+        return height, width
+
     async def snap(self, width: Any, height: Any) -> tuple[Any, Any, Any]:
         """Inputs: width, height. Outputs: both as multiples of 16; a message on what was changed or is out of range.
 

@@ -145,7 +145,7 @@ def wire_create(panel: CreatePanel, playground: Playground, page: gr.Blocks) -> 
     sides = [panel.width, panel.height]
     left = [event for side in sides for event in (side.blur, side.submit)]
     gr.on(left, handlers.snap, sides, [*sides, panel.bridge], trigger_mode="always_last", **quick)
-    panel.swap.click(lambda width, height: (height, width), sides, sides, **quick)
+    panel.swap.click(handlers.swap, sides, sides, **quick)
     filled = [*panel.settings_outputs, panel.bridge]
     before = {"inputs_kwargs": panel.settings_inputs, "preprocess": False, **quick}  # what Undo puts back
     panel.bridge.link(handlers.open_link, None, filled, **quick)

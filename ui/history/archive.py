@@ -8,13 +8,13 @@ import logging
 import secrets
 import time
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import StreamingResponse
-from starlette.concurrency import iterate_in_threadpool
 
 from services.archive.export import Download, Kind
 from services.clock import Clock
@@ -22,6 +22,7 @@ from services.errors import FieldIssue, InvalidRequest, PlaygroundError
 from services.library.bulk import Chosen
 from services.library.scope import Scope
 from services.playground import Playground
+from services.pools import Pool
 from ui.history.tab import ChosenRuns
 from ui.visitors import visitor_of
 
@@ -86,17 +87,21 @@ def archive_routes(playground: Playground) -> APIRouter:
         ticket = tickets.get(name)
         if ticket is None:
             raise HTTPException(404, "This download is no longer offered. Press Export again.")
-        return sent(await archive.export(ticket.scope, ticket.chosen, ticket.kind))
+        return sent(await archive.export(ticket.scope, ticket.chosen, ticket.kind), playground.pools.transfers)
 
     @router.post("/imports")
     async def import_file(request: Request) -> StreamingResponse:
         """The body is a ZIP or a history.jsonl. Answers JSON lines: `{"pictures": 12}` as progress, at the end the
         fields of services.archive.import_.Imported, or `{"message": …}` where nothing was restored."""
         length = request.headers.get("content-length", "")
-        file = await archive.receive(request.stream(), int(length) if length.isdecimal() and len(length) < 16 else None)
         visitor, lines = visitor_of(request), asyncio.Queue[dict[str, Any] | None]()
-        # The import runs in a task of its own, so that closing the page does not stop it.
-        task = asyncio.create_task(_restore(playground, file, visitor, lines))
+        archive.check_owner(visitor, playground.scope(visitor))
+        with ExitStack() as place:
+            place.enter_context(playground.uploads.place(visitor))
+            size = int(length) if length.isdecimal() and len(length) < 16 else None
+            file = await archive.receive(request.stream(), size)
+            # The import runs in a task of its own, so that closing the page does not stop it.
+            task = asyncio.create_task(_restore(playground, file, visitor, lines, place.pop_all()))
         restoring.add(task)
         task.add_done_callback(restoring.discard)
         return StreamingResponse(_lines(lines), media_type="application/jsonl", headers={"X-Accel-Buffering": "no"})
@@ -104,12 +109,12 @@ def archive_routes(playground: Playground) -> APIRouter:
     return router
 
 
-def sent(download: Download) -> StreamingResponse:
-    """A response that streams a download and closes its files at the end."""
+def sent(download: Download, pool: Pool) -> StreamingResponse:
+    """A response that streams a download, whose blocks are read in `pool`, and closes its files at the end."""
 
     async def blocks() -> AsyncIterator[bytes]:
         try:
-            async for block in iterate_in_threadpool(download.blocks):
+            async for block in pool.each(download.blocks):
                 yield block
         finally:
             download.close()
@@ -123,8 +128,10 @@ def sent(download: Download) -> StreamingResponse:
 
 
 async def _restore(
-    playground: Playground, file: Path, visitor: str | None, lines: asyncio.Queue[dict[str, Any] | None]
-) -> None:
+    playground: Playground, file: Path, visitor: str | None, lines: asyncio.Queue[dict[str, Any] | None],
+    place: ExitStack,
+) -> None:  # fmt: skip
+    """`place` is closed at the end."""
     loop, last = asyncio.get_running_loop(), 0.0
 
     def tell(pictures: int) -> None:
@@ -142,7 +149,8 @@ async def _restore(
         log.exception("a restore stopped on an error of this program")
         lines.put_nowait({"message": "This program made a mistake; its log tells more. Nothing was restored."})
     finally:
-        await asyncio.to_thread(file.unlink)
+        playground.archive.discard(file)
+        place.close()
         lines.put_nowait(None)
 
 

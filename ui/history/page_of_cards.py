@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from services.library.query import Query
@@ -19,8 +18,8 @@ async def page_of_cards(
 ) -> dict[str, Any]:  # fmt: skip
     """`runs`: cards, for a stacked grid only that of its first run; `stacks`: grid id → the stack's card; `more`:
     whether further runs follow."""
-    search = Search(playground.history)
-    found = await asyncio.to_thread(search.page, scope, query, sort, limit=limit + 1, after=after, at=at, stacked=True)
+    search, read = Search(playground.history), playground.pools.reads
+    found = await read(search.page, scope, query, sort, limit=limit + 1, after=after, at=at, stacked=True)
     entries = found[:limit]
     grids = {entry.run.grid_id for entry in entries if entry.run.grid_id} if stacks(query, sort) else set()
     return {
@@ -34,5 +33,5 @@ async def stacks_of(playground: Playground, scope: Scope, query: Query, grid_ids
     """Grid id → its stack, for those of this scope."""
     if not grid_ids:
         return {}
-    found = await asyncio.to_thread(summed_up, playground.history, scope, query, grid_ids)
+    found = await playground.pools.reads(summed_up, playground.history, scope, query, grid_ids)
     return {stack.grid_id: stack_card(stack) for stack in found}

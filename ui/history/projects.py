@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import asdict
 from typing import Any
 
@@ -32,8 +31,8 @@ class ChosenProject(BaseModel):
 async def projects_of(playground: Playground, visitor: str | None) -> dict[str, Any]:
     """`projects`, sorted by name, and `project`, the visitor's choice: an id, `inbox` or `all`."""
     scope = playground.scope(visitor)
-    projects = await asyncio.to_thread(playground.projects.of, scope)
-    chosen = await asyncio.to_thread(playground.projects.chosen, visitor, scope)
+    projects = await playground.pools.reads(playground.projects.of, scope)
+    chosen = await playground.pools.reads(playground.projects.chosen, visitor, scope)
     return {"projects": [asdict(project) for project in projects], "project": chosen}
 
 
@@ -49,21 +48,21 @@ def project_routes(playground: Playground) -> APIRouter:
         """Make a project; `made` is the new one, beside the answer of `projects_of`."""
         visitor = _known(request)
         scope = playground.scope(visitor)
-        made = await asyncio.to_thread(playground.projects.make, visitor, scope, body.name)
+        made = await playground.pools.writes(playground.projects.make, visitor, scope, body.name)
         if body.choose:
-            await asyncio.to_thread(playground.projects.choose, visitor, scope, made.id)
+            await playground.pools.writes(playground.projects.choose, visitor, scope, made.id)
         return {**await projects_of(playground, visitor), "made": asdict(made)}
 
     @router.post("/choose")
     async def choose(request: Request, body: ChosenProject) -> dict[str, Any]:
         visitor = _known(request)
-        await asyncio.to_thread(playground.projects.choose, visitor, playground.scope(visitor), body.project)
+        await playground.pools.writes(playground.projects.choose, visitor, playground.scope(visitor), body.project)
         return await projects_of(playground, visitor)
 
     @router.post("/{project_id}/name")
     async def rename(request: Request, project_id: str, body: Named) -> dict[str, Any]:
         visitor = _known(request)
-        await asyncio.to_thread(playground.projects.rename, playground.scope(visitor), project_id, body.name)
+        await playground.pools.writes(playground.projects.rename, playground.scope(visitor), project_id, body.name)
         return await projects_of(playground, visitor)
 
     return router

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import asdict, dataclass
 from datetime import timezone, tzinfo
 from typing import Annotated, Any
@@ -106,7 +105,7 @@ def history_routes(playground: Playground) -> APIRouter:
         return {**shown, "next": await following(scope, sort, shown["runs"][-1]["seq"]) if shown["more"] else None}
 
     async def following(scope: Scope, sort: Sort, last: int) -> dict[str, float]:
-        value = await asyncio.to_thread(search.value_at, scope, sort, last)
+        value = await playground.pools.reads(search.value_at, scope, sort, last)
         return {"after": last} if value is None else {"after": last, "at": value}
 
     @router.get("/stacks")
@@ -125,13 +124,13 @@ def history_routes(playground: Playground) -> APIRouter:
         """The ids of all matching runs, every run of a grid included."""
         scope, found = asked(request, query, zone, project)
         limit = max(1, min(limit, MAX_IDS))
-        return {"ids": await asyncio.to_thread(search.ids, scope, found, sort, limit=limit)}
+        return {"ids": await playground.pools.reads(search.ids, scope, found, sort, limit=limit)}
 
     @router.get("/tags")
     async def tags(request: Request, project: str = ALL) -> dict[str, Any]:
         """The tags that are used most."""
         scope, found = asked(request, "", "", project)
-        used = await asyncio.to_thread(used_tags, playground.history, scope, found, limit=MAX_TAGS)
+        used = await playground.pools.reads(used_tags, playground.history, scope, found, limit=MAX_TAGS)
         return {"tags": [asdict(tag) for tag in used]}
 
     @router.get("/count")
@@ -140,11 +139,11 @@ def history_routes(playground: Playground) -> APIRouter:
     ) -> dict[str, int]:  # fmt: skip
         """`count`: matching runs, with `newer_than` only those of a greater seq; `total`: all runs of the project."""
         scope, found = asked(request, query, zone, project)
-        matching = await asyncio.to_thread(search.count, scope, found, newer_than=newer_than)
+        matching = await playground.pools.reads(search.count, scope, found, newer_than=newer_than)
         if not found.terms and not newer_than:
             return {"count": matching, "total": matching}
         everything = Query(project=found.project)
-        return {"count": matching, "total": await asyncio.to_thread(search.count, scope, everything)}
+        return {"count": matching, "total": await playground.pools.reads(search.count, scope, everything)}
 
     @router.get("/fields")
     async def fields() -> dict[str, Any]:
@@ -187,7 +186,7 @@ def _add_bulk_actions(router: APIRouter, playground: Playground) -> None:
         """`before`: the moved ids grouped by their previous project, for Undo."""
         visitor = visitor_of(request)
         scope = playground.scope(visitor)
-        to = await asyncio.to_thread(playground.projects.check, scope, body.to)
+        to = await playground.pools.reads(playground.projects.check, scope, body.to)
         if to == ALL:
             raise NotFound("project")
         before = await bulk.move(visitor, scope, body.chosen(), None if to == INBOX else to)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
@@ -24,15 +23,15 @@ def usage_routes(playground: Playground) -> APIRouter:
     async def usage(request: Request, zone: str = "") -> dict[str, Any]:
         """The fields of services.library.spending.Spending; `storage` has those of services.library.storage.Usage."""
         scope = playground.scope(visitor_of(request))
-        spent = await asyncio.to_thread(spending, playground.history, scope, now(), zone_of(zone))
-        room = await asyncio.to_thread(playground.storage.usage, scope)
+        spent = await playground.pools.chores(spending, playground.history, scope, now(), zone_of(zone))
+        room = await playground.pools.chores(playground.storage.usage, scope)
         return {**asdict(spent), "storage": asdict(room)}
 
     @router.get("/removed")
     async def removed(request: Request, since: Annotated[AwareDatetime, Query()]) -> dict[str, Any]:
         """The originals removed to save space after `since`; `newest` is the `since` of the next request."""
         scope = playground.scope(visitor_of(request))
-        found = await asyncio.to_thread(playground.storage.removed, scope, since)
+        found = await playground.pools.reads(playground.storage.removed, scope, since)
         limit = playground.settings.media_limit_bytes
         newest: datetime | None = found.newest
         return {**asdict(found), "newest": newest.isoformat() if newest else None, "limit_bytes": limit}

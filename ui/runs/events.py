@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
@@ -32,7 +31,7 @@ def event_routes(playground: Playground) -> APIRouter:
         `epoch` and `version`.
         """
         last_id = request.headers.get("last-event-id", "") or after
-        newest = await asyncio.to_thread(playground.history.revision)
+        newest = await playground.pools.reads(playground.history.revision)
         start = _revision(last_id, playground.history.epoch, newest)
         hello = ServerSentEvent(
             data=json.dumps({"epoch": playground.history.epoch, "version": VERSION}),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -11,10 +10,13 @@ from services.grids.axes import editable
 from services.grids.plan import read_plan
 from services.metadata import MetadataError, read_settings
 from services.metadata.errors import FILE_MAX
+from services.playground import Playground
+from services.pools import Pool
 from services.sheets.plan_in_file import read_plan as read_plan_of
+from ui.visitors import visitor_of
 
 
-def file_routes() -> APIRouter:
+def file_routes(playground: Playground) -> APIRouter:
     router = APIRouter()
 
     @router.post("/settings-of-file")
@@ -22,16 +24,21 @@ def file_routes() -> APIRouter:
         """The settings in a picture of any tool, or the plan in a grid's sheet or page. The body is the file's own
         bytes, at most 64 MB."""
         data = bytearray()
-        async for part in request.stream():
-            data += part
-            if len(data) > FILE_MAX:
-                raise MetadataError("too_large")
-        if (plan := await asyncio.to_thread(_plan_in, bytes(data))) is not None:
-            return {"grid": plan}
-        found = await asyncio.to_thread(read_settings, bytes(data))
-        return {"source": found.source, "values": found.values, "unused": found.unused, "notes": found.notes}
+        with playground.uploads.place(visitor_of(request)):
+            async for block in playground.uploads.blocks(request.stream()):
+                data += block
+                if len(data) > FILE_MAX:
+                    raise MetadataError("too_large")
+            return await _read(bytes(data), playground.pools.pictures)
 
     return router
+
+
+async def _read(data: bytes, pool: Pool) -> dict[str, Any]:
+    if (plan := await pool(_plan_in, data)) is not None:
+        return {"grid": plan}
+    found = await pool(read_settings, data)
+    return {"source": found.source, "values": found.values, "unused": found.unused, "notes": found.notes}
 
 
 def _plan_in(data: bytes) -> dict[str, Any] | None:

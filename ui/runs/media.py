@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from fastapi import APIRouter, HTTPException
 from fastapi.responses import Response
 
@@ -17,7 +15,7 @@ def media_routes(playground: Playground) -> APIRouter:
     router = APIRouter()
 
     async def serve(kind: MediaKind, name: str) -> Response:
-        data = await asyncio.to_thread(playground.media.read, kind, name)
+        data = await playground.pools.pictures(playground.media.read, kind, name)
         if data is None:
             raise HTTPException(404, "There is no such picture.")
         media_type = CONTENT_TYPES[name.partition(".")[2]]

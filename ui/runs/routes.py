@@ -33,7 +33,7 @@ def add_routes(app: FastAPI, playground: Playground, assets_path: str) -> None:
         project_routes(playground),
         event_routes(playground),
         media_routes(playground),
-        file_routes(),
+        file_routes(playground),
         key_routes(playground),
     ):
         app.include_router(router)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta, timezone
 from typing import Annotated, Any
@@ -40,7 +39,7 @@ def run_routes(playground: Playground) -> APIRouter:
         stack. `cursor` is the revision after which `/events` goes on; the parameter `visit` is when this visit began,
         in ms since 1970."""
         visitor = visitor_of(request)
-        cursor = await asyncio.to_thread(playground.history.revision)
+        cursor = await playground.pools.reads(playground.history.revision)
         projects = await projects_of(playground, visitor)
         scope, query = playground.scope(visitor), Search(project=projects["project"])
         shown = await page_of_cards(playground, scope, query, limit=max(1, min(limit, 200)), after=before)
@@ -74,7 +73,7 @@ def run_routes(playground: Playground) -> APIRouter:
     async def download(request: Request, run_id: str) -> Response:
         """A copy of the original that carries its settings, under a name of model, time and seed."""
         run = await playground.run(visitor_of(request), run_id)
-        data = await asyncio.to_thread(_with_settings, playground, run)
+        data = await playground.pools.pictures(_with_settings, playground, run)
         if data is None and run.picture and run.original_removed_at:
             raise OriginalRemoved(was_here=bool(run.picture.thumb))
         if data is None or run.picture is None:
@@ -141,13 +140,18 @@ def _listed(value: Any) -> list[str]:
 
 def _notice(playground: Playground) -> str | None:
     """A notice for all visitors while this server runs; None where there is none."""
-    aside = playground.history.set_aside
-    if aside is None:
-        return None
-    return (
-        f"The history was damaged. It was set aside as {aside.name} in the data folder, and a new one was begun; the "
-        "pictures' files are still there."
-    )
+    aside, copied = playground.history.set_aside, playground.history.copied
+    if aside:
+        return (
+            f"The history was damaged. It was set aside as {aside.name} in the data folder, and a new one was begun; "
+            "the pictures' files are still there."
+        )
+    if copied and (copied.cancelled or copied.unanswered):
+        return (
+            "This history was put back from a copy. What waited in the copy to be made was not sent, for it may have "
+            "been made since: look, and press Retry or Send again where you still want it."
+        )
+    return None
 
 
 async def _visit(playground: Playground, visitor: str | None, since_ms: float | None) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from services.errors import (
     PlaygroundError,
     StorageBusy,
     TooMuch,
+    TooSlow,
 )
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ STATUS = {
     ConfirmNeeded: 409,
     KeyReused: 409,
     TooMuch: 429,
+    TooSlow: 408,
     CannotWrite: 507,
     StorageBusy: 507,
 }

@@ -5,11 +5,11 @@ Gradio compresses its own answers, assets are kept compressed, and pictures, arc
 
 from __future__ import annotations
 
-import asyncio
-
 import brotli
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.pools import Pool
 
 QUALITY = 4
 """Brotli's quality, 0 to 11: about a millisecond for a page of the history."""
@@ -22,8 +22,9 @@ LARGE = 100_000
 class PackedJson:
     """ASGI middleware."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, *, pool: Pool) -> None:
+        """Bodies above LARGE are compressed in `pool`."""
+        self._app, self._pool = app, pool
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or "br" not in Headers(scope=scope).get("accept-encoding", ""):
@@ -39,7 +40,7 @@ class PackedJson:
                 begun, start = start, None
                 body = message.get("body", b"")
                 if not message.get("more_body") and len(body) >= SMALLEST:
-                    message = {**message, "body": await _packed(body)}
+                    message = {**message, "body": await self._packed(body)}
                     headers = MutableHeaders(scope=begun)
                     headers["content-encoding"] = "br"
                     headers["content-length"] = str(len(message["body"]))
@@ -49,15 +50,12 @@ class PackedJson:
 
         await self._app(scope, receive, send_packed)
 
+    async def _packed(self, body: bytes) -> bytes:
+        return await self._pool(_compress, body) if len(body) > LARGE else _compress(body)
+
 
 def _is_plain_json(headers: Headers) -> bool:
     return headers.get("content-type", "").startswith("application/json") and "content-encoding" not in headers
-
-
-async def _packed(body: bytes) -> bytes:
-    if len(body) > LARGE:
-        return await asyncio.to_thread(_compress, body)
-    return _compress(body)
 
 
 def _compress(body: bytes) -> bytes:

@@ -28,6 +28,7 @@ from ui.runs.routes import ASSETS, STYLESHEET, add_routes
 from ui.theme import build_theme
 from ui.visitors import VisitorCookie
 from ui.web.assets import Assets
+from ui.web.bodies import Bodies
 from ui.web.guard import Guard, KnownProxies
 from ui.web.packing import PackedJson
 
@@ -58,7 +59,7 @@ def build_server(playground: Playground) -> FastAPI:
     app.include_router(compare_routes(playground))
     app.include_router(grid_routes(playground))
     app.include_router(grid_file_routes(playground))
-    app.include_router(blind_routes(playground.ballots))
+    app.include_router(blind_routes(playground.ballots, playground.pools))
     app.include_router(history_routes(playground))
     app.include_router(archive_routes(playground))
     app.include_router(usage_routes(playground))
@@ -85,9 +86,10 @@ def build_server(playground: Playground) -> FastAPI:
     if page.mcp_server_obj:
         page.mcp_server_obj.mcp_server.version = VERSION  # else MCP's clients are told that of the MCP library
     take_keys(page, PAYING)
-    app.add_middleware(PackedJson)
+    app.add_middleware(PackedJson, pool=playground.pools.sums)
     app.add_middleware(VisitorCookie)
     app.add_middleware(CallsItself, page=page)
+    app.add_middleware(Bodies)
     app.add_middleware(Guard, on_spaces=playground.settings.on_spaces, hosts=playground.settings.allowed_hosts)
     app.add_middleware(KnownProxies, trusted=playground.settings.trusted_proxies)
     return app

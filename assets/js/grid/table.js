@@ -95,7 +95,7 @@ export function newTable(open) {
       return [el("p", { class: "pg-card-words" }, said), run.state === "running" && el("div", { class: "pg-bar" }, el("div", { style: `width:${Math.round((run.progress ?? 0) * 100)}%` })), !run.cancelling && button("Cancel", () => cancel(run), { class: "pg-button pg-cell-cancel" })];
     }
     const charge = run.failure?.not_charged ? " Not charged." : "";
-    const said = run.state === "cancelled" ? "Cancelled" : `${run.failure?.message ?? ""}${charge}`;
+    const said = run.state === "cancelled" ? run.note || "Cancelled" : `${run.failure?.message ?? ""}${charge}`;
     const action = run.state === "cancelled" ? "Retry" : run.failure?.action === "Send again" ? "Send again" : "Retry";
     return [el("p", { class: "pg-card-words pg-card-failure", tabindex: "0", title: said }, said), button(action, () => retry(run).then(() => desk.again()))];
   }

@@ -43,7 +43,7 @@ function pictureParts(run, desk) {
   if (run.state === "done") return [open(el("img", { src: run.thumb, alt: altText(run), loading: "lazy", decoding: "async", draggable: "false" })), goneBadge(run)];
   const bar = el("div", { class: "pg-bar", role: "progressbar", "aria-label": "Progress", "aria-valuemin": "0", "aria-valuemax": "100", "aria-valuenow": run.progress === null ? null : String(Math.round(run.progress * 100)) }, el("div", { style: `width:${Math.round((run.progress ?? 0) * 100)}%` }));
   if (isLive(run)) return [open(), el("p", { class: "pg-card-words" }, liveWords(run)), bar, !run.cancelling && button("Cancel", () => cancel(run), { class: "pg-button pg-h-above" })];
-  const words = run.state === "cancelled" ? "Cancelled" : run.failure?.message ?? "";
+  const words = run.state === "cancelled" ? run.note || "Cancelled" : run.failure?.message ?? "";
   return [open(), el("p", { class: "pg-card-words pg-card-failure" }, words), failureButton(run, desk)];
 }
 

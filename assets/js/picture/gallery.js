@@ -153,7 +153,7 @@ function pictureParts(run, trigger) {
       run.cancelling ? null : button("Cancel", () => cancel(run), { class: "pg-button pg-corner" }),
     ];
   }
-  const words = run.state === "cancelled" ? "Cancelled" : run.failure?.message ?? "";
+  const words = run.state === "cancelled" ? run.note || "Cancelled" : run.failure?.message ?? "";
   return [
     el("p", { class: "pg-card-words pg-card-failure", tabindex: "0" }, words),
     failureButton(run, trigger),

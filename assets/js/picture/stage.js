@@ -62,7 +62,7 @@ function drawDetails(panel, run, trigger) {
   redraw(words, { id, state, failure, picture_note, note, prompt, gone: run.gone }, () => [
     run.gone && el("p", { class: "pg-note" }, run.gone),
     run.picture_note && el("p", { class: "pg-note" }, run.picture_note),
-    state === "done" && run.note && el("p", { class: "pg-note" }, run.note),
+    ["done", "cancelled"].includes(state) && run.note && el("p", { class: "pg-note" }, run.note),
     run.failure && el("p", { class: "pg-note pg-bad" }, run.failure.message),
     el("p", { class: "pg-details-prompt", dir: "auto", tabindex: "0" }, prompt),
   ]);

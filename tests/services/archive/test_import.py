@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import itertools
 import json
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
@@ -12,13 +14,15 @@ from support.newest import newest
 from support.projects import GROUP, LIMITS, Shelf, a_picture, lines_of, packed, parts_of, written
 
 from services.archive import import_ as restoring
-from services.archive.errors import ArchiveError, PicturesWait
+from services.archive.errors import ArchiveError, PicturesWait, RestWaits
 from services.archive.import_ import Imported
+from services.archive.lines import RunLine
 from services.archive.ownership import Owner
-from services.errors import Failure
+from services.errors import CannotWrite, Failure
 from services.grids.blind.blind import Ballot, Judging, Side
 from services.grids.plan import parse_plan
 from services.library.bulk import Named
+from services.library.import_rows import ImportRows
 from services.library.scope import EVERYONE, Scope
 from services.library.tables import ballots, grid_cells, grids, projects, runs
 from services.request import GenerationRequest, ImageSize
@@ -255,36 +259,112 @@ def test_a_file_uses_up_no_budget(shelf, other):
     assert [run.key_of for run in other.all()] == ["visitor", "owner"]
 
 
+def stop(*_args, **_more):
+    raise KeyboardInterrupt
+
+
+def refuse(*_args, **_more):
+    raise CannotWrite("database or disk is full")
+
+
+@contextmanager
+def killed(monkeypatch):
+    """Nothing is undone or cleared away any more, as when the process is killed."""
+    with monkeypatch.context() as broken:
+        broken.setattr(ImportRows, "drop_hidden", lambda _rows: None)
+        broken.setattr("services.archive.staging.shutil.rmtree", lambda *_, **__: None)
+        yield broken
+
+
+def nth(method, number, then):
+    """`method`, but its call with this number, from 0, is `then`."""
+    calls = itertools.count()
+
+    def called(*args, **more):
+        return (then if next(calls) == number else method)(*args, **more)
+
+    return called
+
+
 class TestACrash:
     """Each is a stop at one point; `recover` is what the next start does."""
 
-    def crashed(self, shelf, other, monkeypatch, where) -> None:
-        run = shelf.add("a fox")
-        shelf.add("a cat")
+    def crashed(self, shelf, other, monkeypatch, owner, method, number=0) -> None:
         data = shelf.export()
-        with monkeypatch.context() as broken:
-            broken.setattr(*where)
-            broken.setattr("services.archive.staging.shutil.rmtree", lambda *_, **__: None)
+        with killed(monkeypatch) as broken:
+            broken.setattr(restoring, "BATCH", 1)
+            broken.setattr("services.library.import_rows.BATCH", 1)
+            broken.setattr(owner, method, nth(getattr(owner, method), number, stop))
             with pytest.raises(KeyboardInterrupt):
                 other.restore(data)
         assert list((other.folder / "incoming").glob("restore-*/media/*"))
-        other.importer.recover()
-        assert not list((other.folder / "incoming").iterdir())
-        assert run.picture is not None
 
-    def stop(self, *_args, **_more):
-        raise KeyboardInterrupt
-
-    def test_before_the_transaction_nothing_is_there(self, shelf, other, monkeypatch):
+    @pytest.mark.parametrize(
+        ("owner", "method", "number"),
+        [
+            *((ImportRows, "add_hidden", number) for number in range(5)),
+            (restoring.Staging, "write_steps", 0),
+            (ImportRows, "decide", 0),
+        ],
+    )
+    def test_before_it_counts_nothing_is_there(self, shelf, other, monkeypatch, owner, method, number):
+        filled(shelf)
+        mine = other.add("mine")
         before = other.state()
-        self.crashed(shelf, other, monkeypatch, ("services.library.archive_rows.put_back", self.stop))
+        self.crashed(shelf, other, monkeypatch, owner, method, number)
+        assert [entry.run.id for entry in newest(other.history, EVERYONE, limit=99)] == [mine.id]
+        other.importer.recover()
         assert other.state() == before
+        assert other.restore(shelf.export()).restored == 5
 
-    def test_after_it_everything_is(self, shelf, other, monkeypatch):
-        self.crashed(shelf, other, monkeypatch, (restoring.Staging, "move", self.stop))
+    @pytest.mark.parametrize(
+        ("owner", "method", "number"),
+        [
+            *((ImportRows, "_do", number) for number in range(3)),
+            *((ImportRows, "_hidden", number) for number in range(5)),
+            (restoring.Staging, "move", 0),
+        ],
+    )
+    def test_when_it_counts_everything_is(self, shelf, other, monkeypatch, owner, method, number):
+        filled(shelf)
+        gone = shelf.all()[3]
+        other.history.add([gone.model_copy(update={"deleted_at": now(), "visitor": "ann"})])
+        self.crashed(shelf, other, monkeypatch, owner, method, number)
+        other.importer.recover()
+        assert {run.id: run for run in other.all()} == {run.id: run for run in shelf.all()}
+        assert len(newest(other.history, EVERYONE, limit=99)) == 5
+        assert other.kin() == shelf.kin()
+        assert (other.files(), other.thumbs()) == (shelf.files(), shelf.thumbs())
+        assert not list((other.folder / "incoming").iterdir())
+        assert ImportRows(other.history).decided() is None
+
+    def test_the_next_import_finishes_one_that_counts_too(self, shelf, other, monkeypatch):
+        filled(shelf)
+        self.crashed(shelf, other, monkeypatch, ImportRows, "show_hidden")
+        assert other.restore(shelf.export()).here == 5
+        assert len(newest(other.history, EVERYONE, limit=99)) == 5
+
+    def test_a_full_disk_while_it_is_put_in_place_is_said_and_the_next_start_goes_on(self, shelf, other, monkeypatch):
+        filled(shelf)
+        data = shelf.export()
+        with monkeypatch.context() as full:
+            full.setattr(ImportRows, "show_hidden", refuse)
+            with pytest.raises(RestWaits, match=r"some entries, which .* \(database or disk is full\)"):
+                other.restore(data)
+        assert newest(other.history, EVERYONE, limit=99) == []
+        other.importer.recover()
         assert other.all() == shelf.all()
         assert other.files() == shelf.files()
-        assert other.thumbs() == shelf.thumbs()
+
+    def test_a_full_disk_before_it_counts_leaves_nothing(self, shelf, other, monkeypatch):
+        filled(shelf)
+        before, data = other.state(), shelf.export()
+        with monkeypatch.context() as full:
+            full.setattr(restoring, "BATCH", 1)
+            full.setattr(ImportRows, "add_hidden", nth(ImportRows.add_hidden, 3, refuse))
+            with pytest.raises(CannotWrite):
+                other.restore(data)
+        assert other.state() == before
 
     @pytest.mark.parametrize("kept", range(4))
     def test_a_full_disk_after_it_leaves_the_rest_for_the_next_start(self, shelf, other, monkeypatch, kept):
@@ -330,6 +410,52 @@ class TestACrash:
         left.write_bytes(b"x")
         other.importer.recover()
         assert not left.exists()
+
+
+def test_runs_made_meanwhile_stand_above(shelf, other, monkeypatch):
+    """Newer ones than those here are restored above them; what is asked for during the import is newer still."""
+    other.add("old", created_at=MOMENT)
+    shelf.add("restored 1")
+    shelf.add("restored 2")
+    monkeypatch.setattr(restoring, "BATCH", 1)
+    add = ImportRows.add_hidden
+
+    def beside(*args):
+        add(*args)
+        if len(other.all()) == 2:
+            other.add("made meanwhile")
+
+    monkeypatch.setattr(ImportRows, "add_hidden", beside)
+    other.restore(shelf.export())
+    assert [run.request.prompt for run in other.all()] == ["old", "restored 1", "restored 2", "made meanwhile"]
+
+
+def test_between_any_two_batches_others_write(shelf, other, monkeypatch):
+    """Lines are parsed, and pictures checked, while nobody waits for a commit."""
+    filled(shelf)
+    mine = other.add("mine")
+    monkeypatch.setattr("services.library.import_rows.BATCH", 1)
+    monkeypatch.setattr(restoring, "BATCH", 1)
+    written: list[str] = []
+
+    def watched(owner, name):
+        method = getattr(owner, name)
+
+        def called(*args, **more):
+            other.history.change_soon(mine.id, notes=name).result(5)
+            written.append(name)
+            return method(*args, **more)
+
+        monkeypatch.setattr(owner, name, called)
+
+    watched(RunLine, "run")
+    watched(restoring.Staging, "original")
+    watched(ImportRows, "_do")
+    watched(ImportRows, "_hidden")
+    other.restore(shelf.export())
+    assert (written.count("run"), written.count("original")) == (5, 2)
+    assert written.count("_do") >= 3
+    assert written.count("_hidden") >= 6
 
 
 def test_progress_is_told(shelf, other):

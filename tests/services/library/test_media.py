@@ -19,8 +19,9 @@ from PIL import Image
 from support.stores import contents
 
 from services.errors import RequestFailed
+from services.library.disk import Disk
 from services.library.media import THUMB_SIDE, Media
-from services.library.media_folder import Disk, FolderStore
+from services.library.media_folder import FolderStore
 from services.library.media_store import KINDS, Store
 from services.request import GenerationRequest, ImageSize
 

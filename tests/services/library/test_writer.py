@@ -155,3 +155,38 @@ class TestWhatMayPass:
     def test_a_read_says_it_too(self, desk: Desk) -> None:
         with pytest.raises(CannotWrite, match="no such table: missing"), reading(desk.engine) as connection:
             connection.execute(text("SELECT * FROM missing"))
+
+
+def submit_late(writer: Writer) -> None:
+    writer.submit(put("late"))
+
+
+def begin_another(writer: Writer) -> None:
+    with writer.alone():
+        pass
+
+
+@pytest.mark.parametrize("do", [submit_late, begin_another])
+def test_inside_a_transaction_of_its_own_a_thread_is_refused_rather_than_left_waiting(
+    desk: Desk, do: Callable[[Writer], None]
+) -> None:
+    def write() -> None:
+        with desk.writer.alone() as connection:
+            put("lost")(connection)
+            do(desk.writer)
+
+    with pytest.raises(RuntimeError, match="write in it"):
+        write()
+    assert desk.committed() == []
+    desk.writer.submit(put("next")).result(PATIENCE_SECONDS)
+    assert desk.committed() == ["next"]
+
+
+def test_other_threads_wait_for_that_transaction(desk: Desk) -> None:
+    with desk.writer.alone() as connection:
+        put("first")(connection)
+        submitting = threading.Thread(target=lambda: desk.writer.submit(put("second")))
+        submitting.start()
+        submitting.join(PATIENCE_SECONDS)
+    desk.writer.close()
+    assert desk.committed() == ["first", "second"]

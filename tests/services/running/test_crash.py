@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +12,7 @@ from support.newest import newest
 from support.patience import PATIENCE_SECONDS
 from support.standin import WAITING, Reply, Silent, StandIn
 from support.tls import TlsServer, serve_tls
+from support.workers import Workers, stored_states, wait_until
 
 from services.library.grid_store import GridStore
 from services.library.history import History
@@ -22,8 +20,6 @@ from services.library.media import open_media
 from services.library.scope import EVERYONE
 from services.run import Run, RunState
 
-ROOT = Path(__file__).parents[3]
-WORKER = ROOT / "tests" / "support" / "worker.py"
 COUNT = 20
 """Pictures in flight when the server is killed."""
 
@@ -44,25 +40,8 @@ def address(fal: StandIn, tmp_path: Path) -> Iterator[TlsServer]:
 
 @pytest.fixture
 def start(address: TlsServer, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
-    started = []
-
-    def start_(*arguments: str) -> subprocess.Popen[bytes]:
-        environ = {name: value for name, value in os.environ.items() if not name.startswith(("FAL_", "PLAYGROUND_"))}
-        environ |= {
-            **address.environ("owner:secret"),
-            "PYTHONPATH": str(ROOT),
-            "PLAYGROUND_DATA_DIR": str(tmp_path / "data"),
-            "PLAYGROUND_MAX_CONCURRENT": str(COUNT),
-        }
-        with (tmp_path / "log.txt").open("ab") as log:
-            process = subprocess.Popen([sys.executable, str(WORKER), *arguments], env=environ, stdout=log, stderr=log)
-        started.append(process)
-        return process
-
-    yield start_
-    for process in started:
-        process.kill()
-        process.wait()
+    with Workers(address, tmp_path, at_once=COUNT) as workers:
+        yield workers.start
 
 
 @pytest.fixture
@@ -94,26 +73,6 @@ def crash_and_go_on(start, fal: StandIn, tmp_path: Path) -> Callable[..., list[R
         return runs
 
     return crash
-
-
-def wait_until(condition: Callable[[], object], process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert process.poll() is None, "the server ended by itself"
-        assert time.monotonic() < deadline, "it never came to that"
-        time.sleep(0.005)
-
-
-def stored_states(folder: Path) -> list[str]:
-    """What is committed, read as another process reads it."""
-    try:
-        connection = sqlite3.connect(f"file:{folder}/history.sqlite3?mode=ro", uri=True)
-        try:
-            return [state for (state,) in connection.execute("SELECT state FROM runs")]
-        finally:
-            connection.close()
-    except sqlite3.OperationalError:
-        return []
 
 
 def check_all_kept(runs: list[Run], fal: StandIn, folder: Path) -> None:

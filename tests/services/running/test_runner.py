@@ -6,7 +6,7 @@ import asyncio
 import json
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,9 @@ from support.standin import COMPLETED, NGINX, Lost, Reply, Seen, StandIn, Unsent
 
 from services.clock import SYSTEM, Clock
 from services.engines.fal import gateway as gateway_module
+from services.library.disk import Disk
 from services.library.media import Media
-from services.library.media_folder import Disk, FolderStore
+from services.library.media_folder import FolderStore
 from services.library.media_store import Store
 from services.library.scope import EVERYONE
 from services.playground import Playground
@@ -69,10 +70,10 @@ class Desk:
         self.versions: list[Run] = []
         self._tell, self.playground.changes.tell = self.playground.changes.tell, self._listen
 
-    def _listen(self, visitor: str | None) -> None:
+    def _listen(self, visitor: str | None, changed: Iterable[Run] | None = None) -> None:
         known = self.versions[-1].revision if self.versions else 0
         self.versions += [entry.run for entry in self.history.changed_since(EVERYONE, known)]
-        self._tell(visitor)
+        self._tell(visitor, changed)
 
     async def press(self, count: int = 1, visitor: str | None = None, **settings: Any) -> list[Run]:
         return await self.playground.generate(visitor, REQUEST.vary(**settings), count)

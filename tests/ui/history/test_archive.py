@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import re
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -20,6 +22,9 @@ from support.clock import FakeClock
 from support.projects import a_picture, lines_of, parts_of
 
 from services.archive.errors import ArchiveError
+from services.archive.import_ import Imported
+from services.archive.room import ENTRY_BYTES, LEFT_FREE
+from services.intake.uploads import A_VISITOR
 from services.library.scope import EVERYONE, Scope
 from services.playground import Playground
 from services.request import GenerationRequest
@@ -134,7 +139,7 @@ class TestExport:
             yield b"block"
 
         download = await desk.playground.archive.export(Scope(None, everyone=True), None, "csv")
-        answer, ticks = sent(replace(download, blocks=slow())), 0
+        answer, ticks = sent(replace(download, blocks=slow()), desk.playground.pools.transfers), 0
         reading = asyncio.ensure_future(anext(aiter(answer.body_iterator)))
         while not reading.done():
             await asyncio.sleep(0.01)
@@ -252,7 +257,7 @@ class TestUpload:
         desk = Desk(tmp_path, playground_import_limit_gb=0.001)
         assert await self.refused(desk, 2**30) == "too_large"
         assert await self.refused(desk, None, *[bytes(2**20)] * 3) == "too_large"
-        answer = await desk.client.post("/archive/imports", content=bytes(2**21))
+        answer = await desk.client.post("/archive/imports", content=bytes(2**21), headers={HEADER: ANN})
         assert answer.status_code == 400
         assert "PLAYGROUND_IMPORT_LIMIT_GB" in answer.json()["message"]
         await desk.close()
@@ -289,3 +294,114 @@ class TestUpload:
         with pytest.raises(ConnectionError):
             await desk.playground.archive.receive(broken(), None)
         assert desk.left() == []
+
+    async def test_of_nobody_it_is_refused_before_it_is_read(self, desk):
+        async def never() -> AsyncIterator[bytes]:
+            raise AssertionError
+            yield b""
+
+        answer = await desk.client.post("/archive/imports", content=never())
+        assert answer.json()["message"].startswith("Open the page first")
+
+    @pytest.mark.parametrize("path", ["/archive/imports", "/settings-of-file"])
+    async def test_a_visitor_sends_a_few_at_once(self, desk, path):
+        go_on = asyncio.Event()
+        begun = [asyncio.Event() for _ in range(A_VISITOR)]
+
+        async def waiting(number: int) -> AsyncIterator[bytes]:
+            yield b"x"
+            begun[number].set()
+            await go_on.wait()
+
+        def send(content: Any, token: str = ANN) -> Any:
+            return asyncio.ensure_future(desk.client.post(path, content=content, headers={HEADER: token}))
+
+        sending = [send(waiting(number)) for number in range(A_VISITOR)]
+        await asyncio.gather(*(one.wait() for one in begun))
+        refused = await send(b"x")
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "60")
+        assert refused.json()["message"].startswith(f"{A_VISITOR} files of yours are on their way")
+        assert (await send(b"x", BOB)).status_code != 429
+        go_on.set()
+        await asyncio.gather(*sending)
+        assert (await send(b"x")).status_code != 429
+        assert not desk.playground.uploads._under_way
+
+    async def test_a_place_is_held_until_all_is_restored(self, desk, other, monkeypatch):
+        desk.add("a fox")
+        data = await desk.export(everything=True)
+        go_on, begun = threading.Event(), threading.Event()
+        restore = other.playground.archive._importer.import_file
+
+        def slow(*args: Any) -> Imported:
+            begun.set()
+            assert go_on.wait(10)
+            return restore(*args)
+
+        monkeypatch.setattr(other.playground.archive._importer, "import_file", slow)
+        restoring = asyncio.ensure_future(other.restore(data))
+        await other.playground.pools.chores(begun.wait, 10)
+        assert other.playground.uploads._under_way.total() == 1
+        go_on.set()
+        assert (await restoring)["restored"] == 1
+        assert not other.playground.uploads._under_way
+
+
+class TestRoom:
+    """An import adds what the disk and the owner's limits have room for, or nothing."""
+
+    async def refused(self, desk: Desk, data: bytes) -> str:
+        answer = await desk.restore(data)
+        assert (await desk.get("/history")).json()["runs"] == []
+        assert desk.left() == []
+        return str(answer["message"])
+
+    def disk(self, monkeypatch: pytest.MonkeyPatch, free: int) -> None:
+        monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=free))
+
+    async def test_what_is_left_of_the_disk_is_for_pictures_that_are_paid_for(self, desk, other, monkeypatch):
+        desk.add("a fox")
+        data = await desk.export(everything=True, kind="jsonl")
+        self.disk(monkeypatch, LEFT_FREE + 2 * len(data))
+        said = await self.refused(other, data)
+        assert re.fullmatch(r"It would add \S+ GB here, and the server's disk has room for \S+ GB. Nothing .*", said)
+        self.disk(monkeypatch, LEFT_FREE + 2 * len(data) - 1)
+        assert await self.refused(other, data) == "The server's disk has no room for it. Nothing was restored."
+        self.disk(monkeypatch, LEFT_FREE + 2 * len(data) + ENTRY_BYTES)
+        assert (await other.restore(data))["restored"] == 1
+
+    async def test_uploads_on_their_way_count(self, desk, monkeypatch):
+        room = desk.playground.archive._room
+        self.disk(monkeypatch, LEFT_FREE + 100)
+        with room.promised(60):
+            with pytest.raises(ArchiveError), room.promised(41):
+                pass
+            with room.promised(40):
+                pass
+        with room.promised(100):
+            pass
+
+    async def test_an_upload_of_unknown_length_stops_before_the_disk_is_full(self, desk, monkeypatch):
+        self.disk(monkeypatch, LEFT_FREE - 1)
+
+        async def parts() -> AsyncIterator[bytes]:
+            yield bytes(100)
+
+        with pytest.raises(ArchiveError, match="no room"):
+            await desk.playground.archive.receive(parts(), None)
+        assert desk.left() == []
+
+    @pytest.mark.parametrize("name", ["media_limit", "import_total"])
+    async def test_the_owners_limits_hold_with_what_is_here_already(self, desk, tmp_path, name):
+        for prompt in ("a fox", "a cat"):
+            desk.add(prompt)
+        one = await desk.export(query="fox", newest=99)
+        both = await desk.export(everything=True)
+        sizes = [len(part) for path, part in parts_of(both).items() if path.startswith("media/")]
+        limited = Desk(tmp_path / name, **{f"playground_{name}_gb": (sum(sizes) - 1) / 2**30})
+        said = await self.refused(limited, both)
+        assert f"PLAYGROUND_{name.upper()}_GB" in said
+        assert (await limited.restore(one))["restored"] == 1
+        assert "message" in await limited.restore(both)
+        assert (await limited.restore(one))["here"] == 1
+        await limited.close()

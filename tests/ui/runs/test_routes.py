@@ -35,6 +35,7 @@ from services.playground import Playground
 from services.request import GenerationRequest, ImageSize
 from services.run import Run, RunState, new_id, now
 from services.settings import Settings
+from services.stored import StoredRequest
 from services.version import VERSION
 from ui.cards import PROMPT_CUT
 from ui.runs.routes import ASSETS, add_routes
@@ -685,6 +686,26 @@ async def test_a_history_that_was_set_aside_is_said(tmp_path):
     desk = Desk(tmp_path)
     notice = (await desk.get("/runs")).json()["notice"]
     assert notice.startswith("The history was damaged. It was set aside as history.sqlite3.damaged-")
+    await desk.client.aclose()
+    await desk.playground.stop()
+
+
+async def test_a_history_that_was_put_back_from_a_copy_is_said(tmp_path):
+    desk = Desk(tmp_path, playground_history="shared")
+    assert (await desk.get("/runs")).json()["notice"] is None
+    request = StoredRequest.of(GenerationRequest(prompt="a fox", seed=7))
+    run = Run(id=new_id(), visitor=None, engine="demo", key_of="owner", request=request, created_at=now())
+    desk.playground.history.add([run])
+    await desk.client.aclose()
+    await desk.playground.stop()
+    (tmp_path / "history.start").unlink()
+
+    desk = Desk(tmp_path, playground_history="shared")
+    shown = (await desk.get("/runs")).json()
+    assert shown["notice"].startswith("This history was put back from a copy.")
+    assert [(card["state"], card["note"]) for card in shown["runs"]] == [
+        ("cancelled", "It stood in a copy; ask again if you want it.")
+    ]
     await desk.client.aclose()
     await desk.playground.stop()
 

@@ -10,6 +10,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
+from services.pools import Pools
 from ui.web.packing import LARGE, PackedJson
 
 RUNS = [{"id": f"{number:032x}", "prompt": "a red fox at dusk, 狐"} for number in range(40)]
@@ -32,7 +33,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
     app.get("/parts")(lambda: StreamingResponse(parts(), media_type="application/json"))
     app.get("/packed")(lambda: Response(b"x" * 5000, headers={"content-encoding": "x"}, media_type="application/json"))
     app.get("/refused")(lambda: JSONResponse({"message": "no" * 2000}, 402, {"Vary": "Cookie"}))
-    app.add_middleware(PackedJson)
+    app.add_middleware(PackedJson, pool=Pools().sums)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://page") as client:
         yield client
 

@@ -1,0 +1,68 @@
+"""Threads for work that blocks, a pool for each kind: none waits for a thread that another kind of work holds.
+
+No module uses asyncio's own pool: it is small on a small machine, and six exports would hold all of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, fields
+from functools import partial
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+_END = object()
+
+
+class Pool:
+    """A few threads, started when they are needed. Called with a function, it runs it in one of them."""
+
+    def __init__(self, name: str, threads: int) -> None:
+        self.threads = threads
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
+
+    async def __call__(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The result of `work(*args, **kwargs)`. Calls begin in their order; one that has begun cannot be cancelled.
+
+        Raises RuntimeError after `close`.
+        """
+        call = partial(contextvars.copy_context().run, work, *args, **kwargs)
+        return await asyncio.wrap_future(self._executor.submit(call))
+
+    async def each(self, items: Iterator[T]) -> AsyncIterator[T]:
+        """The items of an iterator whose steps block. Between two steps the thread is free for others."""
+        while (item := await self(next, items, _END)) is not _END:
+            yield item  # type: ignore[misc]  # _END is never yielded
+
+    def close(self) -> None:
+        """Drop what has not begun. Does not wait for what has."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+
+@dataclass(frozen=True)
+class Pools:
+    """The pools of one history. The number of threads is how much of a kind is done at once."""
+
+    reads: Pool = field(default_factory=lambda: Pool("read", 6))
+    """Queries of the history, of some milliseconds."""
+    writes: Pool = field(default_factory=lambda: Pool("write", 4))
+    """Changes of the history: they wait for the commit, and for whoever writes at the moment."""
+    pictures: Pool = field(default_factory=lambda: Pool("picture", 3))
+    """Files of pictures: read, decoded, made smaller, compared, given their settings."""
+    sums: Pool = field(default_factory=lambda: Pool("sum", 2))
+    """Computing: a grid's thousand cells, a large answer packed."""
+    exports: Pool = field(default_factory=lambda: Pool("export", 2))
+    """Exports and contact sheets: seconds of work, and memory."""
+    restores: Pool = field(default_factory=lambda: Pool("restore", 1))
+    transfers: Pool = field(default_factory=lambda: Pool("transfer", 4))
+    """Single blocks of files that are sent or received."""
+    chores: Pool = field(default_factory=lambda: Pool("chore", 2))
+    """What looks at every run or file: clearing away, erasing, making room, adding up."""
+
+    def close(self) -> None:
+        for one in fields(self):
+            getattr(self, one.name).close()
