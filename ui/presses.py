@@ -15,7 +15,7 @@ from services.press import Press, press_of
 from ui.visitors import HasHeaders, visitor_of
 
 HEADER = "idempotency-key"
-PAYING = ("/generate", "/grid")
+PAYING = ("/generate", "/grid", "/start")
 """The endpoints of the API that make pictures: their MCP tools take the key as an argument too."""
 
 

@@ -40,7 +40,9 @@ def examples(request: GenerationRequest, address: str, token: str | None) -> lis
     return [
         Example("gradio_client", ours, "Python", _gradio_client(request, address, token), "Needs gradio_client."),
         Example("call", ours, "cURL", _curl(request, address, token), "Waits for the picture; tells its address."),
-        Example("mcp", ours, "MCP", _mcp(address, token), "Tools: generate, grid, history, snippet."),
+        Example(
+            "mcp", ours, "MCP", _mcp(address, token), "Tools: generate, start, run, cancel, grid, history, snippet."
+        ),
         Example("python", fals, "Python", snippet("python", request), reads_key),
         Example("javascript", fals, "JavaScript", snippet("javascript", request), reads_key),
         Example("curl", fals, "cURL", snippet("curl", request), reads_key),

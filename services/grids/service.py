@@ -150,15 +150,17 @@ class Grids:
 
     async def cancel(self, visitor: str | None, grid_id: str) -> Grid:
         """Cancel unfinished runs: first all that were not sent, then those fal accepted, which it may still finish."""
-        grid = await self._grid(visitor, grid_id)
-        ended = {"state": RunState.CANCELLED, "cancel_asked": True, "finished_at": self._clock.now(), "note": None}
-        await self._history.pools.writes(self.store.change_pending, grid_id, **ended)
-        self._changes.tell(grid.visitor)
-        taken = [
-            run for run in await self._history.pools.reads(self._history.of_grid, grid_id) if not run.state.is_final
-        ]
-        await asyncio.gather(*(self._runner.cancel(run) for run in taken))
+        await self.cancel_runs(await self._grid(visitor, grid_id))
         return await self._grid(visitor, grid_id)
+
+    async def cancel_runs(self, grid: Grid, *, begun_too: bool = True) -> None:
+        """`cancel` for a caller who made the grid; without `begun_too`, only of what fal has not begun."""
+        ended = {"state": RunState.CANCELLED, "cancel_asked": True, "finished_at": self._clock.now(), "note": None}
+        await self._history.pools.writes(self.store.change_pending, grid.id, **ended)
+        self._changes.tell(grid.visitor)
+        found = await self._history.pools.reads(self._history.of_grid, grid.id)
+        cancel = self._runner.cancel if begun_too else self._runner.cancel_unbegun
+        await asyncio.gather(*(cancel(run) for run in found if not run.state.is_final))
 
     async def retry(self, visitor: str | None, grid_id: str, *, press: Press | None = None) -> Grid:
         """Make all cells again whose run failed, was cancelled or deleted; what fal has finished is only fetched.

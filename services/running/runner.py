@@ -121,6 +121,24 @@ class Runner:
             await self._cancel_at_fal(run, run.ticket)
         return run
 
+    async def cancel_unbegun(self, run: Run) -> Run:
+        """`cancel`, but only what fal has not begun: a picture that it works on is paid for and goes on, as does a
+        request that is being sent just now."""
+        run = await self._journal.current(run)
+        if run.state is RunState.PENDING or (run.state in AT_FAL_STATES and not await self._has_begun(run)):
+            return await self.cancel(run)
+        return run
+
+    async def _has_begun(self, run: Run) -> bool:
+        """Whether fal works on a run that it has accepted, or has ended it; True where it does not say."""
+        if run.state is RunState.RUNNING or run.ticket is None:
+            return True
+        try:
+            return await self._engines.gateway(run).has_begun(run.ticket)
+        except (Unreachable, RequestFailed, KeyNeeded) as error:
+            log.info("run %s was not cancelled: %s", run.id, error)
+            return True
+
     async def stop(self) -> None:
         """Stop all work: the next start resumes it from the history.
 

@@ -14,60 +14,60 @@ from gradio.processing_utils import save_bytes_to_cache
 from gradio.route_utils import DEFAULT_TEMP_DIR
 
 from services.code.fal_snippets import snippet
-from services.errors import PlaygroundError
+from services.library.scope import EVERYONE
 from services.playground import Playground
+from services.press import Press
 from services.request import MODEL_NAME, PARAMETERS, Parameter, parse_request
-from services.run import Run, RunState
+from services.run import Picture, Run, RunState
+from ui.api.calls import CANCELLED, Call, Calls, errors_as_sentences
 from ui.presses import press_of_call
-from ui.visitors import visitor_of
 
 
-def add_api(playground: Playground) -> None:
+def add_api(playground: Playground, calls: Calls) -> None:
     """Register the endpoints in the surrounding gr.Blocks."""
-    gr.api(_generate(playground), api_name="generate", concurrency_limit=None)
+    gr.api(_generate(playground, calls), api_name="generate", concurrency_limit=None)
     gr.api(_snippet(), api_name="snippet", concurrency_limit=None)
 
 
-def _generate(playground: Playground) -> Callable[..., Any]:
+async def ask(playground: Playground, call: Call, settings: dict[str, Any], press: Press | None) -> Run:
+    """Ask for the one picture of a call. Raises what Playground.generate raises."""
+    [asked] = await playground.generate(call.visitor, parse_request(settings), press=press)
+    await call.asked_for(lambda begun_too: _stop(playground, asked.id, begun_too))
+    return asked
+
+
+async def _stop(playground: Playground, run_id: str, begun_too: bool) -> None:
+    run = await playground.pools.reads(playground.history.get, run_id, EVERYONE)
+    if not run.state.is_final:
+        await (playground.runner.cancel if begun_too else playground.runner.cancel_unbegun)(run)
+
+
+def _generate(playground: Playground, calls: Calls) -> Callable[..., Any]:
     async def generate(request: gr.Request, **settings: Any) -> dict[str, Any]:
-        visitor = visitor_of(request)
-        try:
-            press = press_of_call(request, "generate", settings)
-            [asked] = await playground.generate(visitor, parse_request(settings), press=press)
-            run = await playground.finished(visitor, asked.id)
-        except PlaygroundError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+        with calls.begin(request) as call:
+            asked = await ask(playground, call, settings, press_of_call(request, "generate", settings))
+            run = await playground.finished(None, asked.id)
         if run.state in (RunState.FAILED, RunState.CANCELLED):
-            said = run.failure.message if run.failure else "The request was cancelled."
-            raise gr.Error(said, print_exception=False)
+            raise gr.Error(run.failure.message if run.failure else CANCELLED, print_exception=False)
         return await playground.pools.pictures(outcome, run, playground)
 
-    return _with_signature(
+    return with_signature(
         generate,
         f"Make one picture with {MODEL_NAME} and wait for it.",
-        {name: (_api_type(parameter), parameter) for name, parameter in PARAMETERS.items()},
+        api_arguments(),
         "run_id, state, request_id, seed, image (file), request, cost_usd (an estimate), seconds, engine. "
         'state is "done", or "unknown" where fal did not answer.',
     )
 
 
 def outcome(run: Run, playground: Playground) -> dict[str, Any]:
-    """A finished run as API callers get it. Blocks."""
-    image = None
-    if run.picture:
-        # Gradio serves files from its own cache only, not from the data folder: copy the picture into the cache.
-        data = playground.media.read("media", run.picture.name)
-        if data is None:
-            raise gr.Error("The picture's file is gone.", print_exception=False)
-        path = save_bytes_to_cache(data, run.picture.name, DEFAULT_TEMP_DIR)
-        image = {"path": path, "orig_name": run.picture.name, "mime_type": run.picture.content_type}
-        image |= {"size": run.picture.bytes, "meta": {"_type": "gradio.FileData"}}
+    """A run as API callers get it. Blocks. `image` is null where there is no picture, or its file is gone."""
     return {
         "run_id": run.id,
         "state": run.state.value,
         "request_id": run.ticket.request_id if run.ticket else None,
         "seed": run.seed,
-        "image": image,
+        "image": _image(run.picture, playground) if run.picture else None,
         "request": run.request.but(seed=run.seed).values,
         "cost_usd": run.cost_usd,
         "seconds": run.seconds,
@@ -75,12 +75,24 @@ def outcome(run: Run, playground: Playground) -> dict[str, Any]:
     }
 
 
+def _image(picture: Picture, playground: Playground) -> dict[str, Any] | None:
+    """The picture as a file of Gradio's cache: it serves none from the data folder."""
+    data = playground.media.read("media", picture.name)
+    if data is None:
+        return None
+    return {
+        "path": save_bytes_to_cache(data, picture.name, DEFAULT_TEMP_DIR),
+        "orig_name": picture.name,
+        "mime_type": picture.content_type,
+        "size": picture.bytes,
+        "meta": {"_type": "gradio.FileData"},
+    }
+
+
 def _snippet() -> Callable[..., Any]:
-    async def snippet_(language: Literal["python", "javascript", "curl"], request: dict) -> str:  # type: ignore[type-arg]
-        try:
+    def snippet_(language: Literal["python", "javascript", "curl"], request: dict) -> str:  # type: ignore[type-arg]
+        with errors_as_sentences():
             return snippet(language, parse_request(request))
-        except PlaygroundError as error:
-            raise gr.Error(str(error), print_exception=False) from error
 
     snippet_.__name__ = "snippet"
     snippet_.__doc__ = """Code that makes a picture with these settings through fal's queue.
@@ -95,6 +107,11 @@ def _snippet() -> Callable[..., Any]:
     return snippet_
 
 
+def api_arguments() -> dict[str, tuple[Any, Parameter]]:
+    """Name → (type, parameter) of every setting, in the order of the arguments."""
+    return {name: (_api_type(parameter), parameter) for name, parameter in PARAMETERS.items()}
+
+
 def _api_type(parameter: Parameter) -> Any:
     types: dict[str, Any] = {"text": str, "integer": int, "switch": bool, "size": str | dict}
     if parameter.kind == "choice":
@@ -104,7 +121,7 @@ def _api_type(parameter: Parameter) -> Any:
     return types[parameter.kind]
 
 
-def _with_signature(
+def with_signature(
     function: Callable[..., Any], summary: str, arguments: dict[str, tuple[Any, Parameter]], returns: str
 ) -> Callable[..., Any]:
     """Give `function(request, **settings)` the names, types, defaults and help that Gradio and MCP show."""

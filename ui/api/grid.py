@@ -11,38 +11,36 @@ import gradio as gr
 from gradio.processing_utils import save_file_to_cache
 from gradio.route_utils import DEFAULT_TEMP_DIR
 
-from services.errors import FieldIssue, InvalidRequest, PlaygroundError
+from services.errors import FieldIssue, InvalidRequest
 from services.grids.axes import AXIS_LABELS
 from services.grids.plan import ASK_ABOVE, MAX_CELLS, SLOTS, GridPlan, parse_plan
 from services.grids.service import GridView
 from services.playground import Playground
 from services.request import parse_request
 from services.sheets.layout_of_grid import layout_of
+from ui.api.calls import Calls
 from ui.api.history import described
 from ui.compare.grid_files import file_name
 from ui.presses import press_of_call
-from ui.visitors import visitor_of
 
 
-def add_grid_api(playground: Playground) -> None:
+def add_grid_api(playground: Playground, calls: Calls) -> None:
     """Register the endpoint in the surrounding gr.Blocks."""
-    gr.api(_grid(playground), api_name="grid", concurrency_limit=None)
+    gr.api(_grid(playground, calls), api_name="grid", concurrency_limit=None)
 
 
-def _grid(playground: Playground) -> Callable[..., Any]:
+def _grid(playground: Playground, calls: Calls) -> Callable[..., Any]:
     async def grid(
         request: dict, x: dict, y: dict | None = None, z: dict | None = None, confirm: bool = False,  # type: ignore[type-arg]
         caller: gr.Request = None,  # type: ignore[assignment]
     ) -> dict[str, Any]:  # fmt: skip
-        visitor = visitor_of(caller)
-        try:
-            axes = {"x": x, "y": y, "z": z}
+        axes = {"x": x, "y": y, "z": z}
+        with calls.begin(caller) as call:
             press = press_of_call(caller, "grid", {"request": request, **axes, "confirm": confirm})
             plan = await playground.pools.sums(_plan, request, axes)
-            made = await playground.grids.make(visitor, plan, confirm=confirm is True, press=press)
-            view = await playground.grids.finished(visitor, made.id)
-        except PlaygroundError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            made = await playground.grids.make(call.visitor, plan, confirm=confirm is True, press=press)
+            await call.asked_for(lambda begun_too: playground.grids.cancel_runs(made, begun_too=begun_too))
+            view = await playground.grids.finished(call.visitor, made.id)
         return await playground.pools.exports(_outcome, view, playground)
 
     grid.__doc__ = f"""Compare settings in a table of pictures, and wait for it.

@@ -7,11 +7,11 @@ from typing import Any
 
 import gradio as gr
 
-from services.errors import PlaygroundError
 from services.library.query import parse
 from services.library.search import Search
 from services.playground import Playground
 from services.run import Run, RunState
+from ui.api.calls import errors_as_sentences
 from ui.visitors import visitor_of
 
 MAX_RUNS = 200
@@ -27,10 +27,8 @@ def _history(playground: Playground) -> Callable[..., Any]:
 
     async def history(query: str = "", limit: int = 20, offset: int = 0, request: gr.Request = None) -> dict[str, Any]:  # type: ignore[assignment]
         scope = playground.scope(visitor_of(request))
-        try:
+        with errors_as_sentences():
             found = parse(query)
-        except PlaygroundError as error:
-            raise gr.Error(str(error), print_exception=False) from error
         size, skip = max(1, min(int(limit), MAX_RUNS)), max(0, min(int(offset), 2**31))
         entries = await playground.pools.reads(search.page, scope, found, limit=size, skip=skip)
         total = await playground.pools.reads(search.count, scope, found)

@@ -1,14 +1,22 @@
-"""Gradio's MCP server: the address at which it calls the app that it is part of, and keys of presses as arguments."""
+"""What stands before Gradio's MCP server: the address at which it calls the app that it is part of, the notices by which
+clients cancel a tool's call, and keys of presses as arguments."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import secrets
 from collections.abc import Collection
 from typing import Any
 
 import gradio as gr
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.datastructures import Headers, QueryParams
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ui.api.calls import MARK, Calls
 from ui.presses import HEADER
+from ui.visitors import token_of
 
 MCP = "/gradio_api/mcp"
 ARGUMENT = "idempotency_key"
@@ -38,6 +46,65 @@ class CallsItself:
                 f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
             )  # as launch() does
         await self._app(scope, receive, send)
+
+
+class CancelNotices:
+    """ASGI middleware: MCP's `notifications/cancelled` stops what fal has not begun of the call that it names.
+
+    The notice comes as a request of its own and names a call by the number that its client gave it, which another
+    client's call may have too. So a call is marked by who makes it and its number, in a header that Gradio's MCP server
+    hands on, and the notice cancels where one call has that mark. In a history for each visitor, callers without a
+    token cannot be told apart: their notices do nothing.
+    """
+
+    def __init__(self, app: ASGIApp, *, calls: Calls, shared: bool) -> None:
+        self._app, self._calls, self._shared = app, calls, shared
+        self._salt = secrets.token_bytes(16)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "POST" or not scope["path"].startswith(MCP):
+            return await self._app(scope, receive, send)
+        body = await Request(scope, receive).body()
+        told = _told(body)
+        if told.get("method") == "tools/call" and (mark := self._mark(scope, told.get("id"))):
+            headers = [item for item in scope["headers"] if item[0] != MARK.encode()]
+            scope = {**scope, "headers": [*headers, (MARK.encode(), mark.encode())]}
+        if told.get("method") == "notifications/cancelled" and isinstance(told.get("params"), dict):
+            await self._calls.leave_off(self._mark(scope, told["params"].get("requestId")))
+        await self._app(scope, _again(body, receive), send)
+
+    def _mark(self, scope: Scope, number: Any) -> str:
+        """A name for the call with this number; empty where its caller is not known."""
+        headers, query = Headers(scope=scope), QueryParams(scope["query_string"])
+        who = token_of(headers) or ("shared" if self._shared else "")
+        if not who or not isinstance(number, int | str):
+            return ""
+        session = headers.get("mcp-session-id") or query.get("session_id") or ""
+        parts = json.dumps([who, session, number]).encode()
+        return hashlib.blake2b(parts, key=self._salt, digest_size=16).hexdigest()
+
+
+def _told(body: bytes) -> dict[str, Any]:
+    """The JSON-RPC message in a request; empty where it is none."""
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that gives a body that was read before, and then what `receive` gives."""
+    given = False
+
+    async def again() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
 
 
 def take_keys(page: gr.Blocks, paying: Collection[str]) -> None:

@@ -13,8 +13,11 @@ from fastapi import FastAPI
 
 from services.playground import Playground
 from services.version import VERSION
+from ui.api.calls import Calls
+from ui.api.cancels import cancel_routes
 from ui.api.code import code_routes
-from ui.api.mcp import CallsItself, take_keys
+from ui.api.mcp import CallsItself, CancelNotices, take_keys
+from ui.api.queue import CallQueue
 from ui.app import build_app
 from ui.compare.blind import blind_routes
 from ui.compare.grid_files import grid_file_routes
@@ -65,8 +68,10 @@ def build_server(playground: Playground) -> FastAPI:
     app.include_router(usage_routes(playground))
     app.include_router(code_routes(playground))
     app.mount("/assets", Assets(GRADIO_ASSETS))
-    page = build_app(playground)
-    _calm_queue(page)
+    calls = Calls()
+    page = build_app(playground, calls)
+    page._queue = CallQueue(page)
+    app.include_router(cancel_routes(calls, page))
     page.state_session_capacity = KEPT_SESSIONS
     gr.mount_gradio_app(
         app,
@@ -88,22 +93,12 @@ def build_server(playground: Playground) -> FastAPI:
     take_keys(page, PAYING)
     app.add_middleware(PackedJson, pool=playground.pools.sums)
     app.add_middleware(VisitorCookie)
+    app.add_middleware(CancelNotices, calls=calls, shared=playground.settings.history_mode == "shared")
     app.add_middleware(CallsItself, page=page)
     app.add_middleware(Bodies)
     app.add_middleware(Guard, on_spaces=playground.settings.on_spaces, hosts=playground.settings.allowed_hosts)
     app.add_middleware(KnownProxies, trusted=playground.settings.trusted_proxies)
     return app
-
-
-def _calm_queue(page: gr.Blocks) -> None:
-    """Make Gradio's queue poll less often: its default, a thousand times a second, costs an idle server 5 % of a core.
-
-    Only API calls go through it here, and they wait for pictures: polling every 20 ms is enough. The attributes are
-    private: where a later version has none of them, nothing is changed.
-    """
-    for name, pause in {"sleep_when_free": 0.02, "progress_update_sleep_when_free": 0.1}.items():
-        if hasattr(page._queue, name):
-            setattr(page._queue, name, pause)
 
 
 def _head(assets_path: str) -> str:

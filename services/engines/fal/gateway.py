@@ -136,6 +136,10 @@ class FalGateway:
             yield progress
             await self._clock.sleep(next_interval(self._clock.monotonic() - start, progress.fraction))
 
+    async def has_begun(self, ticket: Ticket) -> bool:
+        """Whether fal works on the request or has ended it. Raises Unreachable or RequestFailed."""
+        return not isinstance(await self._status(self._handle(ticket)), fal_client.Queued)
+
     async def _status(self, handle: _Handle) -> fal_client.Status:
         try:
             with self._clock.limit(STATUS_SECONDS):

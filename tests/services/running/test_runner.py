@@ -17,7 +17,7 @@ from PIL import Image
 from pydantic import SecretStr
 from support.clock import FakeClock
 from support.patience import PATIENCE_SECONDS
-from support.standin import COMPLETED, NGINX, Lost, Reply, Seen, StandIn, Unsent, picture
+from support.standin import COMPLETED, NGINX, WAITING, WORKING, Lost, Reply, Seen, StandIn, Unsent, picture
 
 from services.clock import SYSTEM, Clock
 from services.engines.fal import gateway as gateway_module
@@ -496,6 +496,28 @@ class TestCancel:
         assert "The cancel did not reach fal; it goes on." in [seen.note for seen in desk.versions]
         fal.finish.set()
         assert (await desk.ended(run)).state is RunState.DONE
+
+    async def test_what_fal_has_not_begun_can_be_cancelled_alone(self, desk, fal):
+        fal.stages = [WAITING]
+        fal.finish.clear()
+        (run,) = await desk.press()
+        await desk.reaches(run, RunState.QUEUED)
+        await desk.playground.runner.cancel_unbegun(run)
+        assert (await desk.ended(run)).state is RunState.CANCELLED
+
+    @pytest.mark.parametrize("steps", [[WORKING], [Reply(500, {"detail": "boom"})]], ids=["begun", "unknown"])
+    async def test_what_fal_may_have_begun_goes_on(self, desk, fal, clock, steps):
+        """It began after our last look at it; or fal does not say whether it has."""
+        clock.wakes.clear()
+        fal.stages = [WAITING]
+        (run,) = await desk.press()
+        queued = await desk.reaches(run, RunState.QUEUED)
+        fal.stages = []
+        fal.script("status", *steps)
+        assert (await desk.playground.runner.cancel_unbegun(queued)).state is RunState.QUEUED
+        clock.wakes.set()
+        assert (await desk.ended(run)).state is RunState.DONE
+        assert fal.count("cancel") == 0
 
     @pytest.mark.parametrize("steps", [[], [Reply(500, {"detail": "x"})], [Lost(httpx.ReadTimeout(""))]])
     async def test_what_has_ended_stays_as_it_ended(self, desk, fal, steps):

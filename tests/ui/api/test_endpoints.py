@@ -79,7 +79,7 @@ def test_arguments_have_the_order_and_the_defaults_of_the_endpoint(client: Clien
 def test_nothing_else_is_offered(client: Client) -> None:
     told = client.view_api(return_format="dict", print_info=False)
 
-    assert set(told["named_endpoints"]) == {"/generate", "/grid", "/history", "/snippet"}
+    assert set(told["named_endpoints"]) == {"/cancel", "/generate", "/grid", "/history", "/run", "/snippet", "/start"}
     assert told["unnamed_endpoints"] == {}
 
 
@@ -315,7 +315,7 @@ async def test_mcp_lists_the_tools_with_every_argument_described(server: AppServ
     async with mcp_session(server) as session:
         tools = {tool.name: tool for tool in (await session.list_tools()).tools}
 
-    assert set(tools) == {"generate", "grid", "history", "snippet"}
+    assert set(tools) == {"cancel", "generate", "grid", "history", "run", "snippet", "start"}
     assert "Make one picture with FLUX.2 [flex]" in (tools["generate"].description or "")
     arguments = tools["generate"].inputSchema["properties"]
     assert list(arguments) == [*PARAMETERS, "idempotency_key"]
@@ -402,6 +402,9 @@ async def test_mcp_writes_snippets(server: AppServer) -> None:
 PROBES: dict[str, dict[str, Any]] = {
     "generate": {"prompt": "Another's", **FAST},
     "grid": {"request": {"prompt": "Another's", **FAST}, "x": {"field": "seed", "values": "1, 2"}},
+    "start": {"prompt": "Another's", **FAST},
+    "run": {"run_id": "{run_id}", "wait_seconds": 1},
+    "cancel": {"run_id": "{run_id}"},
     "history": {"query": "", "limit": 200},
     "snippet": {"language": "python", "request": {"prompt": "Another's"}},
 }
@@ -417,6 +420,7 @@ async def test_no_mcp_tool_tells_what_is_anothers(server: AppServer, visitor: di
             tools = {tool.name for tool in (await session.list_tools()).tools}
             assert tools == set(PROBES), "Say in PROBES how one would ask a new tool for another's picture."
             for name in tools:
-                told = str(await session.call_tool(name, PROBES[name]))
+                asked = json.loads(json.dumps(PROBES[name]).replace("{run_id}", made["run_id"]))
+                told = str(await session.call_tool(name, asked))
                 assert not [secret for secret in ("Only mine", made["run_id"], made["request_id"]) if secret in told]
     assert [run["id"] for run in runs_of(server, visitor)] == [made["run_id"]]
