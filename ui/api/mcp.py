@@ -1,5 +1,5 @@
-"""What stands before Gradio's MCP server: the address at which it calls the app that it is part of, the notices by which
-clients cancel a tool's call, and keys of presses as arguments."""
+"""What stands before Gradio's MCP server: the address at which it calls the app that it is part of, the notices by
+which clients cancel a tool's call, and keys of presses as arguments."""
 
 from __future__ import annotations
 
