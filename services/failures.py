@@ -49,6 +49,14 @@ def cannot_keep(error: OSError) -> Failure:
     )
 
 
+def unknown_model(model: str) -> Failure:
+    return Failure(
+        code="unknown_model",
+        message=f"It asks for the model {model}, which this playground does not have. Nothing was sent.",
+        charged=False,
+    )
+
+
 def our_fault() -> Failure:
     return Failure(
         code="internal",

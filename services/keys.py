@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 VERSION = 1
@@ -39,8 +40,6 @@ VALUES: dict[str, tuple[str, ...]] = {
 }
 """Values of the choices that pictures were ever made with, so that they can be searched for. Entries are added only."""
 
-FLOATS = tuple(name for name, value in BASE.items() if isinstance(value, float))
-
 LATER: dict[str, Any] = {}
 """Settings that came after version 1: name → the value that a request from before it stands for, which is the default
 on the day it came. Entries are added, never edited."""
@@ -48,35 +47,60 @@ on the day it came. Entries are added, never edited."""
 _as_text = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
 
 
-def written(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings as keys and exports write them: all of BASE, and of others those that say something.
+@dataclass(frozen=True)
+class Recorded:
+    """A model's part of the contract."""
 
-    `values`: setting → JSON value, under the names of BASE and LATER.
+    model: str
+    """Its id, which never changes: runs, plans, lines and keys name it."""
+    base: Mapping[str, Any]
+    """Setting → what it stands for where it is not written; they always count."""
+    later: Mapping[str, Any] = field(default_factory=dict)
+    """The same for settings that came later: they count where they differ from it."""
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Values that choices ever had."""
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.base or name in self.later
+
+    def of(self, name: str) -> Any:
+        """What a setting stands for where it is not written; None where nothing is recorded."""
+        return self.base.get(name, self.later.get(name))
+
+    def says_nothing(self, name: str, value: Any) -> bool:
+        recorded = self.later.get(name, _MISSING)
+        return bool(recorded == value and isinstance(value, bool) == isinstance(recorded, bool))
+
+
+_MISSING = object()
+DEFAULT_MODEL = "flux-2-flex"
+"""The model of whatever names none. Its keys do not name it either."""
+FLUX_2_FLEX = Recorded(DEFAULT_MODEL, BASE, LATER, VALUES)
+
+
+def written(values: Mapping[str, Any], recorded: Recorded = FLUX_2_FLEX) -> dict[str, Any]:
+    """Settings as keys and exports write them: all of the base, and of others those that say something.
+
+    `values`: setting → JSON value, under the names that are recorded.
     """
-    settings = {**BASE, **values}
-    for name in settings.keys() - BASE.keys():
-        if _says_nothing(name, settings[name]):
+    settings = {**recorded.base, **values}
+    for name in settings.keys() - recorded.base.keys():
+        if recorded.says_nothing(name, settings[name]):
             del settings[name]
-    for name in FLOATS:
-        if type(settings[name]) is int:  # JSON from elsewhere need not tell 3 from 3.0, and the key's text does
-            settings[name] = float(settings[name])
+    for name, value in recorded.base.items():
+        if isinstance(value, float) and type(settings[name]) is int:
+            settings[name] = float(settings[name])  # JSON from elsewhere need not tell 3 from 3.0; the key's text does
     return settings
 
 
-def key_of(values: Mapping[str, Any]) -> str:
+def key_of(values: Mapping[str, Any], recorded: Recorded = FLUX_2_FLEX) -> str:
     """The key: the same for equal settings, whatever version of the program wrote them."""
-    return hashlib.sha256(_as_text(written(values)).encode()).hexdigest()
+    settings = written(values, recorded)
+    if recorded.model != DEFAULT_MODEL:
+        settings = {"model": recorded.model, "settings": settings}
+    return hashlib.sha256(_as_text(settings).encode()).hexdigest()
 
 
 def is_base(settings: Mapping[str, Any]) -> bool:
     """Whether a program that knows BASE only can read these settings, as `written` returns them, and lose nothing."""
     return settings.keys() == BASE.keys()
-
-
-def recorded(name: str) -> Any:
-    """What a setting stands for where it was not written; None where nothing is recorded."""
-    return BASE.get(name, LATER.get(name))
-
-
-def _says_nothing(name: str, value: Any) -> bool:
-    return name in LATER and value == LATER[name] and isinstance(value, bool) == isinstance(LATER[name], bool)

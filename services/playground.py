@@ -28,8 +28,11 @@ from services.library.presses import instead_of
 from services.library.projects import Projects
 from services.library.scope import EVERYONE, Scope
 from services.library.storage import Storage
+from services.models import registry
+from services.models.generation_request import GenerationRequest
+from services.models.kinds.integer import random_seed
+from services.models.registry import PARAMETERS
 from services.press import Press
-from services.request import PARAMETERS, GenerationRequest, random_seed
 from services.run import AT_FAL_STATES, Engine, Run, RunState
 from services.running.feed import Feed
 from services.running.runner import Runner
@@ -45,6 +48,7 @@ NEARBY_STEPS = {"guidance_scale": (-1.0, -0.5, 0.5, 1.0), "num_inference_steps":
 """What Nearby tries around a picture, field by field."""
 UNDO_SECONDS = 600
 """A deleted picture can be undeleted for this long; then its files are deleted too."""
+TIDY_SECONDS = 60.0
 RETRIED_STATES = frozenset({RunState.FAILED, RunState.CANCELLED, RunState.UNKNOWN})
 NAMES: dict[Engine, str] = {"fal": "fal", "demo": "the demo engine"}
 
@@ -98,7 +102,10 @@ class Playground:
             scope=self.scope, start=lambda run: self.runner.take(run),
         )  # fmt: skip
         self.limits = self.asking.limits
-        self.erase = Erase(self.history, self.media, self.engines, self.cancel)
+        self.erase = Erase(
+            self.history, self.media, self.engines, self.cancel, lambda: self.runner.under_way,
+            forget_in_memory=(self.engines.forget_key, self.feed.forget),
+        )  # fmt: skip
         planner = Planner(self.history, self.engines, self.prices, settings, self.scope)
         self.grids = Grids(self.history, planner, self.runner, self.changes, clock, self.asking, self.scope)
         self.ballots = Ballots(self.history, self.grids.store, self.media, self.scope)
@@ -112,7 +119,7 @@ class Playground:
         self._making_room: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        await self.pools.chores(self._purge)
+        await self._purge()
         await self.pools.restores(self.archive.recover)
         await self.runner.recover()
         self._tidying = asyncio.create_task(self._tidy())
@@ -153,7 +160,8 @@ class Playground:
         engine, _ = self.engines.choose(visitor)
         if engine == "demo":
             return Estimate(count, 0.0, engine, None)
-        return Estimate(count, self.prices.estimate(request, count), engine, self.prices.cheaper(*request.pixels))
+        cheaper = self.prices.cheaper(*request.pixels) if registry.of(request.model).by_megapixel else None
+        return Estimate(count, self.prices.estimate(request, count), engine, cheaper)
 
     async def generate(
         self,
@@ -193,7 +201,10 @@ class Playground:
 
         async def ask() -> list[Run]:
             run = await self.run(visitor, run_id)
-            value, parameter = run.request.values[field], PARAMETERS[field]
+            value, parameter = run.request.values.get(field), PARAMETERS[field]
+            if value is None:
+                missing = FieldIssue(field=field, message=f"{parameter.label} is no setting of this picture.")
+                raise InvalidRequest((missing,))
             values = [round(value + step, 4) for step in NEARBY_STEPS[field]]
             kept = [value for value in values if (parameter.minimum or 0) <= value <= (parameter.maximum or 0)]
             varied = [run.request.vary(seed=run.seed, **{field: value}) for value in kept]
@@ -306,17 +317,21 @@ class Playground:
         return changed
 
     async def _tidy(self) -> None:
-        """Every UNDO_SECONDS, erase what can no longer be undeleted and what callers without a token made long ago."""
+        """Every TIDY_SECONDS, erase what can no longer be undeleted and what callers without a token made long ago."""
         while True:
-            await asyncio.sleep(UNDO_SECONDS)
-            await self.pools.chores(self._purge)
+            try:
+                await self._purge()
+                await self.erase.compact()
+            except Exception:  # the disk or the database may be busy: the loop tries again
+                log.exception("what was deleted could not be removed")
+            await asyncio.sleep(TIDY_SECONDS)
 
-    def _purge(self) -> None:
-        self.asking.presses.sweep()
+    async def _purge(self) -> None:
         days = self.settings.keep_anonymous_days
-        self.erase.deleted(self.clock.now() - timedelta(seconds=UNDO_SECONDS), self.limits.midnight())
+        await self.pools.chores(self.asking.presses.sweep)
+        await self.erase.deleted(self.clock.now() - timedelta(seconds=UNDO_SECONDS))
         if days is not None:
-            self.erase.anonymous(min(self.clock.now() - timedelta(days=days), self.limits.midnight()))
+            await self.erase.anonymous(self.clock.now() - timedelta(days=days))
 
     async def delete_everything(self, visitor: str | None) -> int:
         """Delete for good all that is kept of a visitor: pictures, settings, the key. Returns the number of runs.
@@ -325,9 +340,7 @@ class Playground:
         """
         if visitor is None or self.settings.history_mode == "shared":
             raise NotFound("history of your own")
-        self.forget_key(visitor)
-        await self.pools.writes(self.asking.presses.forget, visitor)
-        count = await self.erase.all_of(visitor, self.limits.midnight())
+        count = await self.erase.all_of(visitor)
         self.changes.tell(visitor)
         return count
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import secrets
 from datetime import datetime, timezone
 from enum import Enum
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from services.errors import Failure
-from services.stored import StoredRequest
+from services.keys import DEFAULT_MODEL
+from services.stored import StoredRequest, of_its_model
 
-DEFAULT_MODEL = "flux-2-flex"
-"""The model of whatever names none."""
 Engine = Literal["fal", "demo"]
 KeyOf = Literal["owner", "visitor"]
 
@@ -124,6 +123,11 @@ class Run(BaseModel):
     """When the picture's original was removed to save space; the run and the thumbnail are kept. Also set on a run
     that was imported without its original."""
     deleted_at: datetime | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_its_model(cls, values: Any) -> Any:
+        return of_its_model(values, "request")
 
     @property
     def seed(self) -> int | None:

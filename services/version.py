@@ -4,3 +4,5 @@ assets/docs/CHANGELOG.md says what came with each, and how to go back; a test co
 """
 
 VERSION = "1.1.0"
+PRODUCT = "FLUX.2 [flex] Playground"
+"""Files that it writes name it: it never changes."""

@@ -1,4 +1,4 @@
-"""GenerationRequest against the schema that fal publishes for the endpoint: what has changed there.
+"""Flux2FlexRequest against the schema that fal publishes for the endpoint: what has changed there.
 
     PYTHONPATH=. .venv/bin/python tests/compare_schema.py
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from services.request import ENDPOINT, GenerationRequest
+from services.models.flux_2_flex import MODEL, Flux2FlexRequest
 
 OPENAPI_URL = "https://fal.ai/api/openapi/queue/openapi.json"
 PATIENCE_SECONDS = 10.0
@@ -23,9 +23,9 @@ Json = dict[str, Any]
 
 
 def differences(openapi: Json) -> list[str]:
-    """What fal's OpenAPI document says otherwise than GenerationRequest, a sentence each."""
+    """What fal's OpenAPI document says otherwise than Flux2FlexRequest, a sentence each."""
     fals = _input_schema(openapi)
-    ours = GenerationRequest.model_json_schema()
+    ours = Flux2FlexRequest.model_json_schema()
     theirs, known = fals["properties"], ours["properties"]
     found = [f"{name}: fal no longer lists it." for name in known if name not in theirs]
     found += [f"{name}: new at fal, we do not know it." for name in theirs if name not in known]
@@ -49,7 +49,7 @@ def _of_one(name: str, theirs: Json, ours: Json) -> list[str]:
 
 
 def _input_schema(openapi: Json) -> Json:
-    body = openapi["paths"][f"/{ENDPOINT}"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    body = openapi["paths"][f"/{MODEL.endpoint}"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     found: Json = openapi["components"]["schemas"][body["$ref"].rpartition("/")[2]]
     return found
 
@@ -70,7 +70,9 @@ def _choices(schema: Json) -> set[str]:
 
 def fetch() -> Json:
     """fal's document as it is now. Raises httpx.HTTPError or ValueError where it cannot be had."""
-    answer = httpx.get(OPENAPI_URL, params={"endpoint_id": ENDPOINT}, timeout=PATIENCE_SECONDS, follow_redirects=True)
+    answer = httpx.get(
+        OPENAPI_URL, params={"endpoint_id": MODEL.endpoint}, timeout=PATIENCE_SECONDS, follow_redirects=True
+    )
     found: Json = answer.raise_for_status().json()
     return found
 

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-REQUEST, KEYS = "services/request.py", "services/keys.py"
+REQUEST, KEYS = "services/models/flux_2_flex.py", "services/keys.py"
+SIZES = "services/models/sizes.py"
 Edit = Callable[[Path], None]
 
 
@@ -39,7 +40,7 @@ def changed(copy: Path, name: str, before: str, after: str) -> None:
 
 
 def field(copy: Path, name: str) -> str:
-    """The lines of a field of GenerationRequest."""
+    """The lines of a field of Flux2FlexRequest."""
     text = (copy / REQUEST).read_text("utf-8")
     found = re.search(rf"^    {name}: Annotated\[.*?^    \)\n", text, re.MULTILINE | re.DOTALL)
     assert found, name
@@ -60,6 +61,7 @@ def added(copy: Path) -> None:
     """By the recipe of the documentation, as it stands there."""
     text = (ROOT / "assets" / "docs" / "contributing.md").read_text("utf-8")
     recipe = re.findall(r"^```diff (\S+)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    recipe = [(name, diff) for name, diff in recipe if name in (REQUEST, KEYS)]
     assert [name for name, _ in recipe] == [REQUEST, KEYS]
     for name, diff in recipe:
         lines = diff.splitlines(keepends=True)
@@ -76,6 +78,7 @@ def renamed(copy: Path) -> None:
     new = field(copy, "enable_safety_checker").replace("enable_safety_checker", "check_safety")
     alias = 'validation_alias=AliasChoices("check_safety", "enable_safety_checker"), default=True,'
     changed(copy, REQUEST, field(copy, "enable_safety_checker"), new.replace("default=True,", alias))
+    changed(copy, REQUEST, "from pydantic import ", "from pydantic import AliasChoices, ")
 
 
 def narrowed(copy: Path) -> None:
@@ -89,7 +92,7 @@ def another_default(copy: Path) -> None:
 
 def values_gone(copy: Path) -> None:
     changed(copy, REQUEST, 'Literal["jpeg", "png"]', 'Literal["jpeg"]')
-    changed(copy, REQUEST, 'Literal["square_hd", "square", ', 'Literal["square_hd", ')
+    changed(copy, SIZES, 'Literal["square_hd", "square", ', 'Literal["square_hd", ')
 
 
 GRIDS, FILES = "TestGrids", "TestFiles::test_settings_are_read_from_pictures"

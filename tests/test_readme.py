@@ -20,7 +20,8 @@ import yaml
 from pydantic import SecretStr
 from support.server import AppServer
 
-from services.request import PARAMETERS, Parameter
+from services.models.kind import Parameter
+from services.models.registry import PARAMETERS
 from services.settings import Settings
 
 ROOT = Path(__file__).parent.parent

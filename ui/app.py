@@ -5,7 +5,7 @@ from __future__ import annotations
 import gradio as gr
 
 from services.playground import Playground
-from services.request import MODEL_NAME
+from services.version import PRODUCT
 from ui.api.calls import Calls
 from ui.api.endpoints import add_api
 from ui.api.grid import add_grid_api
@@ -22,7 +22,7 @@ KEEP_COPIES = (3600, 3600)
 
 def build_app(playground: Playground, calls: Calls) -> gr.Blocks:
     """The Gradio app on a playground. Two can live in one process. `calls` keeps the API's calls under way."""
-    with gr.Blocks(title=f"{MODEL_NAME} Playground", analytics_enabled=False, delete_cache=KEEP_COPIES) as page:
+    with gr.Blocks(title=PRODUCT, analytics_enabled=False, delete_cache=KEEP_COPIES) as page:
         widget("header")
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Create", id="create"):

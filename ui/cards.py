@@ -9,7 +9,8 @@ from services.compare.diff import value_text
 from services.library.query import INBOX
 from services.library.rows import Entry
 from services.library.stacks import Stack
-from services.request import PARAMETERS, caption
+from services.models.registry import PARAMETERS
+from services.request import caption
 from services.run import Run, RunState
 
 REMOVED = "The original was removed to save space; this small copy of it is kept."

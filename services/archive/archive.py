@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import IO
 
@@ -24,7 +23,6 @@ from services.library.import_rows import ImportRows
 from services.library.media import Media
 from services.library.scope import Scope
 from services.library.storage import Storage
-from services.run import now
 from services.settings import Settings
 
 
@@ -113,7 +111,7 @@ class Archive:
     async def import_file(self, file: Path, visitor: str | None, scope: Scope, tell: Tell) -> Imported:
         """Import a received file for a visitor. `tell` is called in another thread. Raises ArchiveError."""
         self.check_owner(visitor, scope)
-        owner = Owner(visitor, scope.everyone, self._budget_since())
+        owner = Owner(visitor, scope.everyone)
         async with self._one_at_a_time:
             quotas = await self._pools.chores(self._room.quotas, scope)
             limits = Limits(self._settings.import_limit_bytes, quotas=quotas)
@@ -134,11 +132,6 @@ class Archive:
             whole.write(block)
         except OSError as error:
             raise ArchiveError("no_room", f"The server could not keep the upload ({error.strerror}).") from error
-
-    def _budget_since(self) -> datetime | None:
-        limits = (self._settings.visitor_budget_usd, self._settings.daily_budget_usd)
-        midnight = now().replace(hour=0, minute=0, second=0, microsecond=0)
-        return None if limits == (None, None) else midnight
 
 
 def _new_file(folder: Path) -> tempfile._TemporaryFileWrapper[bytes]:

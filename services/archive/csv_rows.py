@@ -1,4 +1,4 @@
-"""The history as CSV, for spreadsheets: a row for each run, the parameters in the model's order."""
+"""The history as CSV, for spreadsheets: a row for each run, the parameters of all models in their order."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from services import keys
 from services.archive.lines import ProjectLine
-from services.request import PARAMETERS
+from services.models.registry import MODELS, PARAMETERS
 from services.run import Run
 
 Cell = Callable[[Run], Any]
@@ -45,31 +44,25 @@ def _before() -> dict[str, Cell]:
 
 
 def _parameters() -> dict[str, Cell]:
-    """Columns under fal's parameter names; the size as two columns, the seed as it was used."""
+    """Columns under fal's parameter names, as their kinds write them; the seed as it was used."""
     found: dict[str, Cell] = {}
     for name, parameter in PARAMETERS.items():
-        if parameter.kind == "size":
-            found |= {"width": lambda run: _side(run, 0), "height": lambda run: _side(run, 1)}
-        elif name == "seed":
+        if name == "seed":
             found[name] = lambda run: run.seed
         else:
-            found[parameter.key_name] = _setting(name)
+            found |= {heading: _setting(name, cell) for heading, cell in parameter.kind.csv_cells(parameter).items()}
     known = {parameter.key_name for parameter in PARAMETERS.values()}
-    gone = [name for name in (*keys.BASE, *keys.LATER) if name not in known]
+    gone = [name for model in MODELS for name in (*model.recorded.base, *model.recorded.later) if name not in known]
     return found | {name: _kept(name) for name in gone}
 
 
-def _setting(name: str) -> Cell:
-    return lambda run: run.request.values[name]
+def _setting(name: str, cell: Callable[[Any], Any]) -> Cell:
+    return lambda run: cell(run.request.values.get(name))
 
 
 def _kept(name: str) -> Cell:
     """A setting that the model does not have any more."""
     return lambda run: run.request.recorded.get(name)
-
-
-def _side(run: Run, index: int) -> int | None:
-    return run.request.pixels[index] if run.request.pixels else None
 
 
 def _after(projects: Mapping[str, ProjectLine]) -> dict[str, Cell]:

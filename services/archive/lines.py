@@ -16,14 +16,14 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
-from services import keys
 from services.archive.errors import ArchiveError
 from services.errors import InvalidRequest
 from services.grids.blind.blind import Judging
 from services.grids.plan import read_plan
-from services.request import SEED_MAX
-from services.run import DEFAULT_MODEL, Picture, Run
-from services.stored import StoredRequest, check_types
+from services.keys import DEFAULT_MODEL
+from services.models.kinds.integer import SEED_MAX
+from services.run import Picture, Run
+from services.stored import StoredRequest, check_types, model_id
 
 Format = Literal[1, 2]
 FORMATS = get_args(Format)
@@ -77,7 +77,7 @@ class RunLine(Run):
     deleted_at: None = None
     retry_of: None = None
     id: Id
-    model: Literal["flux-2-flex"] = "flux-2-flex"
+    model: Annotated[str, AfterValidator(model_id)] = DEFAULT_MODEL
     request: Annotated[StoredRequest, AfterValidator(check_types)]
     created_at: Moment
     submitted_at: Moment | None = None
@@ -145,8 +145,7 @@ class GridLine(BaseModel):
 def run_line(run: Run, projects: Mapping[str, ProjectLine]) -> bytes:
     """A run's line, with its line feed."""
     project = projects.get(run.project_id or "")
-    settings = keys.written(run.request.recorded)
-    is_first = run.model == DEFAULT_MODEL and keys.is_base(settings)
+    settings, is_first = run.request.written(), run.request.is_first
     fields = run.model_dump_json(exclude=NOT_IN_FIRST if is_first else NOT_IN_FIELDS)[1:-1]
     asked = _as_json(settings)
     named = project.model_dump_json() if project else "null"

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from services.errors import FieldIssue, InvalidRequest
-from services.request import ENDPOINT
-from services.stored import AnyRequest
+from services.models import registry
+from services.stored import AnyRequest, StoredRequest
 
 Language = Literal["python", "javascript", "curl"]
 
@@ -23,10 +23,10 @@ def snippet(language: Language, request: AnyRequest) -> str:
     if write is None:
         message = f"Language: “{language}” is not one of the choices. Allowed are {', '.join(_WRITERS)}."
         raise InvalidRequest((FieldIssue(field="language", message=message),))
-    return write(request)
+    return write(StoredRequest.read(request))
 
 
-def _python(request: AnyRequest) -> str:
+def _python(request: StoredRequest) -> str:
     entries = "".join(
         f"    {python_value(name)}: {python_value(value)},\n" for name, value in request.payload().items()
     )
@@ -34,30 +34,30 @@ def _python(request: AnyRequest) -> str:
     return _fill(_PYTHON + tail, request, entries, imports)
 
 
-def _javascript(request: AnyRequest) -> str:
+def _javascript(request: StoredRequest) -> str:
     entries = "".join(f"  {name}: {_javascript_value(value)},\n" for name, value in request.payload().items())
     imports, tail = _JAVASCRIPT_SAVED if request.sync_mode else _JAVASCRIPT_LINKED
     return _fill(_JAVASCRIPT + tail, request, entries, imports)
 
 
-def _curl(request: AnyRequest) -> str:
+def _curl(request: StoredRequest) -> str:
     entries = ",\n".join(f"  {json_text(name)}: {json_value(value)}" for name, value in request.payload().items())
     return _fill(_CURL + (_CURL_SAVED if request.sync_mode else _CURL_LINKED), request, entries)
 
 
-_WRITERS: dict[str, Callable[[AnyRequest], str]] = {
+_WRITERS: dict[str, Callable[[StoredRequest], str]] = {
     "python": _python,
     "javascript": _javascript,
     "curl": _curl,
 }
 
 
-def _fill(template: str, request: AnyRequest, entries: str, imports: str = "") -> str:
+def _fill(template: str, request: StoredRequest, entries: str, imports: str = "") -> str:
     """Fill a template. The settings are inserted last, so that text in a prompt is never taken for a placeholder."""
-    extension = "jpg" if request.output_format == "jpeg" else "png"
+    extension = "png" if request.output_format == "png" else "jpg"
     return (
         template.replace("@IMPORTS\n", imports)
-        .replace("@ENDPOINT", ENDPOINT)
+        .replace("@ENDPOINT", registry.of(request.model).endpoint)
         .replace("@EXTENSION", extension)
         .replace("@ENTRIES\n", entries if entries.endswith("\n") else entries + "\n")
     )

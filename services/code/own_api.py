@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from services.code.fal_snippets import json_text, json_value, python_value, snippet
 from services.errors import FieldIssue, InvalidRequest
-from services.request import GenerationRequest
+from services.models.generation_request import GenerationRequest
 
 VISITOR_HEADER = "X-Playground-Visitor"
 ADDRESS = re.compile(r"https?://[A-Za-z0-9.:\[\]_-]{1,255}")

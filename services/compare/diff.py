@@ -1,6 +1,6 @@
 """Differences between pictures: the parameter table, short labels, a diff of prompts by words, and a summary sentence.
 
-Pure functions of Runs. Settings come from PARAMETERS, so that a new parameter appears in table, labels and sentence
+Pure functions of Runs. Settings come from the models, so that a new parameter appears in table, labels and sentence
 without a change here. Pictures are called A, B, C … in the order given.
 """
 
@@ -14,7 +14,8 @@ from itertools import takewhile
 from typing import Any, Literal
 
 from services.intake.pricing import dollars
-from services.request import PARAMETERS, format_value, in_words, size_words
+from services.models.registry import PARAMETERS
+from services.request import NOT_KNOWN, format_value, short_name, value_text
 from services.run import Run
 
 LETTERS = "ABCDEFGH"
@@ -23,7 +24,6 @@ LABEL_VALUES = 2
 """At most this many values in a label; the number of other differing settings follows as `+2`."""
 LABEL_WORDS = 28
 """At most this many characters of a prompt's distinct words in a label."""
-NOT_KNOWN = "–"
 
 Group = Literal["settings", "results"]
 Kind = Literal["same", "added", "removed"]
@@ -69,9 +69,10 @@ def compare(runs: Sequence[Run]) -> ComparisonTable:
 
 
 def labels_of(runs: Sequence[Run]) -> dict[str, str]:
-    """Setting → label: the model's parameters, then what else these runs were asked with, under its own name."""
-    others = dict.fromkeys(name for run in runs for name in run.request.others)
-    return {name: parameter.label for name, parameter in PARAMETERS.items()} | {name: name for name in others}
+    """Setting → label: the parameters of the runs' models, then what else they were asked with, under its own name."""
+    names = dict.fromkeys(name for run in runs for name in run.request.values)
+    known = {name: parameter.label for name, parameter in PARAMETERS.items() if name in names}
+    return known | {name: name for name in names if name not in known}
 
 
 def _row(name: str, label: str, values: list[str], group: Group) -> Row:
@@ -82,17 +83,12 @@ def _row(name: str, label: str, values: list[str], group: Group) -> Row:
 
 
 def _setting(name: str, run: Run) -> str:
-    """The value that the run was asked for; for the seed, the one that was used."""
-    return value_text(name, run.seed if name == "seed" else run.request.values.get(name))
+    return value_text(name, _value(name, run))
 
 
-def value_text(name: str, value: Any) -> str:
-    """A setting's value, as JSON has it, as people read it: `28`, `on`, `1024 × 768`."""
-    if value is None:
-        return NOT_KNOWN
-    if name in PARAMETERS and PARAMETERS[name].kind == "size":
-        return size_words(value)
-    return in_words(value)
+def _value(name: str, run: Run) -> Any:
+    """The value that the run was asked for, as JSON has it; for the seed, the one that was used."""
+    return run.seed if name == "seed" else run.request.values.get(name)
 
 
 def _size(width: int, height: int) -> str:
@@ -140,7 +136,10 @@ def labels(runs: Sequence[Run]) -> tuple[str, ...]:
     more = [f"+{len(rows) - LABEL_VALUES}"] if len(rows) > LABEL_VALUES else []
 
     def label(at: int) -> str:
-        values = [_label_value(row.name, row.values[at], own_words[at]) for row in rows[:LABEL_VALUES]]
+        values = [
+            own_words[at] if row.name == "prompt" else format_value(row.name, _value(row.name, runs[at]))
+            for row in rows[:LABEL_VALUES]
+        ]
         return " · ".join([table.letters[at], *values, *more])
 
     return tuple(label(at) for at in range(len(runs)))
@@ -148,19 +147,7 @@ def labels(runs: Sequence[Run]) -> tuple[str, ...]:
 
 def _label_rank(name: str) -> int:
     """Sort key: chosen values first, then the prompt, then the seed, which has no meaning by itself."""
-    return {"text": 1, "integer": 2}.get(PARAMETERS[name].kind, 0) if name in PARAMETERS else 0
-
-
-def _label_value(name: str, value: str, own_words: str) -> str:
-    parameter = PARAMETERS.get(name)
-    if parameter is None:
-        return format_value(name, value)
-    if parameter.kind == "text":
-        return own_words
-    if parameter.kind == "size":
-        return value
-    counts = parameter.kind == "slider" and parameter.step is not None and parameter.step % 1 == 0
-    return f"{value} {parameter.short}" if counts else format_value(name, value)
+    return PARAMETERS[name].kind.rank if name in PARAMETERS else 0
 
 
 def _own_words(prompts: Sequence[str]) -> list[str]:
@@ -238,10 +225,8 @@ def summary(table: ComparisonTable) -> str:
 
 
 def _told_difference(row: Row) -> str:
-    if row.name in PARAMETERS and PARAMETERS[row.name].kind == "text":
-        return PARAMETERS[row.name].short
-    short = PARAMETERS[row.name].short if row.name in PARAMETERS else row.name
-    return f"{short} ({', '.join(row.values)})"
+    is_long = row.name in PARAMETERS and PARAMETERS[row.name].kind.is_long
+    return short_name(row.name) if is_long else f"{short_name(row.name)} ({', '.join(row.values)})"
 
 
 def _listed(words: Sequence[str]) -> str:

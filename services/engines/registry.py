@@ -118,7 +118,9 @@ class Engines:
         return httpx.ASGITransport(build_app(self._demo_queue))
 
     def forget_demo_request(self, request_id: str) -> None:
-        """Delete the demo engine's file of a request."""
+        """Delete what the demo engine keeps of a request that has ended."""
+        if self._demo_queue is not None:
+            self._demo_queue.forget(request_id)
         (self._folder / "demo" / f"{request_id}.json").unlink(missing_ok=True)
 
     async def aclose(self) -> None:

@@ -1,33 +1,22 @@
 """Axes of a grid: which parameter takes which values, read from what people type and checked by the model's own rules.
 
-Any field of GenerationRequest can be an axis, and so can search and replace in the prompt (`prompt_sr`). Its items are
+Any parameter of a model can be an axis, and so can search and replace in the prompt (`prompt_sr`). Its items are
 texts, of which the first is the text to find and the baseline (`cat, dog, wolf`), or pairs (`cat=dog, red=blue`).
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
-from decimal import Decimal
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
-from services.compare.diff import value_text
 from services.errors import FieldIssue, InvalidRequest
-from services.grids.axis_syntax import MAX_VALUES, ItemError, join_items, read_numbers, split_items
-from services.issues import plain
-from services.request import (
-    FITS,
-    NAMES,
-    PARAMETERS,
-    PRESET_LABELS,
-    PRESET_PIXELS,
-    PROMPT_MAX,
-    Parameter,
-    parse_value,
-    random_seed,
-)
+from services.models.axis_syntax import MAX_VALUES, ItemError, join_items, split_items
+from services.models.generation_request import PROMPT_MAX
+from services.models.kind import Parameter
+from services.models.registry import NAMES, PARAMETERS
+from services.request import parse_value, short_name, value_text
 from services.stored import AnyRequest
 
 SEARCH_REPLACE = "prompt_sr"
@@ -36,8 +25,6 @@ AXIS_LABELS = {name: parameter.label for name, parameter in PARAMETERS.items()} 
 MAX_CHARACTERS = 50_000
 """Most characters in the text of an axis' values; whole prompts may be long."""
 ISSUES_SHOWN = 3
-RANDOM = ("-1", "?")
-SWITCH_WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
 class Axis(BaseModel):
@@ -60,7 +47,7 @@ class Axis(BaseModel):
         """What stands before a value in a heading: `steps`; nothing where the value speaks for itself."""
         if self.field in (SEARCH_REPLACE, "prompt"):
             return ""
-        return PARAMETERS[self.field].short if self.field in PARAMETERS else self.field
+        return short_name(self.field)
 
     @property
     def key_name(self) -> str:
@@ -124,7 +111,7 @@ def _is_stored(field: str, value: Any) -> bool:
         names = value.keys() - {"baseline"} if isinstance(value, dict) else ()
         return names == {"find", "replace"} and all(isinstance(value[name], str) for name in names) and value["find"]
     if field in PARAMETERS:
-        return FITS[PARAMETERS[field].kind](value)
+        return PARAMETERS[field].kind.fits(value)
     return isinstance(value, str | int | float | dict)
 
 
@@ -141,7 +128,8 @@ def axis_text(axis: Axis) -> str:
         if axis.values[0].get("baseline"):
             return join_items([value["replace"] for value in axis.values])
         return join_items([f"{value['find']}={value['replace']}" for value in axis.values])
-    return join_items([_item_text(value) for value in axis.values])
+    kind = PARAMETERS[axis.field].kind if axis.field in PARAMETERS else None
+    return join_items([kind.axis_item(value) if kind else str(value) for value in axis.values])
 
 
 def editable(axis: Axis) -> str:
@@ -152,14 +140,6 @@ def editable(axis: Axis) -> str:
         return "\n".join(axis.labels)
 
 
-def _item_text(value: Any) -> str:
-    if isinstance(value, dict):
-        return f"{value['width']}x{value['height']}"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return plain(value) if isinstance(value, float) else str(value)
-
-
 def _invalid(field: str, message: str) -> InvalidRequest:
     return InvalidRequest((FieldIssue(field=field, message=message),))
 
@@ -168,7 +148,7 @@ def _items(field: str, values: str | Sequence[Any]) -> list[Any]:
     if isinstance(values, str):
         if len(values) > MAX_CHARACTERS:
             raise ItemError(f"{len(values):,} characters are too many; {MAX_CHARACTERS:,} are allowed")
-        return split_items(values, by_line=field == "prompt")
+        return split_items(values, by_line=field in PARAMETERS and PARAMETERS[field].kind.is_long)
     if not isinstance(values, list | tuple):
         raise ItemError("values are a text or a list")
     if len(values) > MAX_VALUES:
@@ -180,76 +160,10 @@ def _values(field: str, items: list[Any], base: AnyRequest) -> list[Any]:
     if field == SEARCH_REPLACE:
         return _replacements(items, base.prompt)
     parameter = PARAMETERS[field]
-    return _checked(parameter, _READ[parameter.kind](parameter, items))
+    return _checked(parameter, parameter.kind.axis_values(parameter, items), base.model)
 
 
 # -- items → values ----------------------------------------------------------------------------------------------------
-
-
-def _numbers(parameter: Parameter, items: list[Any]) -> list[Any]:
-    whole = isinstance(parameter.default, int) or parameter.kind == "integer"
-
-    def one(item: str) -> Decimal | None:
-        return Decimal(random_seed()) if parameter.name == "seed" and item in RANDOM else None
-
-    numbers = read_numbers([_number_text(item) for item in items], whole=whole, one=one)
-    return [int(number) if whole else float(number) for number in numbers]
-
-
-def _number_text(item: Any) -> str:
-    """An item as text: a list may also hold numbers. Raises ItemError for anything else."""
-    if isinstance(item, bool) or not isinstance(item, int | float | str):
-        raise ItemError(f"“{item}” is not a number")
-    text = str(item).strip()
-    return text.removesuffix(".0") if isinstance(item, float) else text
-
-
-def _switch(parameter: Parameter, items: list[Any]) -> list[Any]:
-    found = [item if isinstance(item, bool) else SWITCH_WORDS.get(str(item).strip().lower()) for item in items]
-    for item, value in zip(items, found, strict=True):
-        if value is None:
-            raise ItemError(f"“{item}” is not true or false (yes and no, on and off are understood too)")
-    return found
-
-
-def _choice(parameter: Parameter, items: list[Any]) -> list[Any]:
-    if all(choice.isdigit() for choice in parameter.choices):  # numeric levels, for which ranges make sense
-        return [str(number) for number in read_numbers([str(item) for item in items], whole=True, one=lambda _: None)]
-    return [str(item).strip().lower() for item in items]
-
-
-def _text(_parameter: Parameter, items: list[Any]) -> list[Any]:
-    return [str(item) for item in items]
-
-
-_SIZE = re.compile(r"(\d{1,5})\s*[x×*]\s*(\d{1,5})", re.ASCII | re.IGNORECASE)
-_PRESETS = {label.lower(): preset for preset, label in PRESET_LABELS.items()} | {name: name for name in PRESET_PIXELS}
-
-
-def _size(_parameter: Parameter, items: list[Any]) -> list[Any]:
-    return [_one_size(item) for item in items]
-
-
-def _one_size(item: Any) -> Any:
-    if isinstance(item, dict):
-        return {"width": item.get("width"), "height": item.get("height")}
-    text = str(item).strip()
-    if preset := _PRESETS.get(text.lower()):
-        return preset
-    sides = _SIZE.fullmatch(text)
-    if sides is None:
-        raise ItemError(f"“{text[:40]}” is no size. Write {', '.join(PRESET_PIXELS)}, or a size such as 1280x720")
-    return {"width": int(sides[1]), "height": int(sides[2])}
-
-
-_READ: dict[str, Callable[[Parameter, list[Any]], list[Any]]] = {
-    "slider": _numbers,
-    "integer": _numbers,
-    "switch": _switch,
-    "choice": _choice,
-    "text": _text,
-    "size": _size,
-}
 
 
 def _replacements(items: list[Any], prompt: str) -> list[Any]:
@@ -281,12 +195,12 @@ def check_found(axis: Axis, prompts: Sequence[str]) -> None:
 # -- rules -------------------------------------------------------------------------------------------------------------
 
 
-def _checked(parameter: Parameter, values: list[Any]) -> list[Any]:
-    """The values as GenerationRequest holds them. Raises InvalidRequest with the first ISSUES_SHOWN faults."""
+def _checked(parameter: Parameter, values: list[Any], model: str) -> list[Any]:
+    """The values as requests for the model hold them. Raises InvalidRequest with the first ISSUES_SHOWN faults."""
     found, issues = [], []
     for value in values:
         try:
-            found.append(parse_value(parameter.name, value))
+            found.append(parse_value(parameter.name, value, model))
         except InvalidRequest as error:
             said = str(error)
             issues.append(said if said.startswith(parameter.label) else f"{parameter.label}: {said}")
@@ -302,15 +216,8 @@ def _once(field: str, values: list[Any]) -> tuple[tuple[Any, ...], tuple[str, ..
     kept: dict[str, Any] = {}
     twice: dict[str, None] = {}
     for value in values:
-        words = value_words(field, value) if field == SEARCH_REPLACE else repr(_pixels_of(field, value))
-        if words in kept:
+        same = value_words(field, value) if field == SEARCH_REPLACE else repr(PARAMETERS[field].kind.compared(value))
+        if same in kept:
             twice[value_words(field, value)] = None
-        kept.setdefault(words, value)
+        kept.setdefault(same, value)
     return tuple(kept.values()), tuple(twice)
-
-
-def _pixels_of(field: str, value: Any) -> Any:
-    """The value to compare by: a preset and a custom size of the same pixels are equal."""
-    if field != "image_size":
-        return value
-    return PRESET_PIXELS[value] if isinstance(value, str) else (value["width"], value["height"])

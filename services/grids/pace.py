@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from statistics import median
 
+from services.models.registry import steps_of
 from services.run import Run
 
-FAL_SECONDS_A_STEP = 16 / 28
-"""Assumed without earlier runs: a picture of 28 steps takes about 16 s at fal, and a new account runs 2 at once."""
 FAL_AT_ONCE = 2
+"""Assumed without earlier runs: a new account runs 2 at once."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def pace_of(runs: Sequence[Run], unseen: Pace) -> Pace:
     spans = [(start, end, run) for start, end, run in times if start and end and end > start]
     if not spans:
         return unseen
-    a_step = median((end - start).total_seconds() / run.request.num_inference_steps for start, end, run in spans)
+    a_step = median((end - start).total_seconds() / steps_of(run.request) for start, end, run in spans)
     # Runs requested one by one do not show how many could run at once: assume no fewer than `unseen`.
     return Pace(a_step, max(most_at_once([(start, end) for start, end, _ in spans]), unseen.at_once))
 

@@ -13,14 +13,24 @@ from itertools import product
 from math import prod
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from services import keys
 from services.errors import FieldIssue, InvalidRequest
 from services.grids.axes import AXIS_LABELS, SEARCH_REPLACE, Axis, check_found, parse_axis, read_axis
-from services.grids.axis_syntax import ItemError
-from services.request import GenerationRequest, random_seed
-from services.stored import AnyRequest, StoredRequest, check_types
+from services.keys import DEFAULT_MODEL
+from services.models import registry
+from services.models.axis_syntax import ItemError
+from services.models.generation_request import GenerationRequest
+from services.models.kinds.integer import random_seed
+from services.stored import AnyRequest, StoredRequest, check_types, model_id, of_its_model
 
 MAX_CELLS = 1000
 ASK_ABOVE = 50
@@ -46,12 +56,24 @@ class GridPlan(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    model: str = DEFAULT_MODEL
+    """The base's model."""
     base: StoredRequest
     """With the seed set: one for all cells, unless seed is an axis."""
     axes: tuple[Axis, ...]
     """x, y, z: one to three."""
     origin: str | None = None
     """The id of the run that the base was taken from; None where it was taken from the controls."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_its_model(cls, values: Any) -> Any:
+        return of_its_model(values, "base")
+
+    @model_serializer(mode="wrap")
+    def _without_default_model(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """As the first version of the program wrote plans, where it can read them."""
+        return self._named(write(self))
 
     @property
     def title(self) -> str:
@@ -67,14 +89,16 @@ class GridPlan(BaseModel):
         """All cells, row by row: x varies fastest, then y, then z."""
         found = []
         lengths = [*self.size, 1, 1][:3]
-        start = dict(self.base.kept)
+        base, start = self.base, dict(self.base.kept)
+        changes_model = not {axis.field for axis in self.axes} <= {SEARCH_REPLACE, *base.values}
         # Search and replace works on the cell's own prompt, so an axis of prompts is applied before it.
         slots = sorted(enumerate(self.axes), key=lambda slot: slot[1].field == SEARCH_REPLACE)
         for z, y, x in product(*(range(length) for length in reversed(lengths))):
             place, settings = (x, y, z), start
             for slot, axis in slots:
                 settings = axis.apply(settings, place[slot])
-            request = StoredRequest(settings)
+            model = registry.model_for(settings, base.model).id if changes_model else base.model
+            request = StoredRequest(settings, model)
             found.append(Cell(place, request, request.key))
         return tuple(found)
 
@@ -100,13 +124,18 @@ class GridPlan(BaseModel):
     def written(self) -> dict[str, Any]:
         """JSON for exports, under names that never change."""
         axes = [{**axis.model_dump(mode="json"), "field": axis.key_name} for axis in self.axes]
-        return {"base": keys.written(self.base.recorded), "axes": axes, "origin": self.origin}
+        return self._named({"model": self.model, "base": self.base.written(), "axes": axes, "origin": self.origin})
+
+    @staticmethod
+    def _named(written: dict[str, Any]) -> dict[str, Any]:
+        """A plan in JSON, without the model where it is the one of plans that name none."""
+        return {name: value for name, value in written.items() if (name, value) != ("model", DEFAULT_MODEL)}
 
     @property
     def format(self) -> int:
         """Of `written`: 1 where a program that knows the settings of keys.BASE only can read it, else 2."""
         known = all(axis.field == SEARCH_REPLACE or axis.key_name in keys.BASE for axis in self.axes)
-        return 1 if known and keys.is_base(keys.written(self.base.recorded)) else 2
+        return 1 if known and self.base.is_first else 2
 
 
 def parse_axes(typed: Typed, base: AnyRequest) -> tuple[Axis, ...]:
@@ -132,7 +161,7 @@ def read_plan(data: Any) -> GridPlan:
     """A plan that a program of this kind wrote, from untrusted data such as a file: read by its types, as what is kept
     is. Whether its cells can be asked for today is not looked at. Raises InvalidRequest."""
     try:
-        base = check_types(StoredRequest.read(data["base"]))
+        base = check_types(StoredRequest.read(data["base"], model_id(data.get("model", DEFAULT_MODEL))))
         axes = [read_axis(axis) for axis in data["axes"]]
         _check_fields([axis.field for axis in axes])
         plan = checked(GridPlan(base=base, axes=tuple(axes)), replaced=False)

@@ -9,12 +9,15 @@ from services.engines.registry import Engines
 from services.errors import ConfirmNeeded, FieldIssue, InvalidRequest
 from services.grids.axes import Axis, parse_axis
 from services.grids.grid import Grid
-from services.grids.pace import FAL_AT_ONCE, FAL_SECONDS_A_STEP, Pace, pace_of
+from services.grids.pace import FAL_AT_ONCE, Pace, pace_of
 from services.grids.plan import ASK_ABOVE, GridPlan, Typed, make_plan
 from services.intake.pricing import Prices
+from services.keys import DEFAULT_MODEL
 from services.library.history import History
 from services.library.scope import Scope
-from services.request import GenerationRequest
+from services.models import registry
+from services.models.generation_request import GenerationRequest
+from services.models.registry import steps_of
 from services.run import Engine, KeyOf
 from services.settings import Settings
 from services.stored import AnyRequest
@@ -112,7 +115,7 @@ class Planner:
                 made=len(there),
                 new=len(new),
                 cost_usd=self._cost(engine, new),
-                seconds=self._pace(visitor, engine, key_of).seconds([request.num_inference_steps for request in new]),
+                seconds=self._pace(visitor, engine, key_of, base.model).seconds([steps_of(request) for request in new]),
                 engine=engine,
                 asks=len(new) > ASK_ABOVE,
             )
@@ -143,11 +146,11 @@ class Planner:
         """How fast this visitor's key has made pictures lately."""
         return await self._history.pools.reads(self._pace, visitor, *self._engines.choose(visitor))
 
-    def _pace(self, visitor: str | None, engine: Engine, key_of: KeyOf) -> Pace:
+    def _pace(self, visitor: str | None, engine: Engine, key_of: KeyOf, model: str = DEFAULT_MODEL) -> Pace:
         if engine == "demo":
             unseen = Pace(self._settings.playground_demo_step_seconds, self._settings.playground_max_concurrent)
         else:
-            unseen = Pace(FAL_SECONDS_A_STEP, FAL_AT_ONCE)
+            unseen = Pace(registry.of(model).seconds_a_step, FAL_AT_ONCE)
         return pace_of(self._history.lately(engine, key_of, visitor, LATELY), unseen)
 
     async def check_asked(self, visitor: str | None, new: Sequence[GenerationRequest]) -> None:

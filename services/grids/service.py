@@ -23,8 +23,8 @@ from services.library.grid_store import GridStore, NewCells
 from services.library.history import Among, History
 from services.library.presses import Outcome
 from services.library.scope import EVERYONE, Scope
+from services.models.generation_request import GenerationRequest
 from services.press import Press
-from services.request import GenerationRequest
 from services.run import Run, RunState, new_id
 from services.running.runner import Runner
 from services.stored import AnyRequest, StoredRequest

@@ -17,8 +17,8 @@ from services.library.history import Among, History
 from services.library.presses import Outcome, Presses
 from services.library.projects import Projects
 from services.library.scope import EVERYONE, Scope
+from services.models.generation_request import GenerationRequest
 from services.press import Press
-from services.request import GenerationRequest
 from services.run import Run, new_id
 from services.settings import Settings
 from services.stored import StoredRequest

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from services.errors import FieldIssue, InvalidRequest
 from services.intake import wildcards
-from services.request import SEED_MAX, GenerationRequest, random_seed
+from services.models.generation_request import GenerationRequest
+from services.models.kinds.integer import SEED_MAX, random_seed
 
 IMAGES_MIN, IMAGES_MAX = 1, 8
 PICTURES_MAX = wildcards.WRITTEN_OUT

@@ -8,7 +8,9 @@ from datetime import datetime, timedelta
 from services.clock import Clock
 from services.errors import BudgetExceeded, FieldIssue, InvalidRequest, TooMuch
 from services.library.history import History
-from services.request import PARAMETERS, GenerationRequest
+from services.models.generation_request import GenerationRequest
+from services.models.kind import in_words
+from services.models.registry import PARAMETERS
 from services.settings import Settings
 
 LOCKED_FIELDS = ("safety_tolerance", "enable_safety_checker")
@@ -33,11 +35,12 @@ class Limits:
     def check_settings(self, requests: Iterable[GenerationRequest]) -> None:
         """Raises InvalidRequest that names each locked field that is not at its default."""
         asked = list(requests)
-        issues = [
-            FieldIssue(field=name, message=f"{PARAMETERS[name].label} is locked at {_told(name)} by this page's owner.")
-            for name in self.locked
-            if any(getattr(request, name) != PARAMETERS[name].default for request in asked)
-        ]
+        issues = []
+        for name in self.locked:
+            label, default = PARAMETERS[name].label, PARAMETERS[name].default
+            if any(getattr(request, name, default) != default for request in asked):
+                message = f"{label} is locked at {in_words(default)} by this page's owner."
+                issues.append(FieldIssue(field=name, message=message))
         if issues:
             raise InvalidRequest(tuple(issues))
 
@@ -80,8 +83,3 @@ class Limits:
 def _check_budget(whose: str, limit: float, spent: float, asked: float) -> None:
     if spent + asked > limit + 1e-9:
         raise BudgetExceeded(whose, limit, spent, asked)
-
-
-def _told(name: str) -> str:
-    default = PARAMETERS[name].default
-    return {True: "on", False: "off"}.get(default, str(default)) if isinstance(default, bool) else str(default)

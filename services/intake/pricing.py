@@ -1,11 +1,13 @@
-"""Estimated prices. fal bills each megapixel begun; 1 MP = 2**20 pixels (fal's pricing page)."""
+"""Estimated prices, as the models say; for those that bill by the megapixel, sizes that would be cheaper."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
-from services.request import MEGAPIXEL, PRESET_PIXELS, SIDE_MIN, SIDE_STEP
+from services.keys import DEFAULT_MODEL
+from services.models import registry
+from services.models.sizes import MEGAPIXEL, PRESET_PIXELS, SIDE_MIN, SIDE_STEP
 from services.stored import AnyRequest
 
 WORTH_A_HINT = 0.85
@@ -23,19 +25,23 @@ class Cheaper:
 
 @dataclass(frozen=True)
 class Prices:
+    """The owner's price for a megapixel. Models that bill otherwise have a price of their own."""
+
     per_megapixel_usd: float
 
     def units(self, width: int, height: int) -> int:
-        """Megapixels billed for a picture of `width` × `height` pixels, rounded up."""
+        """Megapixels billed for a picture of `width` × `height` pixels."""
         return -(-width * height // MEGAPIXEL)
 
     def estimate(self, request: AnyRequest, count: int = 1) -> float:
         """US dollars for `count` pictures, as an estimate."""
-        return self.of_units(self.units(*(request.pixels or PRESET_PIXELS["square"]))) * count
+        price = registry.of(request.model).price
+        return self.of_units(price.units(request, *(request.pixels or PRESET_PIXELS["square"])), request.model) * count
 
-    def of_units(self, units: float) -> float:
-        """US dollars for `units` billed megapixels."""
-        return round(units * self.per_megapixel_usd, 6)
+    def of_units(self, units: float, model: str = DEFAULT_MODEL) -> float:
+        """US dollars for `units` that the model billed."""
+        usd = registry.of(model).price.usd
+        return round(units * (self.per_megapixel_usd if usd is None else usd), 6)
 
     def cheaper(self, width: int, height: int) -> Cheaper | None:
         """A slightly smaller size of nearly the same shape that costs one megapixel less; None if there is none."""

@@ -2,77 +2,123 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Connection, select
 
 from services.engines.registry import Engines
-from services.errors import NotFound
-from services.library.history import History
+from services.errors import CannotWrite, NotFound
+from services.library.compaction import Compaction
+from services.library.dialect import one_of
+from services.library.history import ERASURES, REMOVALS, History, change_all, count_up, forget
 from services.library.media import Media
-from services.library.rows import stamp
+from services.library.rows import entry_of, stamp
+from services.library.rules import LIVE
 from services.library.tables import runs
-from services.run import FINAL_STATES, Run
+from services.library.traces import erase_rows
+from services.run import Picture, Run
+
+log = logging.getLogger(__name__)
 
 ERASED_PROMPT = "(deleted)"
+LONG_AGO = timedelta(days=1)
+"""Runs that were erased before they ended are dated as deleted so long before they were made."""
 
 
 class Erase:
     def __init__(
-        self, history: History, media: Media, engines: Engines, cancel: Callable[[str | None, str], Awaitable[Run]]
+        self,
+        history: History,
+        media: Media,
+        engines: Engines,
+        cancel: Callable[[str | None, str], Awaitable[Run]],
+        under_way: Callable[[], Collection[str]],
+        forget_in_memory: Sequence[Callable[[str], object]] = (),
     ) -> None:
-        """`cancel(visitor, run_id)` cancels an unfinished run."""
+        """`cancel(visitor, run_id)` cancels an unfinished run. `under_way()`: the ids of the runs that are being worked
+        on. `forget_in_memory`: functions that drop what the memory holds of a visitor.
+        """
         self._history, self._media, self._engines, self._cancel = history, media, engines, cancel
+        self._under_way, self._forget_in_memory = under_way, forget_in_memory
+        self._compaction = Compaction(history)
 
-    def deleted(self, deleted_before: datetime, asked_before: datetime) -> None:
-        """Remove runs that were deleted before `deleted_before`, with their files. Runs with a cost that were asked for
-        since `asked_before` are kept: the budgets still count them.
-        """
-        self._drop_files(self._history.purge(deleted_before, asked_before))
+    async def deleted(self, deleted_before: datetime) -> None:
+        """Remove runs that were deleted before `deleted_before`, with their files."""
+        working = [*self._under_way()]
+        gone = await self._history.pools.chores(self._history.purge, deleted_before)
+        gone += await self._history.pools.chores(self._history.forget, _given_up(working), even_unfinished=True)
+        await self._drop_files(gone)
 
-    def anonymous(self, asked_before: datetime) -> None:
+    async def anonymous(self, asked_before: datetime) -> None:
         """Remove runs that callers without a token asked for before `asked_before`, with their files."""
-        self._drop_files(self._history.forget(runs.c.visitor.is_(None) & (runs.c.created_at < stamp(asked_before))))
+        rule = runs.c.visitor.is_(None) & (runs.c.created_at < stamp(asked_before))
+        await self._drop_files(await self._history.pools.chores(self._history.forget, rule))
 
-    async def all_of(self, visitor: str, counted_since: datetime) -> int:
-        """Remove everything kept of a visitor. Returns how many runs that were.
+    async def compact(self) -> None:
+        """Remove what is left in the files of rows that were removed."""
+        await self._compaction.run(quiet=not self._under_way())
 
-        Two kinds of runs stay for now: those with a cost since `counted_since`, which the budgets still count, and
-        those that cannot be cancelled. Their prompt is overwritten; ended ones also lose picture, ticket, failure and
-        note. All are dated as deleted a day before they were made, so that a later purge (`deleted`) removes them.
+    async def all_of(self, visitor: str) -> int:
+        """Remove everything kept of a visitor, by `traces.py`. Returns how many runs that were.
+
+        Runs that are still at fal after they were cancelled stay until they end, without any of the visitor's words and
+        without the visitor's name: the next `deleted` after that removes them.
         """
-        live = runs.c.state.not_in([state.value for state in FINAL_STATES])
-        mine = runs.c.visitor == visitor
-        for run_id in await self._history.pools.reads(self._history.values, select(runs.c.id).where(mine & live)):
-            try:
-                await self._cancel(visitor, run_id)
-            except NotFound:  # ended and purged meanwhile
-                continue
-        return await self._history.pools.chores(self._forget_all, visitor, counted_since)
+        mine = select(runs.c.id).where(runs.c.visitor == visitor, runs.c.state.in_(LIVE))
+        unfinished = await self._history.pools.chores(self._history.values, mine)
+        await asyncio.gather(*(self._cancelled(visitor, run_id) for run_id in unfinished))
+        for forget_in_memory in self._forget_in_memory:
+            forget_in_memory(visitor)
+        gone, left = await self._history.pools.chores(self._erase_rows, visitor)
+        await self._drop_files(gone)
+        try:
+            await self.compact()
+        except CannotWrite as error:  # the rows are gone, and this stays due
+            log.warning("what an erasure leaves in the files could not be removed yet: %s", error.reason)
+        return len(gone) + left
 
-    def _forget_all(self, visitor: str, counted_since: datetime) -> int:
-        mine = runs.c.visitor == visitor
-        counted = (runs.c.created_at >= stamp(counted_since)) & (runs.c.cost_usd > 0)
-        gone = self._history.forget(mine & ~counted)
-        self._drop_files(gone)
-        rest = [entry.run for entry in self._history.rows(select(runs).where(mine))]
-        for run in rest:
-            long_ago = run.created_at - timedelta(days=1)
-            blank: dict[str, object] = {
-                "request": run.request.but(prompt=ERASED_PROMPT),
-                "deleted_at": long_ago,
-                "favourite": False,
-            }
-            if run.state.is_final:
-                blank |= {"picture": None, "ticket": None, "failure": None, "note": None}
-            self._history.change(run.id, **blank)
-        self._drop_files(rest)
-        return len(gone) + len(rest)
+    async def _cancelled(self, visitor: str, run_id: str) -> None:
+        try:
+            await self._cancel(visitor, run_id)
+        except NotFound:  # ended and purged meanwhile
+            return
 
-    def _drop_files(self, gone: Iterable[Run]) -> None:
+    def _erase_rows(self, visitor: str) -> tuple[list[Run], int]:
+        """In one transaction; returns the removed runs, and how many stay until they end."""
+        with self._history.writing() as connection:
+            gone = forget(connection, runs.c.visitor == visitor)
+            left = [entry_of(row).run for row in connection.execute(select(runs).where(runs.c.visitor == visitor))]
+            for run in left:
+                _blank(connection, run)
+            erase_rows(connection, visitor)
+            for counter in (REMOVALS, ERASURES):
+                count_up(connection, counter)
+        return gone, len(left)
+
+    async def _drop_files(self, gone: list[Run]) -> None:
+        await self._history.pools.chores(self._drop_pictures, [run.picture for run in gone if run.picture])
         for run in gone:
-            if run.picture:
-                self._media.remove(run.picture)
             if run.engine == "demo" and run.ticket:
                 self._engines.forget_demo_request(run.ticket.request_id)
+
+    def _drop_pictures(self, gone: Iterable[Picture]) -> None:
+        for picture in gone:
+            self._media.remove(picture)
+
+
+def _blank(connection: Connection, run: Run) -> None:
+    """Overwrite what an unfinished run tells of its visitor. Its ticket stays, by which it is followed to its end."""
+    change_all(
+        connection, runs.c.id == run.id,
+        visitor=None, request=run.request.but(prompt=ERASED_PROMPT), deleted_at=run.created_at - LONG_AGO,
+        favourite=False, notes="", tags=(), grid_id=None, project_id=None, repeat_of=None, retry_of=None,
+    )  # fmt: skip
+
+
+def _given_up(working: Iterable[str]) -> ColumnElement[bool]:
+    """The condition for erased runs that are not worked on: they cannot end, for the visitor's key is gone."""
+    erased = runs.c.visitor.is_(None) & (runs.c.deleted_at < runs.c.created_at)
+    return erased & runs.c.state.in_(LIVE) & runs.c.id.not_in(one_of(working))

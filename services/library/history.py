@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
@@ -31,25 +31,26 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from services import failures
 from services.errors import CannotWrite, NotFound, StartupError
-from services.library import copies
+from services.library import copies, ledger
 from services.library.damage import set_aside_if_damaged
-from services.library.database import open_database, reading
-from services.library.dialect import hidden, json_value, one_of, seconds_between
+from services.library.database import open_database, our_errors, reading
+from services.library.dialect import hidden, json_value, one_of, rebuild, seconds_between, truncate_log
 from services.library.rows import Entry, columns_of, entry_of, row_of, stamp
 from services.library.scope import Scope
 from services.library.tables import counters, grids, runs
+from services.library.tables import ledger as ledger_rows
 from services.library.writer import Writer
 from services.pools import Pools
 from services.run import AT_FAL_STATES, FINAL_STATES, Run, RunState, Ticket, now
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 Among = Callable[[Connection, list[Run]], list[Run]]
 """Writes what belongs to new runs in the transaction that adds them, and returns those of them that are to be added:
 not those that another press has added already."""
-
-NOT_CHARGED_STATES = (RunState.FAILED.value, RunState.CANCELLED.value)
-"""Runs that ended in these states cost nothing, unless their failure says `charged`."""
+REMOVALS, ERASURES = "removals", "erasures"
+"""Counters of what `compaction.py` has still to do: removals of rows, and erasures of all data of a visitor."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,7 @@ class History:
             added = [run.model_copy(update={"revision": first + place}) for place, run in enumerate(kept)]
             if added:
                 connection.execute(insert(runs), [row_of(run) for run in added])
+                ledger.enter(connection, first, first + len(added) - 1)
             return added
 
         return self._writer.submit(work)
@@ -189,6 +191,19 @@ class History:
     def change_all(self, rule: ColumnElement[bool], /, **fields: Any) -> list[str]:
         """Change some fields of all runs that `rule` selects, in one transaction. Returns their ids."""
         return self._writer.submit(lambda connection: change_all(connection, rule, **fields)).result()
+
+    def write_soon(self, work: Callable[[Connection], T]) -> Future[T]:
+        """Run `work` in a transaction, after the changes that wait already. It may run twice: see Writer.submit."""
+        return self._writer.submit(work)
+
+    def rebuild(self) -> None:
+        """Write the whole file anew, without anything of removed rows. Other changes wait: 1 s with 100,000 runs."""
+        with self._writer.turn(), our_errors():
+            rebuild(self._engine)
+
+    def truncate_log(self) -> bool:
+        """Move the write-ahead log into the file, and empty it. False if another connection is using it."""
+        return truncate_log(self._engine)
 
     def get(self, run_id: str, scope: Scope) -> Run:
         """One run; also a deleted one until it is purged. Raises NotFound."""
@@ -273,17 +288,17 @@ class History:
 
     def owners_waiting(self) -> int:
         """Number of unfinished runs that the owner pays for."""
-        return self._owners_count(runs.c.state.not_in([state.value for state in FINAL_STATES]))
+        live = runs.c.state.not_in([state.value for state in FINAL_STATES])
+        (count,) = self.values(select(func.count()).where(runs.c.key_of == "owner", live))
+        return int(count)
 
     def owners_asked_since(self, visitor: str | None, since: datetime) -> int:
-        """Number of runs that the owner pays for and a visitor asked for after `since`. `visitor` None: all callers
-        without a token together.
+        """Number of runs that the owner pays for and a visitor asked for after `since`, including those that are gone.
+        `visitor` None: all callers without a token together.
         """
-        mine = runs.c.visitor == visitor if visitor else runs.c.visitor.is_(None)
-        return self._owners_count(mine, runs.c.created_at > stamp(since))
-
-    def _owners_count(self, *rules: ColumnElement[bool]) -> int:
-        (count,) = self.values(select(func.count()).where(runs.c.key_of == "owner", *rules))
+        mine = ledger_rows.c.visitor == visitor if visitor else ledger_rows.c.visitor.is_(None)
+        rules = (mine, ledger_rows.c.key_of == "owner", ledger_rows.c.created_at > stamp(since))
+        (count,) = self.values(select(func.count()).where(*rules))
         return int(count)
 
     def submitting_ids(self) -> set[str]:
@@ -296,46 +311,36 @@ class History:
         return bool(self.values(known))
 
     def totals(self, scope: Scope, since: datetime) -> Totals:
-        """Totals of the finished runs that were asked for since `since`, including deleted ones."""
-        return self._totals(scope.clause(), runs.c.state == RunState.DONE.value, runs.c.created_at >= stamp(since))
+        """Totals of the pictures that were asked for since `since`, including those that are gone."""
+        return self._totals(scope.clause(ledger_rows.c.visitor), since, ledger.MADE)
 
     def owners_spending(self, since: datetime, visitor: str | None = None, *, everyone: bool = False) -> float:
-        """US dollars charged to the owner's key for runs asked for since `since`, including unfinished runs and
-        unanswered submits. `visitor` None: of all callers without a token; `everyone`: of all.
+        """US dollars charged to the owner's key for runs asked for since `since`, including unfinished runs, unanswered
+        submits and runs that are gone. `visitor` None: of all callers without a token; `everyone`: of all.
         """
-        mine = true() if everyone else runs.c.visitor == visitor if visitor else runs.c.visitor.is_(None)
-        rules = (
-            runs.c.key_of == "owner",
-            runs.c.state.not_in(NOT_CHARGED_STATES) | (json_value(runs.c.failure, "charged") == 1),
-            runs.c.created_at >= stamp(since),
-        )
-        return self._totals(mine, *rules).cost_usd
+        whose = ledger_rows.c.visitor
+        mine = true() if everyone else whose == visitor if visitor else whose.is_(None)
+        paid = mine & (ledger_rows.c.key_of == "owner")
+        return self._totals(paid, since, ledger.MADE, ledger.OPEN, ledger.CHARGED).cost_usd
 
-    def _totals(self, *rules: ColumnElement[bool]) -> Totals:
-        query = select(func.count(), func.coalesce(func.sum(runs.c.cost_usd), 0.0)).where(*rules)
+    def _totals(self, rule: ColumnElement[bool], since: datetime, *statuses: str) -> Totals:
+        cost = func.coalesce(func.sum(ledger_rows.c.cost_usd), 0.0)
+        rules = (rule, ledger_rows.c.status.in_(statuses), ledger_rows.c.created_at >= stamp(since))
         with reading(self._engine) as connection:
-            pictures, cost = connection.execute(query).one()
-        return Totals(pictures, round(cost, 6))
+            pictures, usd = connection.execute(select(func.count(), cost).where(*rules)).one()
+        return Totals(pictures, round(usd, 6))
 
-    def purge(self, deleted_before: datetime, asked_before: datetime) -> list[Run]:
+    def purge(self, deleted_before: datetime) -> list[Run]:
         """Remove ended runs that were deleted before `deleted_before`, and return them so that the caller can delete
         their files.
-
-        Runs with a cost that were asked for since `asked_before` stay: the budgets still count them.
         """
-        counts = (runs.c.created_at >= stamp(asked_before)) & (runs.c.cost_usd > 0)
-        return self.forget((runs.c.deleted_at < stamp(deleted_before)) & ~counts)
+        return self.forget(runs.c.deleted_at < stamp(deleted_before))
 
-    def forget(self, rule: ColumnElement[bool]) -> list[Run]:
+    def forget(self, rule: ColumnElement[bool], *, even_unfinished: bool = False) -> list[Run]:
         """Remove the ended runs that `rule` selects permanently, and return them."""
-        ended = rule & runs.c.state.in_([state.value for state in FINAL_STATES])
-
-        def work(connection: Connection) -> list[Run]:
-            gone = [entry_of(row).run for row in connection.execute(select(runs).where(ended))]
-            connection.execute(runs.delete().where(ended))
-            return gone
-
-        return self._writer.submit(work).result()
+        return self._writer.submit(
+            lambda connection: forget(connection, rule, even_unfinished=even_unfinished)
+        ).result()
 
     def rows(self, query: Select[Any]) -> list[Entry]:
         """The runs of a query that selects whole rows of `runs`."""
@@ -371,7 +376,25 @@ def change_all(connection: Connection, rule: ColumnElement[bool], /, **fields: A
     before = _next_revision(connection, count) - count
     values = {**columns_of(fields), "revision": before + chosen.c.place}
     change = update(runs).where(runs.c.seq == chosen.c.seq).values(values)
-    return list(connection.execute(change.returning(runs.c.id)).scalars())
+    changed = list(connection.execute(change.returning(runs.c.id)).scalars())
+    ledger.follow(connection, fields, before + 1, before + count)
+    return changed
+
+
+def forget(connection: Connection, rule: ColumnElement[bool], *, even_unfinished: bool = False) -> list[Run]:
+    """`History.forget` as part of a larger transaction."""
+    if not even_unfinished:
+        rule &= runs.c.state.in_([state.value for state in FINAL_STATES])
+    gone = [entry_of(row).run for row in connection.execute(select(runs).where(rule))]
+    connection.execute(runs.delete().where(rule))
+    ledger.let_go(connection, [run.id for run in gone])
+    if gone:
+        count_up(connection, REMOVALS)
+    return gone
+
+
+def count_up(connection: Connection, counter: str, by: int = 1) -> None:
+    connection.execute(update(counters).where(counters.c.name == counter).values(value=counters.c.value + by))
 
 
 def end_what_waits(connection: Connection) -> Copied:
@@ -410,11 +433,15 @@ _TAKE_REVISIONS = (
 
 def _update(connection: Connection, statement: ReturningUpdate[Any], fields: dict[str, Any], **of: str) -> Run | None:
     """Change the run that `statement` selects with the bound parameters `of`; None if it selects none."""
-    values = {**columns_of(fields), "revision": _next_revision(connection)}
+    revision = _next_revision(connection)
+    values = {**columns_of(fields), "revision": revision}
     if "finished_at" in fields:
         statement, of = statement.values(seconds=_SECONDS), {**of, "ended": values["finished_at"]}
     found = connection.execute(statement, {**values, **of}).first()
-    return entry_of(found).run if found else None
+    if found is None:
+        return None
+    ledger.follow(connection, fields, revision, revision, fields.get("state"))
+    return entry_of(found).run
 
 
 def _next_revision(connection: Connection, count: int = 1) -> int:

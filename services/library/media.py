@@ -206,12 +206,12 @@ def decode(data: bytes) -> tuple[Image.Image, str]:
 
 def _difference(image: Image.Image, ending: str, request: AnyRequest) -> str | None:
     """A sentence if the picture's size or format differs from the request; else None."""
-    asked_size, asked_type = request.pixels, f"image/{request.output_format}"
+    asked_size, asked_format = request.pixels, request.values.get("output_format")
     found = []
     if asked_size and (image.width, image.height) != asked_size:
         found.append(f"{image.width} × {image.height} instead of {asked_size[0]} × {asked_size[1]}")
-    if CONTENT_TYPES[ending] != asked_type:
-        found.append(f"{ending} instead of {request.output_format}")
+    if asked_format and CONTENT_TYPES[ending] != f"image/{asked_format}":
+        found.append(f"{ending} instead of {asked_format}")
     return f"fal sent {' and '.join(found)}." if found else None
 
 

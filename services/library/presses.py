@@ -69,11 +69,6 @@ class Presses:
         with self._history.writing() as connection:
             connection.execute(delete(presses).where(presses.c.created_at <= self._oldest()))
 
-    def forget(self, visitor: str) -> None:
-        """Remove all presses of a visitor."""
-        with self._history.writing() as connection:
-            connection.execute(delete(presses).where(presses.c.visitor == visitor))
-
     def _oldest(self) -> str:
         return stamp(self._clock.now() - KEPT)
 

@@ -6,7 +6,7 @@
     project:"Slow Travel" tag:poster project, tags and notes
     -format:png                      `-` excludes
 
-Every parameter of GenerationRequest is a field here automatically, under its short name and parsed by its kind.
+Every parameter of a model is a field here automatically, under its short name and parsed by its kind.
 """
 
 from __future__ import annotations
@@ -17,9 +17,13 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timezone, tzinfo
 from typing import get_args
 
-from services import keys
 from services.errors import FieldIssue, InvalidRequest
-from services.request import PARAMETERS, PRESET_PIXELS, Kind, Parameter
+from services.models import registry
+from services.models.conditions import Condition, Exactly, Span, Text, Unreadable
+from services.models.kind import Parameter
+from services.models.kinds.choice import CHOICE
+from services.models.kinds.numbers import span_of
+from services.models.registry import PARAMETERS
 from services.run import FINAL_STATES, Engine, RunState
 
 MAX_TERMS = 100
@@ -30,40 +34,13 @@ ANY_GRID, NO_GRID = "any", "none"
 
 
 @dataclass(frozen=True)
-class Text:
-    """Consecutive words of a prompt or of notes. With `prefix`, the last one may be only the beginning of a word."""
-
-    words: str
-    prefix: bool = False
-
-
-@dataclass(frozen=True)
-class Span:
-    """From `low` to `high`; None is unbounded. A bound is included unless `open_low` or `open_high` is set."""
-
-    low: float | datetime | None = None
-    high: float | datetime | None = None
-    open_low: bool = False
-    open_high: bool = False
-
-
-@dataclass(frozen=True)
-class Exactly:
-    """One value: a choice, on or off, a state, a name, or (width, height) in pixels."""
-
-    value: str | bool | tuple[int, int]
-
-
-Condition = Text | Span | Exactly
-
-
-@dataclass(frozen=True)
 class Field:
     name: str
     """The name before the colon."""
     of: str
-    """The field of GenerationRequest or Run that it searches: state, engine, created_at, cost_usd, seconds, …"""
-    kind: Kind | str
+    """The parameter, or the field of Run, that it searches: state, engine, created_at, cost_usd, seconds, …"""
+    read: Callable[[str, Field, tzinfo], Condition]
+    """Parses what follows the colon. Raises Unreadable."""
     help: str
     examples: tuple[str, ...]
     """Example values for messages and suggestions."""
@@ -99,39 +76,91 @@ class Query:
 
 def _of_parameter(parameter: Parameter) -> Field:
     """The search field of a parameter, derived from its kind."""
-    middle = f"{parameter.default:g}" if parameter.kind == "slider" else "42"
-    low, high = f"{parameter.minimum or 0:g}", f"{parameter.maximum or 0:g}"
-    examples: dict[Kind, tuple[str, ...]] = {
-        "text": ("fox",),
-        "slider": (f">{middle}", f"{low}-{middle}", high),
-        "integer": (middle,),
-        "switch": ("on", "off"),
-        "choice": parameter.choices,
-        "size": ("1024x768", "square_hd"),
-    }
-    found = examples[parameter.kind]
-    choices = dict.fromkeys((*parameter.choices, *keys.VALUES.get(parameter.key_name, ())))
-    return Field(parameter.short, parameter.name, parameter.kind, parameter.label, found, tuple(choices))
+    kind = parameter.kind
+    choices = tuple(dict.fromkeys((*parameter.choices, *registry.former_values(parameter))))
+
+    def read(text: str, field: Field, _zone: tzinfo) -> Condition:
+        return kind.condition(text, field.choices)
+
+    return Field(parameter.short, parameter.name, read, parameter.label, kind.examples(parameter), choices)
+
+
+# -- what is typed after the colon, for the fields that are no parameters ----------------------------------------------
+
+
+def _number(text: str, _field: Field, _zone: tzinfo) -> Span:
+    return span_of(text)
+
+
+def _choice(text: str, field: Field, _zone: tzinfo) -> Condition:
+    return CHOICE.condition(text, field.choices)
+
+
+def _state(text: str, field: Field, zone: tzinfo) -> Condition:
+    return _choice({"favorite": FAVOURITE}.get(text.lower(), text), field, zone)
+
+
+def _after(text: str, _field: Field, zone: tzinfo) -> Span:
+    return Span(low=_midnight(text, zone))
+
+
+def _before(text: str, _field: Field, zone: tzinfo) -> Span:
+    return Span(high=_midnight(text, zone), open_high=True)
+
+
+def _name(text: str, _field: Field, _zone: tzinfo) -> Exactly:
+    if not text:
+        raise Unreadable("a name")
+    return Exactly(text)
+
+
+def _notes(text: str, _field: Field, _zone: tzinfo) -> Text:
+    if not text:
+        raise Unreadable("a word")
+    return Text(text)
+
+
+GRID_ID = re.compile("[0-9a-f]{32}")
+
+
+def _grid(text: str, _field: Field, _zone: tzinfo) -> Exactly:
+    if text.lower() not in (ANY_GRID, NO_GRID) and not GRID_ID.fullmatch(text.lower()):
+        raise Unreadable("a grid")
+    return Exactly(text.lower())
+
+
+DAY = re.compile(r"\d{4}-\d{1,2}-\d{1,2}", re.ASCII)
+
+
+def _midnight(text: str, zone: tzinfo) -> datetime:
+    try:
+        if not DAY.fullmatch(text):
+            raise ValueError(text)
+        day = date(*map(int, text.split("-")))
+        moment = datetime(day.year, day.month, day.day, tzinfo=zone)
+        return moment.astimezone(timezone.utc)
+    except (ValueError, OverflowError):  # no such day, or its midnight in UTC is outside the range of datetime
+        raise Unreadable("a day") from None
 
 
 STATES = (FAVOURITE, RUNNING, *(state.value for state in RunState if state in FINAL_STATES))
 OTHERS = (
-    Field("is", "state", "state", "Favourites, or how it ended", STATES, STATES),
-    Field("engine", "engine", "choice", "Who made it", get_args(Engine), get_args(Engine)),
-    Field("after", "created_at", "after", "Made on that day or later", ("2026-01-31",)),
-    Field("before", "created_at", "before", "Made before that day", ("2026-01-31",)),
-    Field("cost", "cost_usd", "number", "US dollars of a finished picture", (">0.05", "0.02-0.1")),
-    Field("took", "seconds", "number", "Seconds from sending to the picture", (">10", "2-5")),
-    Field("project", "project_id", "project", "A project's name", (INBOX, '"Slow Travel"')),
-    Field("tag", "tags", "tag", "A tag that it was given", ("poster",)),
-    Field("notes", "notes", "notes", "Words of the notes, as they stand there", ("client", '"for client"')),
-    Field("grid", "grid_id", "grid", "Made by a grid, by none, or by the one of that id", (ANY_GRID, NO_GRID)),
+    Field("is", "state", _state, "Favourites, or how it ended", STATES, STATES),
+    Field("engine", "engine", _choice, "Who made it", get_args(Engine), get_args(Engine)),
+    Field("after", "created_at", _after, "Made on that day or later", ("2026-01-31",)),
+    Field("before", "created_at", _before, "Made before that day", ("2026-01-31",)),
+    Field("cost", "cost_usd", _number, "US dollars of a finished picture", (">0.05", "0.02-0.1")),
+    Field("took", "seconds", _number, "Seconds from sending to the picture", (">10", "2-5")),
+    Field("project", "project_id", _name, "A project's name", (INBOX, '"Slow Travel"')),
+    Field("tag", "tags", _name, "A tag that it was given", ("poster",)),
+    Field("notes", "notes", _notes, "Words of the notes, as they stand there", ("client", '"for client"')),
+    Field("grid", "grid_id", _grid, "Made by a grid, by none, or by the one of that id", (ANY_GRID, NO_GRID)),
 )
 FIELDS: dict[str, Field] = {
     field.name: field for field in (*(_of_parameter(parameter) for parameter in PARAMETERS.values()), *OTHERS)
 }
 """Name in the search box → Field: the parameters in the model's order, then OTHERS."""
-PROMPT = next(field for field in FIELDS.values() if field.kind == "text")
+PROMPT = next(field for field in FIELDS.values() if field.of == "prompt")
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------
@@ -141,8 +170,8 @@ UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 QUOTES = '"“”'
 QUOTED = '["“”][^"“”]*["“”]?'  # phones type “these”; a phrase without a closing quote extends to the end
 PIECE = rf"(?:{QUOTED}|[^\s|{QUOTES}]+)"
-CHOICE = rf"(?(name){PIECE}(?:\|{PIECE})+|(?!))"  # alternatives, each may be quoted; only after a field name
-TERM = re.compile(rf"(?P<minus>-?)(?:(?P<name>[^\W\d_]\w*):)?(?P<value>{CHOICE}|{QUOTED}|\S*)")
+ALTERNATIVES = rf"(?(name){PIECE}(?:\|{PIECE})+|(?!))"  # alternatives, each may be quoted; only after a field name
+TERM = re.compile(rf"(?P<minus>-?)(?:(?P<name>[^\W\d_]\w*):)?(?P<value>{ALTERNATIVES}|{QUOTED}|\S*)")
 
 
 def parse(text: str, zone: tzinfo = timezone.utc) -> Query:
@@ -169,123 +198,19 @@ def _term(match: re.Match[str], zone: tzinfo, *, is_last: bool) -> Term | None:
         unfinished = is_last and not excluded and value[-1:] not in QUOTES
         return Term(field, (Text(words, prefix=unfinished),), excluded) if words else None
     values = [one.strip().strip(QUOTES).strip() for one in value.split("|")]
-    return Term(field, tuple(_READ[field.kind](field, one, zone) for one in values), excluded)
+    return Term(field, tuple(_condition(field, one, zone) for one in values), excluded)
 
 
 def _fault(message: str) -> InvalidRequest:
     return InvalidRequest((FieldIssue(field="query", message=message),))
 
 
-def _unreadable(field: Field, text: str, what: str) -> InvalidRequest:
-    ways = [f"{field.name}:{example}" for example in dict.fromkeys((*field.examples, *field.choices))]
-    shown = f"“{text[:40]}…”" if len(text) > 40 else f"“{text}”"
-    said = f"{field.name}: {shown} is not {what}" if text else f"{field.name}: the value is missing"
-    return _fault(f"{said}. Write {' or '.join([', '.join(ways[:-1]), ways[-1]] if ways[:-1] else ways)}.")
-
-
-NUMBER = r"\$?((?:\d+\.?\d*|\.\d+))"
-BOUND = re.compile(rf"(>=|<=|>|<|=|)\s*{NUMBER}", re.ASCII)
-RANGE = re.compile(rf"{NUMBER}\s*(?:-|–|\.\.)\s*{NUMBER}", re.ASCII)
-
-
-def _number(field: Field, text: str, _zone: tzinfo) -> Span:
-    if both := RANGE.fullmatch(text):
-        low, high = sorted(map(float, both.groups()))
-        return Span(low, high)
-    if not (one := BOUND.fullmatch(text)):
-        raise _unreadable(field, text, "a number")
-    bound, value = one[1], float(one[2])
-    if bound.startswith(">"):
-        return Span(low=value, open_low=bound == ">")
-    if bound.startswith("<"):
-        return Span(high=value, open_high=bound == "<")
-    return Span(value, value)
-
-
-def _switch(field: Field, text: str, _zone: tzinfo) -> Exactly:
-    said = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}.get(text.lower())
-    if said is None:
-        raise _unreadable(field, text, "on or off")
-    return Exactly(said)
-
-
-def _choice(field: Field, text: str, _zone: tzinfo) -> Exactly:
-    if text.lower() not in field.choices:
-        raise _unreadable(field, text, "one of its values")
-    return Exactly(text.lower())
-
-
-def _state(field: Field, text: str, zone: tzinfo) -> Exactly:
-    return _choice(field, {"favorite": FAVOURITE}.get(text.lower(), text), zone)
-
-
-SIZE = re.compile(r"(\d{1,5})\s*[x×*]\s*(\d{1,5})", re.ASCII | re.IGNORECASE)
-
-
-def _size(field: Field, text: str, _zone: tzinfo) -> Exactly:
-    """A preset stands for its pixels: it also finds runs with the same custom size."""
-    if sides := SIZE.fullmatch(text):
-        return Exactly((int(sides[1]), int(sides[2])))
-    if text.lower() not in PRESET_PIXELS:
-        raise _unreadable(field, text, "a size")
-    return Exactly(PRESET_PIXELS[text.lower()])
-
-
-def _after(field: Field, text: str, zone: tzinfo) -> Span:
-    return Span(low=_midnight(field, text, zone))
-
-
-def _before(field: Field, text: str, zone: tzinfo) -> Span:
-    return Span(high=_midnight(field, text, zone), open_high=True)
-
-
-def _name(field: Field, text: str, _zone: tzinfo) -> Exactly:
-    if not text:
-        raise _unreadable(field, text, "a name")
-    return Exactly(text)
-
-
-def _notes(field: Field, text: str, _zone: tzinfo) -> Text:
-    if not text:
-        raise _unreadable(field, text, "a word")
-    return Text(text)
-
-
-GRID_ID = re.compile("[0-9a-f]{32}")
-
-
-def _grid(field: Field, text: str, _zone: tzinfo) -> Exactly:
-    if text.lower() not in (ANY_GRID, NO_GRID) and not GRID_ID.fullmatch(text.lower()):
-        raise _unreadable(field, text, "a grid")
-    return Exactly(text.lower())
-
-
-DAY = re.compile(r"\d{4}-\d{1,2}-\d{1,2}", re.ASCII)
-
-
-def _midnight(field: Field, text: str, zone: tzinfo) -> datetime:
+def _condition(field: Field, text: str, zone: tzinfo) -> Condition:
     try:
-        if not DAY.fullmatch(text):
-            raise ValueError(text)
-        day = date(*map(int, text.split("-")))
-        moment = datetime(day.year, day.month, day.day, tzinfo=zone)
-        return moment.astimezone(timezone.utc)
-    except (ValueError, OverflowError):  # no such day, or its midnight in UTC is outside the range of datetime
-        raise _unreadable(field, text, "a day") from None
-
-
-_READ: dict[str, Callable[[Field, str, tzinfo], Condition]] = {
-    "slider": _number,
-    "integer": _number,
-    "number": _number,
-    "switch": _switch,
-    "choice": _choice,
-    "size": _size,
-    "state": _state,
-    "after": _after,
-    "before": _before,
-    "project": _name,
-    "tag": _name,
-    "notes": _notes,
-    "grid": _grid,
-}
+        return field.read(text, field, zone)
+    except Unreadable as error:
+        ways = [f"{field.name}:{example}" for example in dict.fromkeys((*field.examples, *field.choices))]
+        shown = f"“{text[:40]}…”" if len(text) > 40 else f"“{text}”"
+        said = f"{field.name}: {shown} is not {error}" if text else f"{field.name}: the value is missing"
+        listed = " or ".join([", ".join(ways[:-1]), ways[-1]] if ways[:-1] else ways)
+        raise _fault(f"{said}. Write {listed}.") from error

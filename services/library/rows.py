@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from sqlalchemy import Row
 
 from services.library.tables import runs
-from services.request import PARAMETERS
+from services.models.registry import PARAMETERS
 from services.run import Run, RunState
 from services.stored import StoredRequest
 
@@ -64,7 +64,7 @@ def _searchable(request: StoredRequest) -> dict[str, Any]:
     """Column values of the parameters that have their own column. The others are searched in the JSON, more slowly."""
     width, height = request.pixels or (None, None)
     return {"key": request.key, "width": width, "height": height} | {
-        column: request.values[name] for name, column in COLUMNS.items()
+        column: request.values.get(name) for name, column in COLUMNS.items()
     }
 
 

@@ -13,7 +13,6 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Select, and_, func, or_, select, true, tuple_
 
-from services import keys
 from services.library.dialect import (
     caseless,
     constant,
@@ -25,26 +24,13 @@ from services.library.dialect import (
     matches,
     phrase,
 )
-from services.library.query import (
-    ALL,
-    ANY_GRID,
-    FAVOURITE,
-    INBOX,
-    NO_GRID,
-    PROMPT,
-    RUNNING,
-    Condition,
-    Exactly,
-    Field,
-    Query,
-    Span,
-    Term,
-    Text,
-)
+from services.library.query import ALL, ANY_GRID, FAVOURITE, INBOX, NO_GRID, PROMPT, RUNNING, Field, Query, Term
 from services.library.rows import stamp
 from services.library.scope import Scope
 from services.library.tables import projects, prompts, runs
-from services.request import PARAMETERS
+from services.models import registry
+from services.models.conditions import Condition, Pixels, Span, Text
+from services.models.registry import MODELS, PARAMETERS
 from services.run import FINAL_STATES, RunState
 
 LIVE = [state.value for state in RunState if state not in FINAL_STATES]
@@ -79,26 +65,25 @@ class _Rules:
         return func.coalesce(rule, False) == False if term.excluded else rule  # noqa: E712  # NULL counts as no match
 
     def _condition(self, field: Field, condition: Condition) -> ColumnElement[bool]:
+        rule = self._matches(field, condition)
+        having = registry.having(field.of)
+        return and_(self.of.c.model.in_(having), rule) if 0 < len(having) < len(MODELS) else rule
+
+    def _matches(self, field: Field, condition: Condition) -> ColumnElement[bool]:
         if isinstance(condition, Span):
             return self._span(field, condition)
         if isinstance(condition, Text):
-            return self._text(condition) if field is PROMPT else self._noted(condition.words)
-        return self._exactly(field, condition)
-
-    def _exactly(self, field: Field, condition: Exactly) -> ColumnElement[bool]:
-        said = str(condition.value)
-        if field.kind == "size":
-            return tuple_(self.of.c.width, self.of.c.height) == tuple_(*condition.value)  # type: ignore[misc]
-        if field.kind == "state":
-            return self._state(said)
-        if field.kind == "project":
-            return self._named_project(said)
-        if field.kind == "tag":
-            return self._tagged(said)
-        if field.kind == "grid":
-            grid = self.of.c.grid_id
-            return {ANY_GRID: grid.is_not(None), NO_GRID: grid.is_(None)}.get(said, grid == said)
-        return self._column(field) == condition.value
+            return self._text(field, condition)
+        if isinstance(condition, Pixels):
+            sides = tuple_(self.of.c.width, self.of.c.height)
+            return sides == tuple_(condition.width, condition.height)
+        own = {
+            "state": self._state,
+            "project_id": self._named_project,
+            "tags": self._tagged,
+            "grid_id": self._of_grid,
+        }.get(field.of)
+        return own(str(condition.value)) if own else self._column(field) == condition.value
 
     def _column(self, field: Field) -> ColumnElement[Any]:
         """The field's column, or, for a parameter without one, its value in the request's JSON."""
@@ -106,9 +91,9 @@ class _Rules:
         name = parameter.key_name if parameter else field.of
         if parameter is None or _has_column(name):
             return self.of.c[name]
-        recorded = keys.recorded(name)
-        written = (json_value(self.of.c.request, each) for each in (parameter.name, *parameter.aliases))
-        return func.coalesce(*written, parameter.default if recorded is None else recorded)
+        written = [json_value(self.of.c.request, each) for each in (parameter.name, *parameter.aliases)]
+        recorded = registry.recorded(parameter.name)
+        return func.coalesce(*written, recorded) if recorded is not None or len(written) > 1 else written[0]
 
     def _span(self, field: Field, span: Span) -> ColumnElement[bool]:
         column = self._column(field)
@@ -126,6 +111,10 @@ class _Rules:
         if value == FAVOURITE:
             return self.of.c.favourite.is_(True)
         return self.of.c.state.in_(LIVE) if value == RUNNING else self.of.c.state == value
+
+    def _of_grid(self, value: str) -> ColumnElement[bool]:
+        grid = self.of.c.grid_id
+        return {ANY_GRID: grid.is_not(None), NO_GRID: grid.is_(None)}.get(value, grid == value)
 
     # -- project, tags and notes -----------------------------------------------------------------------------------
 
@@ -160,10 +149,12 @@ class _Rules:
 
     # -- words of the prompt ---------------------------------------------------------------------------------------
 
-    def _text(self, text: Text) -> ColumnElement[bool]:
-        if is_indexed(text.words):
+    def _text(self, field: Field, text: Text) -> ColumnElement[bool]:
+        if field.of == "notes":
+            return self._noted(text.words)
+        if field is PROMPT and is_indexed(text.words):
             return self._indexed([text])
-        return contains(json_value(self.of.c.request, PROMPT.of), text.words)
+        return contains(json_value(self.of.c.request, field.of), text.words)
 
     def _indexed(self, texts: Iterable[Text]) -> ColumnElement[bool]:
         return self._one_of(matches(prompts, [phrase(text.words, prefix=text.prefix) for text in texts]))

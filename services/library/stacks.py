@@ -15,7 +15,7 @@ from services.library.query import Query
 from services.library.rules import LIVE, found_by
 from services.library.scope import EVERYONE, Scope
 from services.library.tables import grids, runs
-from services.request import PARAMETERS
+from services.models.registry import PARAMETERS
 from services.run import RunState
 
 MOSAIC = 4

@@ -103,8 +103,9 @@ counters = Table(
     Column("name", String(32), primary_key=True),
     Column("value", Integer, nullable=False),
 )
-"""`revision`: the number of the newest change of any run. `epoch`: a random number, the name of this history. Named
-like a folder of staged pictures: the import that counts already, but is not all in place (import_rows.py)."""
+"""`revision`: the number of the newest change of any run. `epoch`: a random number, the name of this history.
+`removals` and `erasures`: those whose leavings in the files are still to be removed (compaction.py). Named like a
+folder of staged pictures: the import that counts already, but is not all in place (import_rows.py)."""
 
 grids = Table(
     "grids",
@@ -141,6 +142,24 @@ ballots = Table(
     Index("ballots_of_grid", "grid_id", "seq"),
     **NEVER_REUSED,
 )
+
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("run_id", String(32), unique=True),  # None once the run is removed
+    Column("visitor", String(64)),  # None: a caller without a token; ledger.ERASED: their data were erased
+    Column("engine", String(8), nullable=False),
+    Column("key_of", String(8), nullable=False),
+    Column("created_at", String(32), nullable=False),
+    Column("status", String(8), nullable=False),  # made, open, charged or free: services/library/ledger.py
+    Column("project_id", String(32)),
+    Column("cost_usd", Float, nullable=False),
+    Column("billed_usd", Float, nullable=False),  # cost_usd where fal's reply contained the billed megapixels, else 0
+    Index("ledger_by_time", "created_at"),
+    **NEVER_REUSED,
+)
+"""What the runs that were asked for here cost. Rows outlive their runs; imported runs have none."""
 
 presses = Table(
     "presses",

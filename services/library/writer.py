@@ -80,6 +80,12 @@ class Writer:
             committed = self._committing(connection)
         committed()
 
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """For work that is no transaction: nothing else is written meanwhile."""
+        with self._turn:
+            yield
+
     def close(self) -> None:
         """Returns when all submitted changes are committed."""
         with self._starting:

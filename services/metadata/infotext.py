@@ -15,17 +15,19 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from services.metadata.record import PRODUCT, parse_json
+from services.metadata.record import parse_json
 from services.metadata.validate import Reading
-from services.request import MODEL_NAME, PARAMETERS
+from services.models import registry
+from services.models.registry import PARAMETERS
 from services.run import Run
+from services.version import PRODUCT
 
 FIELD_KEYS = {"num_inference_steps": "Steps", "guidance_scale": "CFG scale", "seed": "Seed", "image_size": "Size"}
 """AUTOMATIC1111's keys for our parameters. The other parameters are written with their capitalized short names."""
 KEYS = FIELD_KEYS | {
     name: parameter.short.capitalize()
     for name, parameter in PARAMETERS.items()
-    if name not in FIELD_KEYS and parameter.kind != "text"
+    if name not in FIELD_KEYS and name != "prompt"
 }
 DISTILLED = "Distilled CFG Scale"
 """Forge's key for FLUX's guidance; Forge's `CFG scale` means something else."""
@@ -39,22 +41,15 @@ _LORA = re.compile(r"<(?:lora|lyco|hypernet):[^<>]{1,200}>")
 def infotext(run: Run) -> str:
     """The text for a run: the prompt as typed, and the settings as the last line."""
     values = run.request.values | {"seed": run.seed}
-    pairs = {key: _written(values[name]) for name, key in KEYS.items() if values[name] is not None}
-    if run.request.pixels:
-        pairs[KEYS["image_size"]] = "{}x{}".format(*run.request.pixels)
-    pairs |= {"Model": MODEL_NAME, "Version": PRODUCT}
+    pairs = {
+        key: PARAMETERS[name].kind.to_file(values[name]) for name, key in KEYS.items() if values.get(name) is not None
+    }
+    pairs |= {"Model": registry.name_of(run.model), "Version": PRODUCT}
     return f"{run.request.prompt}\n{', '.join(f'{key}: {quoted(value)}' for key, value in pairs.items())}"
 
 
 def quoted(value: str) -> str:
     return json.dumps(value, ensure_ascii=False) if any(char in value for char in ',:\n"') else value
-
-
-def _written(value: Any) -> str:
-    """A value as text: 3.0 as `3`, True as `on`."""
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return str(int(value)) if isinstance(value, float) and value == int(value) else str(value)
 
 
 def read_infotext(text: str, *, settings_needed: bool) -> Reading | None:
@@ -75,7 +70,7 @@ def read_infotext(text: str, *, settings_needed: bool) -> Reading | None:
     if parts.prompt:
         values["prompt"] = parts.prompt
     others = {"Negative prompt": parts.negative, **pairs} if parts.negative else pairs
-    if others.get("Model") == MODEL_NAME:
+    if others.get("Model") == registry.DEFAULT.name:
         del others["Model"]
     return Reading(source, values, others, notes_on(parts.prompt))
 
@@ -83,7 +78,8 @@ def read_infotext(text: str, *, settings_needed: bool) -> Reading | None:
 def notes_on(prompt: str) -> tuple[str, ...]:
     """Notes on syntax in a prompt for another model that this model reads as plain words."""
     if _LORA.search(prompt):
-        return (f"The prompt names LoRAs, as in “{_LORA.findall(prompt)[0]}”. {MODEL_NAME} reads that as words.",)
+        lora, model = _LORA.findall(prompt)[0], registry.DEFAULT.name
+        return (f"The prompt names LoRAs, as in “{lora}”. {model} reads that as words.",)
     return ()
 
 

@@ -11,9 +11,11 @@ from services.metadata.comfyui import comfyui
 from services.metadata.errors import FILE_MAX, MetadataError
 from services.metadata.foreign import fooocus, invokeai, novelai, swarmui
 from services.metadata.infotext import read_infotext
-from services.metadata.record import COMMENT_KEY, FORMAT, PRODUCT, RECORD_KEY, TEXT_KEY, Embedded, Record, parse_json
+from services.metadata.record import COMMENT_KEY, FORMAT, RECORD_KEY, TEXT_KEY, Embedded, Record, parse_json
 from services.metadata.validate import FoundSettings, Reading, validated
-from services.request import GenerationRequest, parse_request
+from services.models.generation_request import GenerationRequest
+from services.request import parse_request
+from services.version import PRODUCT
 
 SETTINGS_KEYS = (RECORD_KEY, TEXT_KEY, "prompt", "invokeai_metadata", "sd-metadata", "Dream")
 """Keys that generators write settings to. If one holds a text that no reader understands, the settings are reported as
@@ -88,7 +90,7 @@ def _ours(text: str | None) -> FoundSettings | None:
             notes.append(f"The seed asked for was {values['seed']}; the one used was {record.seed}.")
         values["seed"] = record.seed
     try:
-        request: GenerationRequest = parse_request(values)
+        request: GenerationRequest = parse_request(values, record.model)
     except InvalidRequest:
         reading = Reading(PRODUCT, {name: _as_written(value) for name, value in values.items()}, notes=tuple(notes))
         return replace(validated(reading), record=record)

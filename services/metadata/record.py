@@ -10,11 +10,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from services.request import ENDPOINT, MODEL_NAME
+from services.keys import DEFAULT_MODEL
+from services.models import registry
 from services.run import Engine, Run
-from services.version import VERSION
+from services.version import PRODUCT, VERSION
 
-PRODUCT = f"{MODEL_NAME} Playground"
 FORMAT = 1
 """Version of the record; increased when readers have to change. A new parameter in `request` needs no increase."""
 
@@ -49,9 +49,11 @@ class Record(BaseModel):
     format: int = FORMAT
     version: str = VERSION
     """The program's, when it wrote the record."""
-    endpoint: str = ENDPOINT
+    model: str = DEFAULT_MODEL
+    """The model's id."""
+    endpoint: str = registry.DEFAULT.endpoint
     request: dict[str, Any]
-    """Every field of GenerationRequest as asked for. Validated by `read.py`, not here."""
+    """Every setting as it was asked for. Validated by `read.py`, not here."""
     seed: int | None = None
     """The seed that was used. It may differ from the one asked for; this one makes the picture again."""
     request_id: str | None = None
@@ -63,6 +65,8 @@ class Record(BaseModel):
     @staticmethod
     def of(run: Run) -> Record:
         return Record(
+            model=run.model,
+            endpoint=registry.of(run.model).endpoint,
             request=dict(run.request.recorded),
             seed=run.seed,
             request_id=run.ticket.request_id if run.ticket else None,

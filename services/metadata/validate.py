@@ -9,7 +9,10 @@ from typing import Any
 
 from services.errors import InvalidRequest
 from services.metadata.record import Record
-from services.request import MODEL_NAME, PARAMETERS, PRESET_PIXELS, GenerationRequest, parse_request, snap_side
+from services.models.generation_request import GenerationRequest
+from services.models.registry import DEFAULT, PARAMETERS
+from services.models.sizes import snap_side
+from services.request import parse_value
 
 OTHERS_MAX = 40
 """At most this many sentences about settings that do not exist here: a workflow can have thousands."""
@@ -69,23 +72,14 @@ def validated(reading: Reading) -> FoundSettings:
         if name not in PARAMETERS and not any(word in name.lower() for word in _NOT_SETTINGS)
     ]
     if len(others) > OTHERS_MAX:
-        others[OTHERS_MAX:] = [f"{len(others) - OTHERS_MAX} more settings. {MODEL_NAME} has none of them."]
+        others[OTHERS_MAX:] = [f"{len(others) - OTHERS_MAX} more settings. {DEFAULT.name} has none of them."]
     sentences = tuple(_sound(sentence) for sentence in [*unused, *others])
     return FoundSettings(reading.source, values, unused=sentences, notes=tuple(map(_sound, reading.notes)))
 
 
 def _checked(name: str, value: Any) -> Any:
     """The value as in the request's JSON, validated by the request's rules. Raises InvalidRequest."""
-    if isinstance(value, tuple):
-        width, height = value
-        preset = next((preset for preset, pixels in PRESET_PIXELS.items() if pixels == value), None)
-        value = preset or {"width": width, "height": height}
-    elif isinstance(value, str) and PARAMETERS[name].kind in ("slider", "integer"):
-        value = _number(value.strip())
-    elif not isinstance(value, str | int | float | dict):
-        value = str(type(value).__name__)  # a list or another type that no parameter accepts: refused below
-    request = parse_request({"prompt": "-", name: value})
-    return request.model_dump(mode="json")[name]
+    return parse_value(name, PARAMETERS[name].kind.from_file(value))
 
 
 def _refusal(name: str, value: Any, error: InvalidRequest) -> str:
@@ -100,17 +94,10 @@ def _refusal(name: str, value: Any, error: InvalidRequest) -> str:
     return f"Size {width}x{height}: {error} The nearest allowed is {near[0]}x{near[1]}."
 
 
-def _number(text: str) -> int | float | str:
-    """The number that the text is, so that messages show it without quotes; other texts unchanged."""
-    if not _NUMBER.fullmatch(text):
-        return text
-    return float(text) if "." in text else int(text)
-
-
 def _no_such(name: str, value: Any) -> str:
     if name.lower() in _MODELS:
-        return f"{shown(name)}: {shown(value)}. The model here is {MODEL_NAME}."
-    return f"{shown(name)}: {shown(value)}. {MODEL_NAME} has no such setting."
+        return f"{shown(name)}: {shown(value)}. The model here is {DEFAULT.name}."
+    return f"{shown(name)}: {shown(value)}. {DEFAULT.name} has no such setting."
 
 
 def shown(value: Any) -> str:

@@ -45,6 +45,11 @@ class Feed:
                 found.append(entry)
         return found[::-1]
 
+    def forget(self, visitor: str) -> None:
+        """Drop what is in memory of this visitor's runs: they are erased."""
+        for run_id in [entry.run.id for entry in self._recent.values() if entry.run.visitor == visitor]:
+            del self._recent[run_id]
+
     async def _catch_up(self) -> None:
         """Wait for a read that begins after this call. All calls made during one read share the next one."""
         if self._reading and self._begun:

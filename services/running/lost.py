@@ -15,8 +15,9 @@ from typing import Any
 
 from services.clock import Clock
 from services.engines.registry import Engines
-from services.errors import KeyNeeded, RequestFailed, Unreachable
+from services.errors import KeyNeeded, NotFound, RequestFailed, Unreachable
 from services.library.history import History
+from services.models import registry
 from services.run import Run, RunState, Ticket
 from services.running.journal import Journal
 
@@ -71,7 +72,7 @@ class LostSubmits:
             try:
                 gateway = self._engines.gateway(run)
                 since = (run.submitted_at or run.created_at) - CLOCKS_DIFFER
-                listed = await gateway.listed(host, since)
+                listed = await gateway.listed(host, since, registry.of(run.model).endpoint)
                 # A listed request may belong to a submit still under way: wait until the history has its ticket.
                 await self._answered(await self._on_their_way())
                 async with self._picking:  # else two lost submits of the same settings could pick one request
@@ -105,13 +106,19 @@ class LostSubmits:
 
     async def _found(self, run: Run, ticket: Ticket) -> None:
         log.info("run %s was found in fal's list of requests as %s", run.id, ticket.request_id)
-        found = await self._journal.accept(run, ticket, FOUND)
+        try:
+            found = await self._journal.accept(run, ticket, FOUND)
+        except NotFound:  # erased meanwhile
+            return
         if found.ticket == ticket:  # else its answer came after all, with another id
             self._go_on(found)
 
     async def _say(self, run: Run, said: str) -> None:
         """Append a sentence to the failure that the run's card shows, if the run is still unknown."""
-        current = await self._journal.current(run)
+        try:
+            current = await self._journal.current(run)
+        except NotFound:  # erased meanwhile
+            return
         if current.failure is None:
             return
         failure = current.failure.model_copy(update={"message": f"{current.failure.message} {said}"})

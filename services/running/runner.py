@@ -23,6 +23,7 @@ from services.library.changes import Changes
 from services.library.history import History
 from services.library.media import Media
 from services.library.scope import EVERYONE
+from services.models import registry
 from services.run import AT_FAL_STATES, Run, RunState, Ticket
 from services.running import repeat
 from services.running.journal import Journal
@@ -87,6 +88,11 @@ class Runner:
         task = Context().run(asyncio.create_task, self._work(run), name=f"run {run.id}")
         self._tasks[run.id] = task
         task.add_done_callback(lambda _: self._tasks.pop(run.id, None))
+
+    @property
+    def under_way(self) -> list[str]:
+        """The ids of the runs that are being worked on."""
+        return list(self._tasks)
 
     async def take_again(self, runs: list[Run]) -> None:
         """Work on runs that waited for a key or for their grid to be resumed.
@@ -258,7 +264,7 @@ class Runner:
         ticket = run.ticket
         assert ticket, "only a run that fal accepted is fetched"  # noqa: S101  # nosec B101: tells the type checker
         gateway = self._engines.gateway(run)
-        result = await gateway.result(ticket)
+        result = await gateway.result(ticket, registry.of(run.model).result)
         data = await gateway.download(result.url)
         picture = await self._history.pools.pictures(self._media.keep_original, data, run.request)
         run = await self._journal.current(run)
@@ -294,7 +300,7 @@ class Runner:
                 log.exception("run %s: no thumbnail could be made", done.id)
 
     def _cost(self, run: Run, units: float) -> float:
-        return 0.0 if run.engine == "demo" else self._prices.of_units(units)
+        return 0.0 if run.engine == "demo" else self._prices.of_units(units, run.model)
 
     async def _cancel_at_fal(self, run: Run, ticket: Ticket) -> None:
         try:

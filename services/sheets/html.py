@@ -19,9 +19,10 @@ from typing import IO
 
 from PIL import Image
 
-from services.compare.diff import RESULTS, value_text
+from services.compare.diff import RESULTS
 from services.library.media import THUMB_SIDE
-from services.request import PARAMETERS
+from services.models.registry import PARAMETERS
+from services.request import value_text
 from services.run import Run, RunState
 from services.sheets.items import shape_of
 from services.sheets.layout import AxisLabels, GridLayout, Place

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from services.compare.diff import NOT_KNOWN, RESULTS, value_text
+from services.compare.diff import RESULTS
 from services.intake.pricing import dollars
-from services.request import MODEL_NAME, PARAMETERS
+from services.models import registry
+from services.models.registry import PARAMETERS
+from services.request import NOT_KNOWN, value_text
 from services.run import Run, RunState
 from services.sheets.layout import AxisLabels, GridLayout, Place, SheetCell
 
@@ -80,7 +82,8 @@ def _facts(layout: GridLayout, runs: list[Run], technical: bool) -> str:
     words = [f"{layout.made_at.day} {layout.made_at:%B %Y}", count]
     if technical:
         engines = {run.engine for run in runs}
-        words += [MODEL_NAME] if engines != {"demo"} else []
+        models = {run.model for run in runs if run.engine != "demo"} or ({layout.base.model} if not runs else set())
+        words += sorted(registry.name_of(model) for model in models)
         words += ["demo engine"] if "demo" in engines else []
         words += _costs(runs)
     return " · ".join(words)
@@ -100,9 +103,9 @@ def _notes(layout: GridLayout, runs: list[Run]) -> tuple[tuple[str, str], ...]:
     like = runs[0] if runs else None
     settings = []
     for name, parameter in PARAMETERS.items():
-        if parameter.kind == "text" or name in on_axes:
+        if parameter.kind.is_long or name in on_axes:
             continue
-        value = setting(like, name) if like else layout.base.values[name]
+        value = setting(like, name) if like else layout.base.values.get(name)
         if value is not None:
             settings.append(f"{parameter.label}: {value_text(name, value)}")
     prompt = PARAMETERS["prompt"].label

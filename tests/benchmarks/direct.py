@@ -16,7 +16,8 @@ import httpx
 
 from services.engines.demo.asgi import build_app
 from services.engines.demo.queue import DemoQueue
-from services.request import ENDPOINT, parse_request
+from services.models.flux_2_flex import MODEL
+from services.request import parse_request
 
 
 class InProcessClient(fal_client.AsyncClient):
@@ -36,7 +37,7 @@ async def picture(
 ) -> int:
     """Make one picture. Its size in bytes."""
     async with turn:
-        handle = await client.submit(ENDPOINT, payload)
+        handle = await client.submit(MODEL.endpoint, payload)
         result = await handle.get()
         answer = await downloads.get(result["images"][0]["url"])
         answer.raise_for_status()

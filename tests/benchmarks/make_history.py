@@ -23,7 +23,9 @@ from services.engines.demo.painting.painter import paint
 from services.errors import Failure
 from services.library.history import History
 from services.library.media import open_media
-from services.request import PRESET_PIXELS, SEED_MAX, GenerationRequest, ImageSize
+from services.models.flux_2_flex import Flux2FlexRequest
+from services.models.kinds.integer import SEED_MAX
+from services.models.sizes import PRESET_PIXELS, ImageSize
 from services.run import Picture, Run, RunState, Ticket
 from services.stored import StoredRequest
 
@@ -62,7 +64,7 @@ def _prompt(dice: random.Random) -> str:
 
 def _run(dice: random.Random, number: int, prompt: str, moment: datetime, visitor: str | None) -> Run:
     """Built without validation, which would take most of the time."""
-    request = GenerationRequest.model_construct(
+    request = Flux2FlexRequest.model_construct(
         prompt=prompt,
         image_size=dice.choice((*PRESET_PIXELS, ImageSize.model_construct(width=1536, height=640))),
         seed=dice.randint(0, SEED_MAX),
@@ -114,7 +116,7 @@ def give_pictures(folder: Path, made: Iterator[Run]) -> None:
     painted: dict[tuple[int, int], list[Picture]] = {}
     for number in range(PAINTED):
         size = list(PRESET_PIXELS)[number % len(PRESET_PIXELS)]
-        request = GenerationRequest(prompt=_prompt(dice), image_size=size, seed=number)
+        request = Flux2FlexRequest(prompt=_prompt(dice), image_size=size, seed=number)
         width, height = request.pixels
         data = paint(prompt=request.prompt, width=width // 2, height=height // 2, seed=number, num_inference_steps=28,
                      guidance_scale=3.5, output_format="jpeg")  # fmt: skip

@@ -14,8 +14,9 @@ import httpx
 from fastapi import FastAPI
 from support.bench import Sample, by_turns, ratio, show
 
+from services.models.flux_2_flex import Flux2FlexRequest
 from services.playground import Playground
-from services.request import GenerationRequest, parse_value
+from services.request import parse_value
 from services.settings import Settings
 from ui.compare.grids import grid_routes
 from ui.runs.routes import add_routes
@@ -90,12 +91,12 @@ async def test_previews(tmp_path: Path) -> None:
 def test_a_value_by_itself_and_in_a_whole_request() -> None:
     rows = []
     for words, prompt in (("a short prompt", SHORT), ("10,000 characters", LONG)):
-        base = GenerationRequest(prompt=prompt, seed=5)
+        base = Flux2FlexRequest(prompt=prompt, seed=5)
 
         def alone() -> float:
             return timed(lambda seed: parse_value("seed", seed))
 
-        def whole(base: GenerationRequest = base) -> float:
+        def whole(base: Flux2FlexRequest = base) -> float:
             return timed(lambda seed: base.vary(seed=seed))
 
         ours, theirs = by_turns(5, alone, whole)

@@ -13,7 +13,7 @@ from support.bench import show
 from services.engines.demo.asgi import build_app
 from services.engines.demo.queue import DemoQueue
 from services.engines.fal.gateway import FalGateway
-from services.request import ENDPOINT, GenerationRequest
+from services.models.flux_2_flex import MODEL, Flux2FlexRequest
 
 STEPS = 28
 SECONDS = (1.0, 4.0, 16.0)
@@ -51,7 +51,7 @@ def way_to_queue(seconds: float, *, logs: bool = True) -> Counting:
 
 async def by_the_client(seconds: float) -> Seen:
     counting = way_to_queue(seconds)
-    handle = await InProcessClient(counting).submit(ENDPOINT, GenerationRequest(prompt="x").payload())
+    handle = await InProcessClient(counting).submit(MODEL.endpoint, Flux2FlexRequest(prompt="x").payload())
     begun = time.perf_counter()
     async for _ in handle.iter_events():
         pass
@@ -61,7 +61,7 @@ async def by_the_client(seconds: float) -> Seen:
 async def by_the_gateway(seconds: float, *, logs: bool) -> Seen:
     counting = way_to_queue(seconds, logs=logs)
     gateway = FalGateway("demo", transport=counting)
-    ticket = await gateway.submit(GenerationRequest(prompt="x"))
+    ticket = await gateway.submit(Flux2FlexRequest(prompt="x"))
     begun = time.perf_counter()
     async for _ in gateway.follow(ticket):
         pass

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import uvicorn
 
+from services.models.flux_2_flex import Flux2FlexRequest
 from services.playground import Playground
-from services.request import GenerationRequest
 from services.run import Run, RunState, new_id, now
 from services.settings import Settings
 from ui.web.quick_start import import_gradio_quickly
@@ -39,7 +39,7 @@ async def main(folder: Path, port: int, runs: int, changes: int) -> None:
     server = Announcing(config)
     serving = asyncio.create_task(server.serve())
     await asyncio.to_thread(sys.stdin.readline)
-    request = GenerationRequest(prompt="A paper-cut mountain valley at dusk, layered ridges in indigo", seed=1)
+    request = Flux2FlexRequest(prompt="A paper-cut mountain valley at dusk, layered ridges in indigo", seed=1)
     new = [
         Run(id=new_id(), visitor=None, engine="demo", key_of="owner", request=request, created_at=now())
         for _ in range(runs)

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from support.grids import axis, failed, grid
 
-from services.request import PARAMETERS
+from services.models.registry import PARAMETERS
 from services.sheets.html import write_page
 
 HOSTILE = (

@@ -12,7 +12,7 @@ from support.page import PageWith, PlaygroundPage
 from support.server import AppServer
 
 from services.grids.plan import parse_plan
-from services.request import GenerationRequest
+from services.models.flux_2_flex import Flux2FlexRequest
 from services.run import new_id
 
 LISTEN = "document.addEventListener('playground-open-grid', ({ detail }) => (window.openedGrid = detail.grid))"
@@ -42,7 +42,7 @@ def into_a_grid(server: AppServer, ids: list[str]) -> str:
     """As if a grid had asked for these runs. Returns its id."""
     grid = new_id()
     axes = [("num_inference_steps", "2, 3"), ("guidance_scale", "2, 3")]
-    plan = parse_plan(GenerationRequest(prompt="a fox", seed=7), axes).model_dump_json()
+    plan = parse_plan(Flux2FlexRequest(prompt="a fox", seed=7), axes).model_dump_json()
     connection = sqlite3.connect(server.data_dir / "history.sqlite3", timeout=30)
     with connection:
         who = connection.execute("SELECT visitor FROM runs WHERE id = ?", ids[:1]).fetchone()[0]

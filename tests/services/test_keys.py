@@ -8,10 +8,12 @@ import json
 import pytest
 
 from services import keys
-from services.request import PARAMETERS, GenerationRequest
+from services.models.flux_2_flex import Flux2FlexRequest
+from services.models.kinds.choice import CHOICE
+from services.models.registry import PARAMETERS
 from services.stored import StoredRequest
 
-SETTINGS = GenerationRequest(prompt="a red fox", seed=7).values
+SETTINGS = Flux2FlexRequest(prompt="a red fox", seed=7).values
 
 
 def test_the_key_is_the_hash_of_the_ten_settings_of_version_1():
@@ -41,7 +43,7 @@ def test_every_parameter_is_recorded():
 def test_every_value_of_a_choice_is_recorded():
     """So that pictures made with it are found when it is gone."""
     for parameter in PARAMETERS.values():
-        if parameter.kind == "choice":
+        if parameter.kind is CHOICE:
             assert set(parameter.choices) <= set(keys.VALUES[parameter.key_name]), parameter.name
 
 
@@ -74,7 +76,8 @@ def test_order_and_the_way_a_number_is_written_do_not_count():
 class TestSettingsThatCameLater:
     @pytest.fixture(autouse=True)
     def later(self, monkeypatch):
-        monkeypatch.setattr(keys, "LATER", {"sharpness": 1, "tiled": False})
+        monkeypatch.setitem(keys.LATER, "sharpness", 1)
+        monkeypatch.setitem(keys.LATER, "tiled", False)
 
     def test_at_their_recorded_value_they_leave_the_key_as_it_was(self):
         assert keys.key_of({**SETTINGS, "sharpness": 1, "tiled": False}) == keys.key_of(SETTINGS)
@@ -90,6 +93,6 @@ class TestSettingsThatCameLater:
 
 
 def test_equal_requests_have_one_key():
-    asked = GenerationRequest(prompt="a red fox", seed=7, guidance_scale=3)
+    asked = Flux2FlexRequest(prompt="a red fox", seed=7, guidance_scale=3)
     assert StoredRequest.of(asked) == asked
     assert StoredRequest.of(asked).key == StoredRequest({"prompt": "a red fox", "seed": 7, "guidance_scale": 3}).key

@@ -19,13 +19,15 @@ from support.patience import PATIENCE_SECONDS
 from services.clock import SYSTEM, Clock
 from services.errors import BudgetExceeded, InvalidRequest, KeyNeeded, NotFound
 from services.intake.pricing import Cheaper
+from services.models.flux_2_flex import Flux2FlexRequest
+from services.models.kinds.integer import SEED_MAX
+from services.models.sizes import ImageSize
 from services.playground import NEW_SEEDS, UNDO_SECONDS, Playground
-from services.request import SEED_MAX, GenerationRequest, ImageSize
 from services.run import Run, RunState, now
 from services.settings import Settings
 
 ANN, BOB = "a" * 32, "b" * 32
-REQUEST = GenerationRequest(prompt="a fox", seed=7)
+REQUEST = Flux2FlexRequest(prompt="a fox", seed=7)
 Open = Callable[..., Playground]
 
 
@@ -124,7 +126,7 @@ class TestGenerate:
         assert await playground.run(ANN, run.id) == run
 
     async def test_without_a_seed_each_gets_a_random_one_that_is_kept(self, playground):
-        runs = await playground.generate(ANN, GenerationRequest(prompt="a fox"), 8)
+        runs = await playground.generate(ANN, Flux2FlexRequest(prompt="a fox"), 8)
         assert len(set(seeds(runs))) == 8
         assert all(isinstance(seed, int) and 0 <= seed <= SEED_MAX for seed in seeds(runs))
 
@@ -393,7 +395,7 @@ class TestButtons:
         playground = open_()
         (run,) = await playground.generate(ANN, REQUEST)
         finish(playground, run)
-        playground.history.change(run.id, deleted_at=now() - timedelta(seconds=age), cost_usd=0.0)
+        playground.history.change(run.id, deleted_at=now() - timedelta(seconds=age))
         await playground.stop()
         again = open_()
         await again.start()
@@ -414,6 +416,10 @@ class TestButtons:
         await again.start()
         midnight = now().replace(hour=0, minute=0, second=0, microsecond=0)
         assert again.history.owners_spending(midnight, ANN) == 0.05
+        assert (await again.totals(ANN, midnight)).cost_usd == 0.05
+        assert files(tmp_path) == []
+        with pytest.raises(NotFound):
+            await again.run(ANN, run.id)
 
     async def test_every_change_wakes_those_who_may_see_it(self, playground):
         with (
@@ -452,7 +458,7 @@ class TestWildcards:
         runs = await playground.generate(ANN, REQUEST.vary(prompt="{red|blue} fox"), 2, expand=True)
         asked = [(run.request.prompt, run.request.seed) for run in runs]
         assert asked == [("red fox", 7), ("red fox", 8), ("blue fox", 7), ("blue fox", 8)]
-        random = await playground.generate(ANN, GenerationRequest(prompt="{red|blue} fox"), expand=True)
+        random = await playground.generate(ANN, Flux2FlexRequest(prompt="{red|blue} fox"), expand=True)
         assert len({run.request.seed for run in random}) == 1
 
     async def test_braces_are_text_where_nobody_asked_for_choices(self, playground):

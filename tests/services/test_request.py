@@ -9,23 +9,14 @@ from hypothesis import strategies as st
 from pydantic import Field, ValidationError
 
 from services.errors import InvalidRequest
-from services.request import (
-    PARAMETERS,
-    PRESET_LABELS,
-    PRESET_PIXELS,
-    SEED_MAX,
-    SIDE_MAX,
-    SIDE_MIN,
-    Control,
-    GenerationRequest,
-    ImageSize,
-    _parameter,
-    caption,
-    parse_request,
-    parse_value,
-    random_seed,
-    snap_side,
-)
+from services.models.flux_2_flex import Flux2FlexRequest
+from services.models.generation_request import parameters_of
+from services.models.kind import Control
+from services.models.kinds.integer import SEED_MAX, random_seed
+from services.models.kinds.slider import SLIDER
+from services.models.registry import PARAMETERS
+from services.models.sizes import PRESET_LABELS, PRESET_PIXELS, SIDE_MAX, SIDE_MIN, ImageSize, snap_side
+from services.request import caption, parse_request, parse_value
 
 MONSTER = (
     "A high-quality 3D render of a cute fluffy monster eating a giant donut; the fur simulation is incredibly "
@@ -79,26 +70,24 @@ class TestExamples:
         assert request.payload() == expected
 
     def test_the_payload_parses_to_the_request_it_came_from(self):
-        request = GenerationRequest(prompt="a fox", seed=7, sync_mode=True, enable_prompt_expansion=False)
+        request = Flux2FlexRequest(prompt="a fox", seed=7, sync_mode=True, enable_prompt_expansion=False)
         assert parse_request(request.payload()) == request
 
 
 class TestPayload:
     def test_what_is_at_rest_is_left_out(self):
-        body = GenerationRequest(prompt="a fox").payload()
+        body = Flux2FlexRequest(prompt="a fox").payload()
         assert body.keys().isdisjoint({"seed", "sync_mode", "enable_prompt_expansion"})
         assert body.keys() == PARAMETERS.keys() - {"seed", "sync_mode", "enable_prompt_expansion"}
 
     def test_what_was_chosen_is_sent(self):
-        request = GenerationRequest(prompt="a fox", seed=0, sync_mode=True, enable_prompt_expansion=False)
+        request = Flux2FlexRequest(prompt="a fox", seed=0, sync_mode=True, enable_prompt_expansion=False)
         body = request.payload()
         assert (body["seed"], body["sync_mode"], body["enable_prompt_expansion"]) == (0, True, False)
 
     def test_other_switches_are_sent_at_either_side(self):
-        assert GenerationRequest(prompt="a fox").payload()["enable_safety_checker"] is True
-        assert (
-            GenerationRequest(prompt="a fox", enable_safety_checker=False).payload()["enable_safety_checker"] is False
-        )
+        assert Flux2FlexRequest(prompt="a fox").payload()["enable_safety_checker"] is True
+        assert Flux2FlexRequest(prompt="a fox", enable_safety_checker=False).payload()["enable_safety_checker"] is False
 
     def test_types_are_those_of_the_endpoint(self):
         request = parse_request(
@@ -286,7 +275,7 @@ class TestOneValue:
 
     @pytest.mark.parametrize("name", PARAMETERS)
     def test_a_value_by_itself_is_taken_or_refused_as_in_a_whole_request(self, name):
-        whole = GenerationRequest(prompt="a fox")
+        whole = Flux2FlexRequest(prompt="a fox")
         for value in self.ANY:
             alone: object
             try:
@@ -302,7 +291,7 @@ class TestOneValue:
 
 class TestFrozen:
     def test_nothing_can_be_set(self):
-        request = GenerationRequest(prompt="a fox", image_size=ImageSize(width=64, height=64))
+        request = Flux2FlexRequest(prompt="a fox", image_size=ImageSize(width=64, height=64))
         with pytest.raises(ValidationError):
             request.seed = 3
         with pytest.raises(ValidationError):
@@ -310,15 +299,15 @@ class TestFrozen:
         assert hash(request) == hash(request.model_copy())
 
     def test_vary_makes_another_one(self):
-        request = GenerationRequest(prompt="a fox")
-        assert request.vary(seed=3, guidance_scale=4.0) == GenerationRequest(prompt="a fox", seed=3, guidance_scale=4.0)
+        request = Flux2FlexRequest(prompt="a fox")
+        assert request.vary(seed=3, guidance_scale=4.0) == Flux2FlexRequest(prompt="a fox", seed=3, guidance_scale=4.0)
         assert request.seed is None
 
     def test_vary_validates(self):
         with pytest.raises(InvalidRequest, match="Steps: 51 is above 50"):
-            GenerationRequest(prompt="a fox").vary(num_inference_steps=51)
+            Flux2FlexRequest(prompt="a fox").vary(num_inference_steps=51)
         with pytest.raises(InvalidRequest, match="There is no parameter"):
-            GenerationRequest(prompt="a fox").vary(steps=5)
+            Flux2FlexRequest(prompt="a fox").vary(steps=5)
 
     def test_parsing_leaves_the_callers_values_alone(self):
         values = {"prompt": "a fox", "image_size": {"width": 64, "height": 64}}
@@ -331,19 +320,19 @@ class TestOneSourceOfTruth:
     def test_a_new_parameter_is_one_edit(self):
         """A field on the model is all that controls, payload, messages and captions need."""
 
-        class Longer(GenerationRequest):
-            sharpness: Annotated[float, Control("slider", "sharp", step=0.5)] = Field(
+        class Longer(Flux2FlexRequest):
+            sharpness: Annotated[float, Control(SLIDER, "sharp", step=0.5)] = Field(
                 default=1.0, title="Sharpness", description="How crisp.", ge=0, le=4
             )
 
-        parameter = _parameter("sharpness", Longer.model_fields["sharpness"])
-        assert (parameter.label, parameter.kind, parameter.short) == ("Sharpness", "slider", "sharp")
+        parameter = parameters_of(Longer)["sharpness"]
+        assert (parameter.label, parameter.kind, parameter.short) == ("Sharpness", SLIDER, "sharp")
         assert (parameter.minimum, parameter.maximum, parameter.step, parameter.default) == (0, 4, 0.5, 1.0)
         assert parameter.range_text == "0 to 4"
         assert Longer(prompt="a fox", sharpness=2).payload()["sharpness"] == 2
 
     def test_every_parameter_can_be_met_by_a_person(self):
-        assert list(PARAMETERS) == list(GenerationRequest.model_fields)
+        assert list(PARAMETERS) == list(Flux2FlexRequest.model_fields)
         for parameter in PARAMETERS.values():
             assert parameter.label
             assert parameter.help.endswith(".")
@@ -351,8 +340,8 @@ class TestOneSourceOfTruth:
         assert len({parameter.label for parameter in PARAMETERS.values()}) == len(PARAMETERS)
 
     def test_the_caption_tells_what_is_not_as_usual(self):
-        assert caption(GenerationRequest(prompt="a fox")) == "28 steps · guidance 3.5 · 1024 × 768"
-        changed = GenerationRequest(
+        assert caption(Flux2FlexRequest(prompt="a fox")) == "28 steps · guidance 3.5 · 1024 × 768"
+        changed = Flux2FlexRequest(
             prompt="a fox", enable_prompt_expansion=False, output_format="png", safety_tolerance="5", guidance_scale=4
         )
         assert caption(changed) == "28 steps · guidance 4 · 1024 × 768 · expansion off · safety 5 · format png"

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from pydantic import BaseModel, ValidationError
 
 from services import keys
 from services.errors import InvalidRequest
-from services.request import GenerationRequest
+from services.grids.plan import GridPlan, read_plan
+from services.models.flux_2_flex import Flux2FlexRequest
 from services.stored import StoredRequest, check_types
 
 KEPT: dict[str, Any] = {"prompt": "a fox", "seed": 7, "num_inference_steps": 90, "output_format": "gif", "warmth": 0.5}
@@ -68,7 +69,7 @@ class TestReading:
 
 class TestAsking:
     def test_what_is_allowed_is_asked_for_as_it_was(self):
-        asked = GenerationRequest(prompt="a fox", seed=7, guidance_scale=4)
+        asked = Flux2FlexRequest(prompt="a fox", seed=7, guidance_scale=4)
         assert StoredRequest.of(asked).asked() == asked
 
     def test_what_is_no_longer_allowed_is_named_at_its_control(self):
@@ -86,12 +87,12 @@ class TestAsking:
         )
 
     def test_but_not_where_it_said_nothing(self, monkeypatch):
-        monkeypatch.setattr(keys, "LATER", {"warmth": 0.5})
-        assert StoredRequest({"prompt": "a fox", "warmth": 0.5}).asked() == GenerationRequest(prompt="a fox")
+        monkeypatch.setitem(keys.LATER, "warmth", 0.5)
+        assert StoredRequest({"prompt": "a fox", "warmth": 0.5}).asked() == Flux2FlexRequest(prompt="a fox")
 
     def test_changes_are_checked_and_make_up_for_what_is_not_allowed(self):
         stored = StoredRequest({"prompt": "a fox", "num_inference_steps": 90})
-        assert stored.vary(num_inference_steps=20) == GenerationRequest(prompt="a fox", num_inference_steps=20)
+        assert stored.vary(num_inference_steps=20) == Flux2FlexRequest(prompt="a fox", num_inference_steps=20)
         assert stored.but(num_inference_steps=91).num_inference_steps == 91
 
     def test_what_was_sent_then_is_what_is_sent(self):
@@ -117,3 +118,37 @@ class TestFromOutside:
 
     def test_anything_else_is_kept(self):
         assert check_types(StoredRequest(KEPT)).kept == KEPT
+
+
+class TestOfAModelThatIsNotKnownHere:
+    """It was dropped, or comes from a newer program: everything is kept, and nothing can be asked of it."""
+
+    KEPT: ClassVar = {"prompt": "a fox", "seed": 7, "image_size": "square", "hue": "#ff8000", "grain": None}
+
+    def test_everything_is_kept_and_read(self):
+        stored = StoredRequest(self.KEPT, "another")
+        assert stored.values == stored.kept == self.KEPT
+        assert (stored.prompt, stored.seed, stored.pixels) == ("a fox", 7, (512, 512))
+        assert stored.guidance_scale is None
+
+    def test_its_key_is_not_that_of_another_models_request(self):
+        same = {"prompt": "a fox", "seed": 7}
+        assert len({StoredRequest(same).key, StoredRequest(same, "another").key, StoredRequest(same, "third").key}) == 3
+
+    def test_it_cannot_be_asked_and_says_why(self):
+        with pytest.raises(InvalidRequest, match="made with another, a model that this playground does not have"):
+            StoredRequest(self.KEPT, "another").asked()
+
+    def test_a_run_and_a_plan_keep_it(self):
+        plan = {"model": "another", "base": self.KEPT, "axes": [{"field": "hue", "values": ["#ff8000", "#0000ff"]}]}
+        read = read_plan(plan)
+        assert [cell.request.model for cell in read.cells] == ["another", "another"]
+        assert read.written()["model"] == "another"
+        assert read.format == 2
+        assert GridPlan.model_validate_json(read.model_dump_json()) == read
+
+    def test_a_plan_of_the_first_model_does_not_name_it(self):
+        plan = read_plan({"base": {"prompt": "a fox", "seed": 7}, "axes": [{"field": "seed", "values": [1, 2]}]})
+        assert "model" not in plan.written()
+        assert "model" not in plan.model_dump()
+        assert plan.format == 1

@@ -26,7 +26,7 @@ from services.library.media_folder import FolderStore
 from services.library.media_store import MediaKind, Store
 from services.library.scope import EVERYONE, Scope
 from services.library.tables import ballots, grid_cells, grids, projects, runs
-from services.request import GenerationRequest
+from services.models.flux_2_flex import Flux2FlexRequest
 from services.run import Run, RunState, new_id, now
 
 LIMITS = Limits(2**30)
@@ -47,7 +47,7 @@ class Shelf:
     # -- what is in it -----------------------------------------------------------------------------------------------
 
     def add(self, prompt: str = "a fox", *, visitor: str | None = "ann", picture: bool = True, **fields: Any) -> Run:
-        request = fields.pop("request", GenerationRequest(prompt=prompt, seed=7, image_size="square"))
+        request = fields.pop("request", Flux2FlexRequest(prompt=prompt, seed=7, image_size="square"))
         kept = self.media.keep(a_picture(prompt), request) if picture else None
         state = RunState.DONE if picture else RunState.FAILED
         defaults = {"id": new_id(), "visitor": visitor, "engine": "demo", "key_of": "owner", "request": request,

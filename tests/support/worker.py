@@ -13,11 +13,12 @@ import sys
 
 from services.grids.plan import parse_plan
 from services.intake.batch import IMAGES_MAX
+from services.models.flux_2_flex import Flux2FlexRequest
+from services.models.sizes import ImageSize
 from services.playground import Playground
-from services.request import GenerationRequest, ImageSize
 from services.settings import load_settings
 
-REQUEST = GenerationRequest(prompt="a fox", seed=7, image_size=ImageSize(width=64, height=64))
+REQUEST = Flux2FlexRequest(prompt="a fox", seed=7, image_size=ImageSize(width=64, height=64))
 
 
 async def main(count: int = 0, grid: bool = False) -> None:

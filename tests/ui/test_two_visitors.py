@@ -20,7 +20,8 @@ from support.whole import WholeApp, routes_of, whole_app
 
 from services.grids.plan import parse_plan
 from services.library.scope import EVERYONE
-from services.request import GenerationRequest, ImageSize
+from services.models.flux_2_flex import Flux2FlexRequest
+from services.models.sizes import ImageSize
 from services.run import Run, RunState, new_id
 from ui.visitors import HEADER, visitor_of
 from ui.web.guard import _is_closed
@@ -30,7 +31,7 @@ pytestmark = pytest.mark.filterwarnings(r"ignore::DeprecationWarning:gradio\.que
 
 ANN, BOB = "ann-" + "a" * 40, "bob-" + "b" * 40
 MARK = "anns-own-words"
-REQUEST = GenerationRequest(prompt=f"a fox {MARK}", seed=7, num_inference_steps=2,
+REQUEST = Flux2FlexRequest(prompt=f"a fox {MARK}", seed=7, num_inference_steps=2,
                             image_size=ImageSize(width=64, height=64))  # fmt: skip
 NOBODYS_BUSINESS = ("/healthz", "/static/", "/assets/", "/favicon.ico", "/theme.css", "/robots.txt", "/pwa_icon",
                     "/manifest.json", "/openapi.json", "/gradio_api/file=", "/gradio_api/mcp/sse",

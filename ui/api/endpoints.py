@@ -1,6 +1,6 @@
 """The public API: Gradio endpoints, and MCP tools under the same names.
 
-Their arguments, types and defaults are read off GenerationRequest. Errors carry the same sentences as the page.
+Their arguments, types and defaults are read off the models. Errors carry the same sentences as the page.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from gradio.route_utils import DEFAULT_TEMP_DIR
 
 from services.code.fal_snippets import snippet
 from services.library.scope import EVERYONE
+from services.models.kind import Parameter
+from services.models.registry import MODEL_NAMES, PARAMETERS
 from services.playground import Playground
 from services.press import Press
-from services.request import MODEL_NAME, PARAMETERS, Parameter, parse_request
+from services.request import parse_request
 from services.run import Picture, Run, RunState
 from ui.api.calls import CANCELLED, Call, Calls, errors_as_sentences
 from ui.presses import press_of_call
@@ -53,7 +55,7 @@ def _generate(playground: Playground, calls: Calls) -> Callable[..., Any]:
 
     return with_signature(
         generate,
-        f"Make one picture with {MODEL_NAME} and wait for it.",
+        f"Make one picture with {MODEL_NAMES} and wait for it.",
         api_arguments(),
         "run_id, state, request_id, seed, image (file), request, cost_usd (an estimate), seconds, engine. "
         'state is "done", or "unknown" where fal did not answer.',
@@ -109,16 +111,7 @@ def _snippet() -> Callable[..., Any]:
 
 def api_arguments() -> dict[str, tuple[Any, Parameter]]:
     """Name → (type, parameter) of every setting, in the order of the arguments."""
-    return {name: (_api_type(parameter), parameter) for name, parameter in PARAMETERS.items()}
-
-
-def _api_type(parameter: Parameter) -> Any:
-    types: dict[str, Any] = {"text": str, "integer": int, "switch": bool, "size": str | dict}
-    if parameter.kind == "choice":
-        return Literal[parameter.choices]
-    if parameter.kind == "slider":
-        return int if isinstance(parameter.default, int) else float
-    return types[parameter.kind]
+    return {name: (parameter.kind.api_type(parameter), parameter) for name, parameter in PARAMETERS.items()}
 
 
 def with_signature(

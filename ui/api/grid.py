@@ -15,6 +15,7 @@ from services.errors import FieldIssue, InvalidRequest
 from services.grids.axes import AXIS_LABELS
 from services.grids.plan import ASK_ABOVE, MAX_CELLS, SLOTS, GridPlan, parse_plan
 from services.grids.service import GridView
+from services.models import registry
 from services.playground import Playground
 from services.request import parse_request
 from services.sheets.layout_of_grid import layout_of
@@ -22,6 +23,9 @@ from ui.api.calls import Calls
 from ui.api.history import described
 from ui.compare.grid_files import file_name
 from ui.presses import press_of_call
+
+EXPANSION = "enable_prompt_expansion"
+"""Off where a grid's base does not say, for a fair comparison, if its model has it."""
 
 
 def add_grid_api(playground: Playground, calls: Calls) -> None:
@@ -64,7 +68,8 @@ def _grid(playground: Playground, calls: Calls) -> Callable[..., Any]:
 def _plan(request: dict[str, Any], axes: dict[str, Any]) -> GridPlan:
     if not isinstance(request, dict):
         raise _fault("request", "request is an object with the settings by fal's names.")
-    base = parse_request({"enable_prompt_expansion": False, **request})
+    fair = {EXPANSION: False} if EXPANSION in registry.model_for(request).parameters else {}
+    base = parse_request({**fair, **request})
     return parse_plan(base, [_axis(slot, axes[slot]) for slot in SLOTS if axes[slot] is not None])
 
 

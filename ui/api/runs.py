@@ -9,8 +9,8 @@ import gradio as gr
 
 from services.errors import FieldIssue, InvalidRequest, NotFound
 from services.library.scope import EVERYONE
+from services.models.registry import MODEL_NAMES
 from services.playground import Playground
-from services.request import MODEL_NAME
 from services.run import Run, RunState
 from ui.api.calls import Calls, errors_as_sentences
 from ui.api.endpoints import api_arguments, ask, outcome, with_signature
@@ -71,7 +71,7 @@ def _start(playground: Playground, calls: Calls) -> Callable[..., Any]:
 
     return with_signature(
         start,
-        f"Ask for one picture with {MODEL_NAME} and return at once; /run tells what becomes of it.",
+        f"Ask for one picture with {MODEL_NAMES} and return at once; /run tells what becomes of it.",
         api_arguments(),
         "run_id and state.",
     )

@@ -1,16 +1,13 @@
-"""Parameters → Gradio components. What a control looks like follows from its Parameter; nothing is typed twice."""
+"""Parameters → Gradio components. What a control is follows from its kind; nothing is typed twice."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import gradio as gr
 
-from services.request import PARAMETERS, PRESET_LABELS, PRESET_PIXELS, SIDE_MAX, SIDE_MIN, Parameter
-
-CUSTOM = "custom"
-"""The choice of Image size that shows width and height."""
+from services.models.registry import PARAMETERS
+from services.models.sizes import PRESET_PIXELS, SIDE_MAX, SIDE_MIN
 
 
 def elem_id(name: str) -> str:
@@ -19,22 +16,18 @@ def elem_id(name: str) -> str:
 
 
 def field(name: str, *, locked: bool = False) -> gr.components.Component:
-    """The component for one field of GenerationRequest. `locked`: it shows its default and stays there."""
+    """The component for one parameter, as its kind says. `locked`: it shows its default and stays there."""
     parameter = PARAMETERS[name]
-    build = {
-        "text": _text,
-        "slider": _slider,
-        "integer": _integer,
-        "switch": _switch,
-        "choice": _choice,
-        "size": _size,
-    }[parameter.kind]
-    common = {
+    spec = parameter.kind.component(parameter)
+    options = {
+        **spec.options,
         "label": parameter.label,
         "elem_id": elem_id(name),
-        "elem_classes": ["pg-field", f"pg-{parameter.kind}-field"],
+        "elem_classes": ["pg-field", *(spec.classes or (f"pg-{parameter.kind.name}-field",))],
     }
-    component = build(parameter, common)
+    if attributes := options.get("html_attributes"):
+        options["html_attributes"] = gr.InputHTMLAttributes(**attributes)
+    component: gr.components.Component = getattr(gr, spec.type)(**options)
     if locked:
         component.interactive = False
         gr.HTML("Locked by the owner of this page.", elem_classes=["pg-locked"])
@@ -49,42 +42,10 @@ def help_for(*names: str) -> gr.HTML:
     return gr.HTML(texts, elem_classes=["pg-helps"])
 
 
-def _text(parameter: Parameter, common: dict[str, Any]) -> gr.Textbox:
-    return gr.Textbox(
-        **common, lines=4, max_lines=14, placeholder=parameter.help, autofocus=False, html_attributes=_no_spellcheck()
-    )
-
-
-def _no_spellcheck() -> gr.InputHTMLAttributes:
-    return gr.InputHTMLAttributes(autocorrect="off", spellcheck=True)
-
-
-def _slider(parameter: Parameter, common: dict[str, Any]) -> gr.Slider:
-    low, high = parameter.minimum or 0, parameter.maximum or 0
-    return gr.Slider(low, high, value=parameter.default, step=parameter.step, buttons=[], **common)
-
-
-def _integer(parameter: Parameter, common: dict[str, Any]) -> gr.Number:
-    return gr.Number(value=parameter.default, step=parameter.step or 1, interactive=True, buttons=[], **common)
-
-
-def _switch(parameter: Parameter, common: dict[str, Any]) -> gr.Checkbox:
-    return gr.Checkbox(value=parameter.default, **common)
-
-
-def _choice(parameter: Parameter, _common: dict[str, Any]) -> gr.Radio:
-    return segments(parameter.label, parameter.choices, parameter.default, parameter.name)
-
-
 def segments(label: str, choices: Sequence[str], value: str, name: str) -> gr.Radio:
     """A few short choices in one row, as segments of one control."""
     classes = ["pg-field", "pg-segments"]
     return gr.Radio(list(choices), value=value, label=label, elem_id=elem_id(name), elem_classes=classes, buttons=[])
-
-
-def _size(parameter: Parameter, common: dict[str, Any]) -> gr.Radio:
-    choices = [(PRESET_LABELS[preset], preset) for preset in parameter.choices] + [("Custom", CUSTOM)]
-    return gr.Radio(choices, value=parameter.default, buttons=[], **common)
 
 
 def side(name: str) -> gr.Number:

@@ -11,20 +11,15 @@ import gradio as gr
 from services.errors import FieldIssue, InvalidRequest, PlaygroundError
 from services.intake.batch import combinations
 from services.intake.wildcards import literal, read
+from services.models.generation_request import PROMPT_MAX, GenerationRequest
+from services.models.kinds.size import CUSTOM
+from services.models.registry import PARAMETERS
+from services.models.sizes import SIDE_MAX, SIDE_MIN, snap_side
 from services.playground import Playground
-from services.request import (
-    PARAMETERS,
-    PROMPT_MAX,
-    SIDE_MAX,
-    SIDE_MIN,
-    GenerationRequest,
-    parse_request,
-    snap_side,
-)
+from services.request import parse_request
 from services.run import Run
 from services.stored import AnyRequest, StoredRequest
 from ui.create import words
-from ui.create.fields import CUSTOM
 from ui.presses import press_of_call
 from ui.visitors import visitor_of
 
@@ -227,7 +222,8 @@ class CreateHandlers:
 
     def _fill(self, wanted: AnyRequest, said: str) -> list[Any]:
         """Updates that set every control to a request, whether its values are allowed or not."""
-        values = wanted.values | {"prompt": literal(wanted.prompt)}
+        unset = {name: parameter.default for name, parameter in PARAMETERS.items()}
+        values = unset | wanted.values | {"prompt": literal(wanted.prompt)}
         size = values["image_size"]
         custom = isinstance(size, dict)
         width, height = (size["width"], size["height"]) if custom else (gr.skip(), gr.skip())
@@ -263,7 +259,7 @@ def _not_allowed(request: StoredRequest) -> list[dict[str, Any]]:
 
 def request_from(values: dict[str, Any]) -> GenerationRequest:
     """The controls' values as a request. Raises InvalidRequest that names each control at fault."""
-    settings = {name: value for name, value in values.items() if name in PARAMETERS}
+    settings = {name: _set(name, value) for name, value in values.items() if name in PARAMETERS}
     if settings.get("image_size") == CUSTOM:
         settings["image_size"] = {"width": values.get("width"), "height": values.get("height")}
     if values.get("random_seed", True):
@@ -272,6 +268,11 @@ def request_from(values: dict[str, Any]) -> GenerationRequest:
         message = "Seed is empty. Enter a whole number, or tick Random seed."
         raise InvalidRequest((FieldIssue(field="seed", message=message),))
     return parse_request(settings)
+
+
+def _set(name: str, value: Any) -> Any:
+    """A control's value; None for one that is cleared and may stay unset."""
+    return None if value == "" and not PARAMETERS[name].required else value
 
 
 def _single(request: GenerationRequest) -> GenerationRequest:

@@ -9,8 +9,9 @@ from typing import Any
 import gradio as gr
 
 from services.intake.batch import IMAGES_MAX, IMAGES_MIN
+from services.models.registry import PARAMETERS
+from services.models.sizes import PRESET_PIXELS
 from services.playground import Playground
-from services.request import PARAMETERS, PRESET_PIXELS
 from ui.create import fields, words
 from ui.create.handlers import CONTROLS, MAIN_FIELDS, SETTINGS, CreateHandlers
 from ui.widgets import bridge, widget

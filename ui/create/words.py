@@ -6,8 +6,10 @@ from typing import Any
 
 from services.intake.batch import PICTURES_MAX
 from services.intake.pricing import dollars
+from services.models.registry import PARAMETERS
+from services.models.sizes import MEGAPIXEL
 from services.playground import Estimate
-from services.request import MEGAPIXEL, PARAMETERS, format_value
+from services.request import format_value
 
 
 def size(width: int, height: int) -> str:

@@ -17,8 +17,8 @@ from services.library.labels import sound_tags, used_tags
 from services.library.query import ALL, FIELDS, INBOX, Query, parse
 from services.library.scope import Scope
 from services.library.search import Search, Sort
+from services.models.registry import PARAMETERS
 from services.playground import Playground
-from services.request import PARAMETERS
 from ui.history.page_of_cards import page_of_cards, stacks_of
 from ui.visitors import visitor_of
 from ui.widgets import widget
@@ -153,9 +153,9 @@ def history_routes(playground: Playground) -> APIRouter:
                 {"name": field.name, "help": field.help, "examples": field.examples} for field in FIELDS.values()
             ],
             "parameters": [
-                {"name": parameter.short, "kind": parameter.kind}
+                {"name": parameter.short, "kind": parameter.kind.name}
                 for parameter in PARAMETERS.values()
-                if parameter.kind != "text"
+                if not parameter.kind.is_long
             ],
         }
 

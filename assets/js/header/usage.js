@@ -21,7 +21,7 @@ export async function openUsage() {
     ...chart(found.days),
     sums("Engine, this month", found.engines),
     sums("Project, this month", found.projects),
-    el("p", { class: "pg-muted" }, "≈ is estimated from the pictures' sizes; billed is what fal told. Pictures that were deleted before today are not counted."),
+    el("p", { class: "pg-muted" }, "≈ is estimated from the pictures' sizes; billed is what fal told. Deleted pictures count too; restored ones do not."),
     el("h2", {}, "Storage"),
     ...storage(found.storage),
     el("div", { class: "pg-dialog-buttons" }, button("Close", () => dialog.close())));

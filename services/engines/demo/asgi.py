@@ -25,7 +25,9 @@ from services.engines.demo.queue import DemoQueue, Snapshot
 from services.engines.demo.records import Record
 from services.engines.demo.refusals import json_response
 from services.errors import InvalidRequest
-from services.request import ENDPOINT, PARAMETERS, parse_request
+from services.models import registry
+from services.models.model import Model
+from services.models.registry import MODELS
 
 SHORTEST_LOOK_SECONDS = 0.05
 """The status stream looks once a step, but no more often than this."""
@@ -35,26 +37,36 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 def build_app(queue: DemoQueue) -> Starlette:
     routes = _Routes(queue)
-    one = f"/{ENDPOINT}/requests/{{id}}"
     return Starlette(
         routes=[
-            Route(f"/{ENDPOINT}", _with_key(routes.submit), methods=["POST"]),
-            Route(f"{one}/status", _with_key(routes.status), methods=["GET"]),
-            Route(f"{one}/status/stream", _with_key(routes.stream), methods=["GET"]),
-            Route(one, _with_key(routes.result), methods=["GET"]),
-            Route(f"{one}/response", _with_key(routes.result), methods=["GET"]),
-            Route(f"{one}/cancel", _with_key(routes.cancel), methods=["PUT"]),
+            *(route for model in MODELS for route in _routes_of(model, routes)),
             Route("/files/{key}/{name}", routes.file, methods=["GET"]),
         ],
         exception_handlers={HTTPException: _http_error},
     )
 
 
+def _routes_of(model: Model, routes: _Routes) -> list[Route]:
+    one = f"/{model.endpoint}/requests/{{id}}"
+
+    async def submit(request: Request) -> Response:
+        return await routes.submit(request, model)
+
+    return [
+        Route(f"/{model.endpoint}", _with_key(submit), methods=["POST"]),
+        Route(f"{one}/status", _with_key(routes.status), methods=["GET"]),
+        Route(f"{one}/status/stream", _with_key(routes.stream), methods=["GET"]),
+        Route(one, _with_key(routes.result), methods=["GET"]),
+        Route(f"{one}/response", _with_key(routes.result), methods=["GET"]),
+        Route(f"{one}/cancel", _with_key(routes.cancel), methods=["PUT"]),
+    ]
+
+
 class _Routes:
     def __init__(self, queue: DemoQueue) -> None:
         self._queue = queue
 
-    async def submit(self, request: Request) -> Response:
+    async def submit(self, request: Request, model: Model) -> Response:
         try:
             body = json.loads(await request.body())
         except (ValueError, RecursionError) as error:
@@ -62,7 +74,7 @@ class _Routes:
         if not isinstance(body, dict):
             return refusals.not_an_object(body)
         try:
-            settings = parse_request(_known_fields(body))
+            settings = model.request.parse(_known_fields(body, model))
         except InvalidRequest as error:
             return refusals.invalid_request(error)
         snapshot = self._queue.submit(settings)
@@ -70,7 +82,7 @@ class _Routes:
             {
                 "status": "IN_QUEUE",
                 "queue_position": snapshot.position,
-                **_addresses(request, snapshot.record.id),
+                **_addresses(request, snapshot.record),
             },
             headers=_request_id(snapshot.record),
         )
@@ -172,7 +184,7 @@ def _with_key(endpoint: Endpoint) -> Endpoint:
 def _status_body(request: Request, snapshot: Snapshot) -> dict[str, Any]:
     record = snapshot.record
     asked_for_logs = request.query_params.get("logs", "").lower() in ("1", "true")
-    body: dict[str, Any] = {"logs": snapshot.logs if asked_for_logs else None, **_addresses(request, record.id)}
+    body: dict[str, Any] = {"logs": snapshot.logs if asked_for_logs else None, **_addresses(request, record)}
     if snapshot.position is not None:
         return {"status": "IN_QUEUE", "queue_position": snapshot.position, **body}
     if not record.ended:
@@ -184,10 +196,10 @@ def _status_body(request: Request, snapshot: Snapshot) -> dict[str, Any]:
     return body
 
 
-def _addresses(request: Request, request_id: str) -> dict[str, str]:
-    url = f"{_origin(request)}/{ENDPOINT}/requests/{request_id}"
+def _addresses(request: Request, record: Record) -> dict[str, str]:
+    url = f"{_origin(request)}/{registry.of(record.request.model).endpoint}/requests/{record.id}"
     return {
-        "request_id": request_id,
+        "request_id": record.id,
         "response_url": url,
         "status_url": f"{url}/status",
         "cancel_url": f"{url}/cancel",
@@ -203,9 +215,9 @@ def _request_id(record: Record) -> dict[str, str]:
     return {"x-fal-request-id": record.id}
 
 
-def _known_fields(body: dict[str, Any]) -> dict[str, Any]:
+def _known_fields(body: dict[str, Any], model: Model) -> dict[str, Any]:
     """fal's models ignore what they do not know; ours refuse it, so it is left out first."""
-    known = {name: value for name, value in body.items() if name in PARAMETERS}
+    known = {name: value for name, value in body.items() if name in model.names}
     size = known.get("image_size")
     if isinstance(size, dict):
         known["image_size"] = {name: size[name] for name in ("width", "height") if name in size}
@@ -213,7 +225,11 @@ def _known_fields(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _content_type(record: Record) -> str:
-    return f"image/{record.request.output_format}"
+    return f"image/{_format(record)}"
+
+
+def _format(record: Record) -> str:
+    return record.request.output_format or "jpeg"
 
 
 def _file_key(record: Record) -> str:
@@ -221,7 +237,7 @@ def _file_key(record: Record) -> str:
 
 
 def _file_name(record: Record) -> str:
-    return f"{_file_key(record)[:16]}.{'jpg' if record.request.output_format == 'jpeg' else 'png'}"
+    return f"{_file_key(record)[:16]}.{'jpg' if _format(record) == 'jpeg' else 'png'}"
 
 
 def _data_uri(record: Record, picture: bytes) -> str:

@@ -23,6 +23,9 @@ class PictureCache:
         kept = self._pictures.get(request_id)
         return kept[1] if kept else None
 
+    def drop(self, request_id: str) -> None:
+        self._pictures.pop(request_id, None)
+
     def put(self, request_id: str, picture: bytes) -> None:
         self._pictures.pop(request_id, None)
         self._pictures[request_id] = (self._clock.monotonic(), picture)

@@ -26,7 +26,9 @@ from services.clock import SYSTEM, Clock
 from services.engines.demo.picture_cache import KEEP_SECONDS, PictureCache
 from services.engines.demo.progress import LogEntry, log_entries, steps_done
 from services.engines.demo.records import Outcome, Record, RecordStore
-from services.request import GenerationRequest, random_seed
+from services.models.generation_request import GenerationRequest
+from services.models.kinds.integer import random_seed
+from services.models.registry import steps_of
 from services.stored import StoredRequest
 
 log = logging.getLogger(__name__)
@@ -57,6 +59,10 @@ class Snapshot:
     logs: list[LogEntry]
 
 
+GUIDANCE = 3.5
+"""Of a picture whose model has no such setting."""
+
+
 class DemoQueue:
     def __init__(
         self,
@@ -68,7 +74,7 @@ class DemoQueue:
         paint: Paint | None = None,
         clock: Clock = SYSTEM,
     ) -> None:
-        """A request takes `num_inference_steps` × `step_seconds`, longer if painting takes longer.
+        """A request takes the steps that its model says × `step_seconds`, longer if painting takes longer.
 
         `max_running` requests have their clock running at once, the others wait in the queue. Of those running,
         `workers` are being painted at a time (default: one for each processor).
@@ -109,7 +115,7 @@ class DemoQueue:
             if record is None:
                 return None
             if record.ended:
-                total = record.request.num_inference_steps
+                total = steps_of(record.request)
                 started = record.started or record.accepted
                 return Snapshot(record, None, log_entries(started, self._step_seconds, record.steps, total))
             job = self._enqueue(record)
@@ -126,6 +132,11 @@ class DemoQueue:
         if job.task:
             job.task.cancel()
         return True
+
+    def forget(self, request_id: str) -> None:
+        """Drop what is in memory of a request that has ended."""
+        self._store.forget(request_id)
+        self._cache.drop(request_id)
 
     async def wait(self, request_id: str, seconds: float) -> None:
         """Return when the request has ended, or after `seconds`."""
@@ -170,7 +181,7 @@ class DemoQueue:
         if REFUSED_WORD in request.prompt:
             await self._clock.sleep(self._step_seconds)
             return self._end(job, "refused")
-        seconds = request.num_inference_steps * self._step_seconds
+        seconds = steps_of(request) * self._step_seconds
         picture, _ = await asyncio.gather(self._painting(request), self._clock.sleep(seconds), return_exceptions=True)
         if isinstance(picture, BaseException):
             log.error("painting the demo request %s failed", job.record.id, exc_info=picture)
@@ -192,14 +203,14 @@ class DemoQueue:
             width=width,
             height=height,
             seed=request.seed,
-            num_inference_steps=request.num_inference_steps,
-            guidance_scale=request.guidance_scale,
-            output_format=request.output_format,
+            num_inference_steps=steps_of(request),
+            guidance_scale=request.guidance_scale or GUIDANCE,
+            output_format=request.output_format or "jpeg",
         )
 
     def _end(self, job: Job, outcome: Outcome) -> None:
         seconds = self._clock.monotonic() - job.started if job.started is not None else None
-        total = job.record.request.num_inference_steps
+        total = steps_of(job.record.request)
         steps = total if outcome == "done" else len(self._logs(job))
         job.record = replace(job.record, outcome=outcome, seconds=seconds, steps=steps)
         self._store.save(job.record)
@@ -213,7 +224,7 @@ class DemoQueue:
     def _logs(self, job: Job) -> list[LogEntry]:
         if job.started is None or job.record.started is None or REFUSED_WORD in job.record.request.prompt:
             return []
-        total = job.record.request.num_inference_steps
+        total = steps_of(job.record.request)
         done = steps_done(self._clock.monotonic() - job.started, self._step_seconds, total)
         return log_entries(job.record.started, self._step_seconds, done, total)
 

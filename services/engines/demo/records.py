@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from services.keys import DEFAULT_MODEL
 from services.stored import StoredRequest
 
 log = logging.getLogger(__name__)
@@ -80,6 +81,10 @@ class RecordStore:
             return None
         return _read(self._folder / f"{request_id}.json")
 
+    def forget(self, request_id: str) -> None:
+        """Drop a record from memory; its file is the caller's to delete."""
+        self._recent.pop(request_id, None)
+
     def _sweep(self) -> None:
         now = time.time()
         if self._folder is None or now - self._swept < SWEEP_SECONDS:
@@ -94,7 +99,7 @@ class RecordStore:
 def _write(path: Path, record: Record) -> None:
     """Under a temporary name first: a server that is killed leaves the old file or the new one, never half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    content = asdict(record) | {"request": dict(record.request.kept)}
+    content = asdict(record) | {"request": dict(record.request.kept), "model": record.request.model}
     part = path.with_suffix(".json.part")
     part.write_text(json.dumps(content), encoding="utf-8")
     os.replace(part, path)
@@ -103,7 +108,8 @@ def _write(path: Path, record: Record) -> None:
 def _read(path: Path) -> Record | None:
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return Record(**content | {"request": StoredRequest.read(content["request"])})
+        model = content.pop("model", DEFAULT_MODEL)
+        return Record(**content | {"request": StoredRequest.read(content["request"], model)})
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:

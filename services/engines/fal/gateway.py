@@ -17,13 +17,16 @@ import httpx
 from fal_client.auth import FAL_QUEUE_RUN_HOST
 from fal_client.client import USER_AGENT, AsyncBackupDomainTransport, AsyncRequestHandle
 
+from services import failures
 from services.clock import SYSTEM, Clock
 from services.engines.fal.download import Downloader
 from services.engines.fal.pacing import next_interval
 from services.engines.fal.replies import failure_of, no_answer, picture_failed, reading_failed
 from services.engines.fal.transport import SubmitOnceTransport
 from services.errors import Failure, RequestFailed, Unreachable
-from services.request import ENDPOINT, SEED_MAX
+from services.models import registry
+from services.models.kinds.integer import SEED_MAX
+from services.models.model import Made, first_image
 from services.run import RunState, Ticket
 from services.stored import AnyRequest
 
@@ -107,19 +110,22 @@ class FalGateway:
 
     async def submit(self, request: AnyRequest) -> Ticket:
         """Send the request once. Raises NotAccepted, SubmitUnanswered or RequestFailed."""
+        model = registry.find(request.model)
+        if model is None:
+            raise RequestFailed(failures.unknown_model(request.model))
         try:
-            return self._safe_ticket(await self._client.submit(ENDPOINT, request.payload()))
+            return self._safe_ticket(await self._client.submit(model.endpoint, request.payload()), model.endpoint)
         except fal_client.FalClientHTTPError as error:
             raise RequestFailed(self._without_key(_failure(error))) from error
         except (ValueError, KeyError, TypeError) as error:
             # An answer of 2xx that cannot be read: the request is in, and its id is not known.
             raise no_answer("an unreadable reply") from error
 
-    def _safe_ticket(self, handle: AsyncRequestHandle) -> Ticket:
+    def _safe_ticket(self, handle: AsyncRequestHandle, endpoint: str) -> Ticket:
         urls = (handle.status_url, handle.response_url, handle.cancel_url)
         if not all(_on_queue_host(url) for url in urls):
             log.warning("fal's reply names another host for request %s; its URLs are not used", handle.request_id)
-            handle = AsyncRequestHandle.from_request_id(self._http, ENDPOINT, handle.request_id)
+            handle = AsyncRequestHandle.from_request_id(self._http, endpoint, handle.request_id)
         return Ticket(
             request_id=handle.request_id,
             status_url=handle.status_url,
@@ -151,8 +157,9 @@ class FalGateway:
         except (httpx.HTTPError, TimeoutError, ValueError, KeyError, TypeError) as error:
             raise reading_failed(type(error).__name__) from error
 
-    async def result(self, ticket: Ticket) -> Result:
-        """Fetch a completed request's result. Raises RequestFailed with fal's final word, or Unreachable."""
+    async def result(self, ticket: Ticket, read: Callable[[Any], Made] = first_image) -> Result:
+        """Fetch a completed request's result, which the model's `read` understands. Raises RequestFailed with fal's
+        final word, or Unreachable."""
         _check_host(ticket.response_url)
         try:
             response = await self._http.get(ticket.response_url)
@@ -160,7 +167,7 @@ class FalGateway:
             raise reading_failed(type(error).__name__) from error
         if response.is_error:
             raise _result_error(response, self._without_key)
-        return _result(response)
+        return _result(response, read)
 
     async def cancel(self, ticket: Ticket) -> bool:
         """Ask fal to stop. False where it was already completed or is not known. Raises Unreachable."""
@@ -174,14 +181,14 @@ class FalGateway:
             raise reading_failed(type(error).__name__) from error
         return True
 
-    async def listed(self, host: str, since: datetime) -> list[tuple[Ticket, dict[str, Any]]]:
+    async def listed(self, host: str, since: datetime, endpoint: str) -> list[tuple[Ticket, dict[str, Any]]]:
         """What was asked of the endpoint since then, newest end first, as fal's list of requests on `host` has it.
 
         Raises RequestFailed where this key may not read the list, or Unreachable.
         """
         found: list[tuple[Ticket, dict[str, Any]]] = []
         query: dict[str, Any] = {
-            "endpoint_id": ENDPOINT,
+            "endpoint_id": endpoint,
             "start": since.isoformat(),
             "expand": "payloads",
             "limit": 100,
@@ -195,8 +202,8 @@ class FalGateway:
                 items = [(str(item["request_id"]), item.get("json_input")) for item in body["items"]]
             except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
                 raise reading_failed(type(error).__name__) from error
-            handles = [(AsyncRequestHandle.from_request_id(self._http, ENDPOINT, name), sent) for name, sent in items]
-            found += [(self._safe_ticket(handle), sent) for handle, sent in handles if isinstance(sent, dict)]
+            handles = [(AsyncRequestHandle.from_request_id(self._http, endpoint, name), sent) for name, sent in items]
+            found += [(self._safe_ticket(handle, endpoint), sent) for handle, sent in handles if isinstance(sent, dict)]
             if not (body.get("has_more") and body.get("next_cursor")):
                 break
             query["cursor"] = body["next_cursor"]
@@ -284,16 +291,14 @@ def _result_error(response: httpx.Response, shown: Callable[[Failure], Failure])
     return RequestFailed(shown(failure_of(response.status_code, body.get("detail", ""), error_type, response.headers)))
 
 
-def _result(response: httpx.Response) -> Result:
+def _result(response: httpx.Response, read: Callable[[Any], Made]) -> Result:
     try:
-        body = response.json()
-        url = body["images"][0]["url"]
-        seed = body.get("seed")
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+        made = read(response.json())
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise picture_failed("unreadable_result", "fal's result names no picture that can be read.") from error
     units = response.headers.get("x-fal-billable-units", "")
     return Result(
-        url=str(url),
-        seed=seed if type(seed) is int and 0 <= seed <= SEED_MAX else None,
+        url=made.url,
+        seed=made.seed if type(made.seed) is int and 0 <= made.seed <= SEED_MAX else None,
         billed_units=float(units) if re.fullmatch(r"\d+(\.\d+)?", units) else None,
     )

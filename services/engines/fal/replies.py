@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.errors import Failure, NotAccepted, RequestFailed, SubmitUnanswered, Unreachable
-from services.request import PARAMETERS
+from services.models.registry import PARAMETERS
 
 REFUSED = "fal's content check refused this prompt. Change the prompt; the same one will be refused again."
 NO_PICTURE = "fal ran the prompt and made no picture of it. Change the prompt or the seed."

@@ -12,7 +12,9 @@ from services.archive.csv_rows import harmless
 from services.errors import Failure
 from services.library.bulk import Named
 from services.library.tables import projects
-from services.request import PARAMETERS, GenerationRequest, ImageSize
+from services.models.flux_2_flex import Flux2FlexRequest
+from services.models.registry import PARAMETERS
+from services.models.sizes import ImageSize
 from services.run import RunState, Ticket, new_id
 
 MOMENT = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
@@ -26,7 +28,7 @@ def table(shelf, *runs):
 def test_a_row_for_each_run_with_every_parameter_in_a_column(shelf):
     project = new_id()
     shelf.write(projects, id=project, visitor="ann", name="Foxes", created_at=MOMENT.isoformat())
-    request = GenerationRequest(
+    request = Flux2FlexRequest(
         prompt='a "fox",\nquick 狐', image_size=ImageSize(width=640, height=320), seed=5, guidance_scale=4.5
     )
     run = shelf.add(

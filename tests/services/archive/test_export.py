@@ -17,7 +17,7 @@ from services.library.bulk import Matching, Named
 from services.library.query import parse
 from services.library.scope import EVERYONE, Scope
 from services.library.tables import grid_cells, grids, projects
-from services.request import GenerationRequest
+from services.models.flux_2_flex import Flux2FlexRequest
 from services.run import new_id, now
 
 
@@ -61,7 +61,7 @@ class TestZip:
 
     def test_grids_come_with_the_cells_whose_runs_are_exported(self, shelf):
         grid, project = new_id(), new_id()
-        plan = parse_plan(GenerationRequest(prompt="π", seed=7), [("seed", "1, 2")])
+        plan = parse_plan(Flux2FlexRequest(prompt="π", seed=7), [("seed", "1, 2")])
         shelf.write(projects, id=project, visitor="ann", name="Foxes", created_at=now().isoformat())
         shelf.write(grids, id=grid, visitor="ann", plan=plan.model_dump_json(), paused=False,
                     created_at=now().isoformat(), repeat=None, project_id=project)  # fmt: skip

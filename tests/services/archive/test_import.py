@@ -24,11 +24,13 @@ from services.grids.plan import parse_plan
 from services.library.bulk import Named
 from services.library.import_rows import ImportRows
 from services.library.scope import EVERYONE, Scope
+from services.library.spending import Sum, spending
 from services.library.tables import ballots, grid_cells, grids, projects, runs
-from services.request import GenerationRequest, ImageSize
+from services.models.flux_2_flex import Flux2FlexRequest
+from services.models.sizes import ImageSize
 from services.run import RunState, Ticket, new_id, now
 
-PLAN = parse_plan(GenerationRequest(prompt="a fox", seed=7), [("seed", [1, 2])])
+PLAN = parse_plan(Flux2FlexRequest(prompt="a fox", seed=7), [("seed", [1, 2])])
 MOMENT = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=timezone.utc)
 TICKET = Ticket(request_id="r-1", status_url="https://q/s", response_url="https://q/r", cancel_url="https://q/c")
 ANN, BOB = Owner("ann", shares=False), Owner("bob", shares=False)
@@ -57,7 +59,7 @@ def filled(shelf: Shelf) -> Shelf:
     first = shelf.add("a fox", created_at=MOMENT, submitted_at=MOMENT, started_at=MOMENT, finished_at=MOMENT,
                       ticket=TICKET, seed_used=9, billed_units=1.5, cost_usd=0.05, favourite=True, notes="nice\n=1",
                       tags=("red", "狐"), project_id=project, note="kept")  # fmt: skip
-    second = shelf.add(request=GenerationRequest(prompt="x", seed=1, image_size=ImageSize(width=640, height=320)),
+    second = shelf.add(request=Flux2FlexRequest(prompt="x", seed=1, image_size=ImageSize(width=640, height=320)),
                        repeat_of=first.id)  # fmt: skip
     shelf.add("refused", picture=False, failure=Failure(code="x", message="No.", field="prompt", charged=True))
     shelf.add("cancelled", picture=False, state=RunState.CANCELLED, cancel_asked=True, finished_at=MOMENT)
@@ -143,7 +145,7 @@ class TestEverythingComesBack:
     @settings(derandomize=True, deadline=None, max_examples=20, suppress_health_check=list(HealthCheck))
     @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1).filter(str.strip))
     def test_any_prompt(self, shelf, other, prompt):
-        shelf.add(request=GenerationRequest(prompt=prompt, seed=1), picture=False, notes=prompt, tags=(prompt,))
+        shelf.add(request=Flux2FlexRequest(prompt=prompt, seed=1), picture=False, notes=prompt, tags=(prompt,))
         other.restore(shelf.export("jsonl"))
         assert other.all() == shelf.all()
 
@@ -254,9 +256,12 @@ def test_a_file_uses_up_no_budget(shelf, other):
     midnight = now().replace(hour=0, minute=0, second=0, microsecond=0)
     shelf.add("a fox", cost_usd=1000.0)
     shelf.add("yesterday's", cost_usd=1000.0, created_at=midnight - timedelta(seconds=1))
-    other.restore(shelf.export(), Owner("ann", shares=False, budget_since=midnight))
+    other.restore(shelf.export(), ANN)
+    for run in other.all():
+        other.history.change(run.id, favourite=True, cost_usd=2000.0)
     assert other.history.owners_spending(midnight, everyone=True) == 0
-    assert [run.key_of for run in other.all()] == ["visitor", "owner"]
+    assert other.history.owners_asked_since("ann", midnight) == 0
+    assert spending(other.history, EVERYONE, now(), timezone.utc).month == Sum()
 
 
 def stop(*_args, **_more):

@@ -224,7 +224,7 @@ LINES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
         changed(request={"prompt": "x", "image_size": {"width": 1, "height": 10**9}}),
         "bad_line",
     ),
-    "another model": (changed(model="flux-9"), "bad_line"),
+    "no model's id": (changed(model="Flux 9"), "bad_line"),
     "no moment": (changed(created_at="yesterday"), "bad_line"),
     "a moment without a zone": (changed(created_at="2026-01-01T00:00:00"), "bad_line"),
     "a moment before time": (changed(created_at="0001-01-01T00:00:00+14:00"), "bad_line"),

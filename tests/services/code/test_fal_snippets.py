@@ -21,7 +21,7 @@ from services.code.fal_snippets import Language, snippet
 from services.engines.demo.asgi import build_app
 from services.engines.demo.queue import DemoQueue
 from services.errors import InvalidRequest
-from services.request import GenerationRequest
+from services.models.flux_2_flex import Flux2FlexRequest
 
 LANGUAGES = get_args(Language)
 NASTY = (
@@ -33,8 +33,8 @@ NASTY = (
 prompts = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1).filter(str.strip)
 
 
-def asked(**changes: Any) -> GenerationRequest:
-    return GenerationRequest(**{"prompt": "a fox", "seed": 7, **changes})
+def asked(**changes: Any) -> Flux2FlexRequest:
+    return Flux2FlexRequest(**{"prompt": "a fox", "seed": 7, **changes})
 
 
 def in_python(code: str) -> Any:

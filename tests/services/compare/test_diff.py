@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services import request as request_module
 from services.compare import diff
 from services.compare.diff import Token, compare, labels, markdown, prompt_diff, summary
-from services.request import PARAMETERS, parse_request
+from services.models.registry import PARAMETERS
+from services.request import parse_request
 from services.run import Picture, Run, RunState, new_id
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
@@ -95,7 +97,8 @@ def test_what_is_not_known_is_a_dash() -> None:
 
 def test_a_new_parameter_appears_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     added = replace(PARAMETERS["num_inference_steps"], label="Passes", short="passes")
-    monkeypatch.setattr(diff, "PARAMETERS", {"num_inference_steps": added})
+    for module in (diff, request_module):
+        monkeypatch.setattr(module, "PARAMETERS", {"num_inference_steps": added})
     runs = [done(num_inference_steps=10), done()]
 
     assert compare(runs).rows[0].label == "Passes"

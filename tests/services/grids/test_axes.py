@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from services.errors import InvalidRequest
 from services.grids.axes import AXIS_LABELS, SEARCH_REPLACE, axis_text, check_found, parse_axis
-from services.grids.axis_syntax import MAX_VALUES, ItemError, join_items, split_items
-from services.request import PARAMETERS, SEED_MAX, GenerationRequest
+from services.models.axis_syntax import MAX_VALUES, ItemError, join_items, split_items
+from services.models.flux_2_flex import Flux2FlexRequest
+from services.models.kinds.integer import SEED_MAX
+from services.models.registry import PARAMETERS
 
-BASE = GenerationRequest(prompt="a red cat on a mat", seed=7)
+BASE = Flux2FlexRequest(prompt="a red cat on a mat", seed=7)
 STEPS, GUIDANCE = "num_inference_steps", "guidance_scale"
 
 

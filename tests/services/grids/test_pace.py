@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from services.grids.pace import Pace, most_at_once, pace_of
-from services.request import GenerationRequest
+from services.models.flux_2_flex import Flux2FlexRequest
 from services.run import Run, RunState, now
 
 START = now()
@@ -15,7 +15,7 @@ UNSEEN = Pace(seconds_a_step=0.5, at_once=2)
 def ran(begin: float, end: float, steps: int = 10) -> Run:
     return Run(
         id="a", visitor=None, engine="fal", key_of="owner", state=RunState.DONE, created_at=START,
-        request=GenerationRequest(prompt="a", seed=1, num_inference_steps=steps),
+        request=Flux2FlexRequest(prompt="a", seed=1, num_inference_steps=steps),
         submitted_at=START, started_at=START + timedelta(seconds=begin), finished_at=START + timedelta(seconds=end),
     )  # fmt: skip
 

@@ -6,10 +6,10 @@ import pytest
 
 from services.errors import InvalidRequest
 from services.grids.plan import MAX_CELLS, GridPlan, make_plan, parse_axes, parse_plan, read_plan
-from services.request import GenerationRequest
+from services.models.flux_2_flex import Flux2FlexRequest
 from services.stored import StoredRequest
 
-BASE = GenerationRequest(prompt="a red cat", seed=7, enable_prompt_expansion=False)
+BASE = Flux2FlexRequest(prompt="a red cat", seed=7, enable_prompt_expansion=False)
 STEPS, GUIDANCE = ("num_inference_steps", "10, 20, 30"), ("guidance_scale", [2, 4])
 
 
@@ -54,7 +54,7 @@ def test_a_base_without_seed_gets_one_for_all_cells():
     ],
 )
 def test_keys_are_those_that_histories_hold(settings, key):
-    request = GenerationRequest(prompt="a red cat", seed=7).vary(**settings)
+    request = Flux2FlexRequest(prompt="a red cat", seed=7).vary(**settings)
     assert StoredRequest.of(request).key[:16] == key
     [cell] = parse_plan(request, [("guidance_scale", [request.guidance_scale])]).cells
     assert settings.get("seed", 7) is None or cell.key == StoredRequest.of(request).key

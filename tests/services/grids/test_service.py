@@ -28,8 +28,9 @@ from services.intake import pricing
 from services.library.media import Media
 from services.library.media_store import Store
 from services.library.scope import EVERYONE
+from services.models.flux_2_flex import Flux2FlexRequest
+from services.models.sizes import ImageSize
 from services.playground import Playground
-from services.request import GenerationRequest, ImageSize
 from services.run import RunState
 from services.settings import Settings
 from services.sheets.html import write_page
@@ -38,7 +39,7 @@ from services.sheets.pdf import contact_sheet_pdf
 from services.sheets.png import contact_sheet
 
 ANN, BOB = "a" * 32, "b" * 32
-BASE = GenerationRequest(
+BASE = Flux2FlexRequest(
     prompt="a red fox", seed=7, image_size=ImageSize(width=64, height=64), enable_prompt_expansion=False
 )
 STEPS = ("num_inference_steps", "2, 3, 4")

@@ -18,9 +18,10 @@ from services.engines.fal import gateway as gateway_module
 from services.errors import BudgetExceeded, Failure, InvalidRequest, KeyReused, NotFound, TooMuch
 from services.grids.plan import parse_axes, parse_plan
 from services.library.scope import EVERYONE
+from services.models.generation_request import GenerationRequest
+from services.models.sizes import ImageSize
 from services.playground import Playground
 from services.press import KEY_MAX, KEY_MIN, Press, press_of
-from services.request import GenerationRequest, ImageSize
 from services.run import Run, RunState, Ticket
 from services.settings import Settings
 

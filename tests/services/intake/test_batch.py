@@ -8,13 +8,14 @@ import pytest
 
 from services.errors import InvalidRequest
 from services.intake.batch import COUNTED, PICTURES_MAX, combinations, requests_of
-from services.request import PROMPT_MAX, GenerationRequest
+from services.models.flux_2_flex import Flux2FlexRequest
+from services.models.generation_request import PROMPT_MAX
 
 FEW = "{" + "|".join("abcdefghijklmnopqrstuvwxyz") + "|" + "|".join("ABCDEFGHIJKLMNOPQRSTUVWX") + "}"
 
 
 def prompts(prompt: str, count: int = 1) -> list[str]:
-    asked = requests_of(GenerationRequest(prompt=prompt, seed=7), count, expand=True)
+    asked = requests_of(Flux2FlexRequest(prompt=prompt, seed=7), count, expand=True)
     return [request.prompt for request in asked]
 
 

@@ -10,19 +10,22 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from support.clock import FakeClock
 from support.newest import newest
 
+from services.clock import SYSTEM, Clock
 from services.errors import InvalidRequest, NotFound, TooMuch
 from services.library.media import Media
 from services.library.scope import EVERYONE
+from services.models.flux_2_flex import Flux2FlexRequest
+from services.models.sizes import ImageSize
 from services.playground import Playground
-from services.request import GenerationRequest, ImageSize
 from services.run import Run, RunState, now
 from services.settings import Settings
 
 ANN, BOB = "a" * 32, "b" * 32
 WORDS = "a fox that nobody else should read of"
-REQUEST = GenerationRequest(prompt=WORDS, seed=7, num_inference_steps=2, image_size=ImageSize(width=64, height=64))
+REQUEST = Flux2FlexRequest(prompt=WORDS, seed=7, num_inference_steps=2, image_size=ImageSize(width=64, height=64))
 Open = Callable[..., Playground]
 
 
@@ -31,9 +34,10 @@ async def open_(tmp_path: Path) -> AsyncIterator[Open]:
     """open_(setting=…) → a playground on the demo engine; `idle=True` keeps its runs waiting."""
     opened: list[Playground] = []
 
-    def make(*, idle: bool = False, media: Media | None = None, **settings: Any) -> Playground:
+    def make(*, idle: bool = False, media: Media | None = None, clock: Clock = SYSTEM, **settings: Any) -> Playground:
         defaults = {"playground_engine": "demo", "playground_history": "visitor", "playground_demo_step_seconds": 0}
-        playground = Playground(Settings(**{**defaults, "playground_data_dir": tmp_path, **settings}), media=media)
+        chosen = Settings(**{**defaults, "playground_data_dir": tmp_path, **settings})
+        playground = Playground(chosen, media=media, clock=clock)
         if idle:
             playground.runner.take = lambda run: None  # type: ignore[method-assign]
         opened.append(playground)
@@ -71,9 +75,13 @@ class TestPace:
         assert (await press_all(playground, [None] * 9))[0] == 6, "callers without a token share one pace"
 
     async def test_a_minute_later_there_is_room_again(self, open_):
-        playground = open_(idle=True, playground_pictures_per_minute=1)
-        (run,) = await playground.generate(ANN, REQUEST)
-        playground.history.change(run.id, created_at=now() - timedelta(seconds=61))
+        clock = FakeClock()
+        playground = open_(idle=True, clock=clock, playground_pictures_per_minute=1)
+        await playground.generate(ANN, REQUEST)
+        clock.advance(59)
+        with pytest.raises(TooMuch):
+            await playground.generate(ANN, REQUEST)
+        clock.advance(2)
         await playground.generate(ANN, REQUEST)
 
     async def test_50_at_once_never_pass_the_queues_limit(self, open_):
@@ -158,10 +166,33 @@ class TestDeleteEverything:
         playground.history.change(run.id, state=RunState.DONE)
         await playground.delete_everything(ANN)
         midnight = now().replace(hour=0, minute=0, second=0, microsecond=0)
-        assert playground.history.owners_spending(midnight, ANN) == 0.05
+        assert playground.history.owners_spending(midnight, everyone=True) == 0.05
+        assert playground.history.owners_spending(midnight, ANN) == playground.history.owners_spending(midnight) == 0
+        assert playground.history.changed_since(EVERYONE, 0) == []
+
+    async def test_what_fal_goes_on_with_keeps_no_words_and_goes_when_it_ends(self, open_):
+        playground = open_(idle=True, playground_engine="fal", fal_key=SecretStr("a:b"))
+        (run,) = await playground.generate(ANN, REQUEST)
+        await playground.note(ANN, run.id, WORDS)
+        playground.history.change(run.id, state=RunState.SUBMITTING)
+        playground.runner._tasks[run.id] = asyncio.current_task()
+        await playground.delete_everything(ANN)
         (left,) = playground.history.changed_since(EVERYONE, 0)
-        assert (left.run.request.prompt, left.run.picture, left.run.ticket) == ("(deleted)", None, None)
-        assert newest(playground.history, playground.scope(ANN)) == []
+        assert (left.run.request.prompt, left.run.notes, left.run.visitor) == ("(deleted)", "", None)
+        await playground._purge()
+        assert playground.history.changed_since(EVERYONE, 0), "it is still worked on"
+        playground.history.change(run.id, state=RunState.CANCELLED)
+        await playground._purge()
+        assert playground.history.changed_since(EVERYONE, 0) == []
+        playground.runner._tasks.clear()
+
+    async def test_what_waits_for_a_key_that_is_gone_goes_too(self, open_):
+        playground = open_(idle=True, playground_engine="fal", fal_key=SecretStr("a:b"))
+        (run,) = await playground.generate(ANN, REQUEST)
+        playground.history.change(run.id, state=RunState.RUNNING, key_of="visitor")
+        await playground.delete_everything(ANN)
+        await playground._purge()
+        assert playground.history.changed_since(EVERYONE, 0) == []
 
     async def test_what_waits_is_never_sent(self, open_):
         playground = open_(idle=True)
@@ -184,7 +215,7 @@ class TestRetention:
         old, new, anns = await made(playground, None), await made(playground, None), await made(playground, ANN)
         for run in (old, anns):
             playground.history.change(run.id, created_at=now() - timedelta(days=3))
-        playground._purge()
+        await playground._purge()
         left = {entry.run.id for entry in playground.history.changed_since(EVERYONE, 0)}
         assert left == {new.id, anns.id}
         assert len(list(playground.media.list("media"))) == 2
@@ -193,5 +224,5 @@ class TestRetention:
         playground = open_(playground_history="shared", playground_keep_nobodys_days=1)
         run = await made(playground, None)
         playground.history.change(run.id, created_at=now() - timedelta(days=3))
-        playground._purge()
+        await playground._purge()
         assert playground.history.count(EVERYONE) == 1

@@ -5,7 +5,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from services.intake.pricing import WORTH_A_HINT, Cheaper, Prices, dollars
-from services.request import MAX_PIXELS, GenerationRequest, ImageSize
+from services.models.flux_2_flex import Flux2FlexRequest
+from services.models.sizes import MAX_PIXELS, ImageSize
 
 PRICES = Prices(0.05)
 
@@ -32,9 +33,9 @@ def test_each_megapixel_begun_counts(width, height, units):
 
 
 def test_an_estimate_is_for_all_pictures_of_a_press():
-    assert PRICES.estimate(GenerationRequest(prompt="a fox")) == 0.05
-    assert PRICES.estimate(GenerationRequest(prompt="a fox"), 4) == pytest.approx(0.20)
-    big = GenerationRequest(prompt="a fox", image_size=ImageSize(width=2048, height=2048))
+    assert PRICES.estimate(Flux2FlexRequest(prompt="a fox")) == 0.05
+    assert PRICES.estimate(Flux2FlexRequest(prompt="a fox"), 4) == pytest.approx(0.20)
+    big = Flux2FlexRequest(prompt="a fox", image_size=ImageSize(width=2048, height=2048))
     assert PRICES.estimate(big, 2) == pytest.approx(0.40)
     assert Prices(0.06).estimate(big) == 0.24
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.intake.wildcards import literal, read
-from services.request import PROMPT_MAX
+from services.models.generation_request import PROMPT_MAX
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from support.patience import PATIENCE_SECONDS
 
 from services.library.changes import Changes
 from services.library.scope import EVERYONE, Scope
+from services.models.flux_2_flex import Flux2FlexRequest
 from services.playground import Playground
-from services.request import GenerationRequest
 from services.run import Run, RunState, now
 from services.settings import Settings
 from services.stored import StoredRequest
@@ -21,7 +21,7 @@ ANN = "a" * 32
 
 
 def run(name: str, state: RunState = RunState.DONE, grid: str | None = None) -> Run:
-    asked = StoredRequest.of(GenerationRequest(prompt="a fox", seed=7))
+    asked = StoredRequest.of(Flux2FlexRequest(prompt="a fox", seed=7))
     return Run(id=name, visitor=ANN, engine="demo", key_of="owner", request=asked, state=state, grid_id=grid,
                created_at=now())  # fmt: skip
 
@@ -63,7 +63,7 @@ async def test_many_waiting_calls_read_the_history_twice_each(tmp_path: Path, mo
     """Not at every change of every run."""
     playground = Playground(Settings(fal_key=SecretStr("a:b"), playground_data_dir=tmp_path))
     monkeypatch.setattr(playground.runner, "take", lambda run: None)  # this test moves them on itself
-    runs = await playground.generate(ANN, GenerationRequest(prompt="a fox"), 8)
+    runs = await playground.generate(ANN, Flux2FlexRequest(prompt="a fox"), 8)
     waiting = [asyncio.create_task(playground.finished(ANN, run.id)) for run in runs for _ in range(3)]
     reads, get = 0, playground.history.get
     loop, all_wait = asyncio.get_running_loop(), asyncio.Event()

@@ -15,13 +15,13 @@ from services.library.copies import COPY, FILE, Mark, MarkFile
 from services.library.disk import Disk
 from services.library.history import History
 from services.library.scope import EVERYONE
-from services.request import GenerationRequest
+from services.models.flux_2_flex import Flux2FlexRequest
 from services.run import Run, RunState, new_id, now
 from services.stored import StoredRequest
 
 
 def run_in(state: RunState) -> Run:
-    request = StoredRequest.of(GenerationRequest(prompt="a fox", seed=7))
+    request = StoredRequest.of(Flux2FlexRequest(prompt="a fox", seed=7))
     return Run(
         id=new_id(), visitor=None, engine="demo", key_of="owner", request=request, created_at=now(), state=state,
         submitted_at=None if state is RunState.PENDING else now(),

@@ -16,7 +16,7 @@ from services.library import dialect as dialect_module
 from services.library.damage import set_aside_if_damaged
 from services.library.history import History
 from services.library.scope import EVERYONE
-from services.request import GenerationRequest
+from services.models.flux_2_flex import Flux2FlexRequest
 from services.run import Run, new_id, now
 
 
@@ -24,7 +24,7 @@ from services.run import Run, new_id, now
 def file(tmp_path: Path) -> Path:
     """A history with enough runs that the middle of its file lies in none of the first pages."""
     history = History(tmp_path)
-    request = GenerationRequest(prompt="a fox " * 200, seed=7)
+    request = Flux2FlexRequest(prompt="a fox " * 200, seed=7)
     run = Run(id=new_id(), visitor=None, engine="demo", key_of="owner", request=request, created_at=now())
     history.add([run.model_copy(update={"id": new_id()}) for _ in range(60)])
     history.close()

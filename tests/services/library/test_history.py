@@ -14,7 +14,9 @@ from support.newest import newest
 from services.errors import Failure, NotFound
 from services.library.history import History, Totals
 from services.library.scope import EVERYONE, Scope
-from services.request import PRESET_PIXELS, SEED_MAX, GenerationRequest, ImageSize
+from services.models.flux_2_flex import Flux2FlexRequest
+from services.models.kinds.integer import SEED_MAX
+from services.models.sizes import PRESET_PIXELS, ImageSize
 from services.run import Picture, Run, RunState, Ticket, new_id, now
 
 ANN, BOB = Scope("ann"), Scope("bob")
@@ -40,7 +42,7 @@ def a_run(**fields: Any) -> Run:
         "visitor": "ann",
         "engine": "fal",
         "key_of": "owner",
-        "request": GenerationRequest(prompt="a fox", seed=7),
+        "request": Flux2FlexRequest(prompt="a fox", seed=7),
         "created_at": START,
     }
     return Run(**{**defaults, **fields})
@@ -55,11 +57,11 @@ def ids(entries: list[Any]) -> list[str]:
     return [entry.run.id for entry in entries]
 
 
-def requests() -> st.SearchStrategy[GenerationRequest]:
+def requests() -> st.SearchStrategy[Flux2FlexRequest]:
     characters = st.characters(exclude_characters="\x00", exclude_categories=["Cs"])
     sides = st.integers(4, 64).map(lambda count: count * 16)
     return st.builds(
-        GenerationRequest,
+        Flux2FlexRequest,
         prompt=st.text(characters, min_size=1, max_size=200).filter(str.strip),
         image_size=st.sampled_from(list(PRESET_PIXELS)) | st.builds(ImageSize, width=sides, height=sides),
         seed=st.integers(0, SEED_MAX),
@@ -300,10 +302,13 @@ class TestMoney:
         assert history.owners_spending(START, None) == 0.40
         assert history.owners_spending(START, everyone=True) == 0.65
 
-    def test_a_deleted_picture_is_still_paid_for(self, history):
+    def test_a_deleted_picture_is_still_paid_for_and_so_is_one_that_is_gone(self, history):
         run = add(history, state=RunState.DONE, cost_usd=0.05)
-        history.change(run.id, deleted_at=now())
-        assert history.owners_spending(START, "ann") == 0.05
+        for remove in (lambda: history.change(run.id, deleted_at=START), lambda: history.purge(now())):
+            remove()
+            assert history.owners_spending(START, "ann") == 0.05
+            assert history.totals(ANN, START) == Totals(1, 0.05)
+            assert history.owners_asked_since("ann", START - timedelta(seconds=1)) == 1
 
 
 class TestPurge:
@@ -311,16 +316,16 @@ class TestPurge:
         old = add(history, state=RunState.DONE, deleted_at=START, picture=PICTURE)
         young = add(history, deleted_at=START + timedelta(minutes=5))
         alive = add(history)
-        assert [run.id for run in history.purge(START + timedelta(minutes=1), START + timedelta(days=1))] == [old.id]
+        assert [run.id for run in history.purge(START + timedelta(minutes=1))] == [old.id]
         assert {run.id for run in (young, alive)} == set(ids(history.changed_since(EVERYONE, 0)))
         with pytest.raises(NotFound):
             history.get(old.id, EVERYONE)
-        assert history.purge(START + timedelta(minutes=1), START + timedelta(days=1)) == []
+        assert history.purge(START + timedelta(minutes=1)) == []
 
     def test_a_number_is_not_used_again(self, history):
         add(history, deleted_at=START)
         seq = history.changed_since(EVERYONE, 0)[-1].seq
-        history.purge(START + timedelta(minutes=1), START + timedelta(days=1))
+        history.purge(START + timedelta(minutes=1))
         add(history)
         assert newest(history, EVERYONE, limit=1)[0].seq > seq
 

@@ -12,7 +12,7 @@ from services.library.history import History
 from services.library.labels import NOTES_MAX, TAG_MAX, TAGS_MAX, UsedTag, sound_notes, sound_tags, used_tags
 from services.library.query import Query
 from services.library.scope import Scope
-from services.request import GenerationRequest
+from services.models.flux_2_flex import Flux2FlexRequest
 from services.run import Run, new_id
 
 
@@ -25,7 +25,7 @@ def history(tmp_path: Path) -> Iterator[History]:
 
 def add(history: History, *tags: str, **fields: Any) -> None:
     values = {"visitor": "ann", "engine": "demo", "key_of": "owner", "created_at": datetime.now(timezone.utc), **fields}
-    history.add([Run(id=new_id(), request=GenerationRequest(prompt="a fox"), tags=tags, **values)])
+    history.add([Run(id=new_id(), request=Flux2FlexRequest(prompt="a fox"), tags=tags, **values)])
 
 
 def test_tags_are_tidied_and_each_is_there_once():

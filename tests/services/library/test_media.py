@@ -23,11 +23,12 @@ from services.library.disk import Disk
 from services.library.media import THUMB_SIDE, Media
 from services.library.media_folder import FolderStore
 from services.library.media_store import KINDS, Store
-from services.request import GenerationRequest, ImageSize
+from services.models.flux_2_flex import Flux2FlexRequest
+from services.models.sizes import ImageSize
 
 NOTHING: dict[str, dict[str, int]] = {kind: {} for kind in KINDS}
 NAME = re.compile(r"[0-9a-f]{32}\.(jpg|png|webp)")
-REQUEST = GenerationRequest(prompt="a fox", image_size=ImageSize(width=128, height=64))
+REQUEST = Flux2FlexRequest(prompt="a fox", image_size=ImageSize(width=128, height=64))
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from services.library.query import parse
 from services.library.scope import EVERYONE, Scope
 from services.library.search import Search
 from services.library.tables import SEARCHED, runs
-from services.request import GenerationRequest
+from services.models.flux_2_flex import Flux2FlexRequest
 from services.run import RunState
 
 DUMP = Path(__file__).parents[2] / "data" / "history-0001.sql"
@@ -72,7 +72,7 @@ class TestFrom0001:
         assert first.request.prompt == "a red fox at dusk; it's 'quoted'"
         assert (first.state, first.seed, first.favourite, first.seconds) == (RunState.DONE, 8, True, 12.5)
         assert first.picture is not None
-        assert second.request == GenerationRequest(**second.request.kept)
+        assert second.request == Flux2FlexRequest(**second.request.kept)
         assert second.request.pixels == (640, 512)
         assert second.failure is not None
         assert (second.note, second.revision) == ("seen", 5)

@@ -12,7 +12,7 @@ from services.library.history import History
 from services.library.projects import NAME_MAX, Projects
 from services.library.query import ALL, INBOX
 from services.library.scope import EVERYONE, Scope
-from services.request import GenerationRequest
+from services.models.flux_2_flex import Flux2FlexRequest
 from services.run import Run, new_id
 
 ANN, BOB = Scope("ann"), Scope("bob")
@@ -111,7 +111,7 @@ class TestChosen:
     def test_who_looks_at_all_adds_to_the_project_of_the_run_it_is_like(self, projects):
         made = projects.make("ann", ANN, "Slow Travel")
         like = Run(id=new_id(), visitor="ann", engine="demo", key_of="owner", project_id=made.id,
-                   request=GenerationRequest(prompt="a fox"), created_at=datetime.now(timezone.utc))  # fmt: skip
+                   request=Flux2FlexRequest(prompt="a fox"), created_at=datetime.now(timezone.utc))  # fmt: skip
         assert projects.home("ann", ANN, like) is None
         projects.choose("ann", ANN, ALL)
         assert projects.home("ann", ANN, like) == made.id

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.errors import InvalidRequest
-from services.library.query import FIELDS, MAX_TERMS, Exactly, Query, Span, Text, parse
-from services.request import PARAMETERS
+from services.library.query import FIELDS, MAX_TERMS, Query, parse
+from services.models.conditions import Exactly, Pixels, Span, Text
+from services.models.registry import PARAMETERS
 
 
 def conditions(text: str) -> list[tuple[str, tuple[object, ...], bool]]:
@@ -90,9 +91,9 @@ class TestFields:
     @pytest.mark.parametrize(
         ("text", "value"),
         [
-            ("size:1024x768", (1024, 768)),
-            ("size:1024×768", (1024, 768)),
-            ("size:square_hd", (1024, 1024)),
+            ("size:1024x768", Pixels(1024, 768)),
+            ("size:1024×768", Pixels(1024, 768)),
+            ("size:square_hd", Pixels(1024, 1024)),
             ("format:png", "png"),
             ("format:PNG", "png"),
             ("safety:2", "2"),
@@ -109,7 +110,7 @@ class TestFields:
         ],
     )
     def test_choices(self, text, value):
-        assert one(text) == Exactly(value)
+        assert one(text) == (value if isinstance(value, Pixels) else Exactly(value))
 
     @pytest.mark.parametrize(
         "text", ['project:"Slow Travel"|inbox', 'project:"Slow Travel|inbox"', "project:“Slow Travel”|inbox"]

@@ -24,7 +24,9 @@ from services.library.query import Query, parse
 from services.library.scope import EVERYONE, Scope
 from services.library.search import Search, Sort
 from services.library.tables import grids, prompts, runs
-from services.request import PARAMETERS, GenerationRequest, ImageSize
+from services.models.flux_2_flex import Flux2FlexRequest
+from services.models.registry import PARAMETERS
+from services.models.sizes import ImageSize
 from services.run import Run, RunState, new_id
 
 LATIN = st.characters(categories=["L", "N", "Zs"], max_codepoint=0x24F)
@@ -47,7 +49,7 @@ def search(history: History) -> Search:
 def add(history: History, prompt: str = "a fox", **fields: Any) -> Run:
     settings_ = {name: fields.pop(name) for name in list(fields) if name in PARAMETERS}
     defaults = {"id": new_id(), "visitor": "ann", "engine": "fal", "key_of": "owner", "created_at": START}
-    request = GenerationRequest(prompt=prompt, **{"seed": 7, **settings_})
+    request = Flux2FlexRequest(prompt=prompt, **{"seed": 7, **settings_})
     (run,) = history.add([Run(**{**defaults, "request": request, **fields})])
     return run
 
@@ -248,7 +250,7 @@ class TestScope:
 
     def test_the_words_of_purged_runs_are_forgotten(self, history, search):
         history.change(add(history, state=RunState.DONE).id, deleted_at=START)
-        history.purge(START + timedelta(days=1), START + timedelta(days=1))
+        history.purge(START + timedelta(days=1))
         assert history.values(matches(prompts, ["fox"])) == []
 
 
@@ -286,7 +288,7 @@ class TestPages:
             after, at = last.seq, search.value_at(ANN, sort, last.seq)
             if change == "purged":
                 history.change(last.run.id, deleted_at=START)
-                history.purge(START + timedelta(days=1), START)
+                history.purge(START + timedelta(days=1))
             else:  # it goes to the end of the order, where it is found again
                 history.change(last.run.id, seed_used=9, finished_at=START)
         assert list(dict.fromkeys(entry.seq for entry in paged)) == [entry.seq for entry in whole]
@@ -298,7 +300,7 @@ class TestPages:
         last, left = search.page(ANN, parse(""), sort, limit=2)
         history.change(last.run.id, deleted_at=START)
         assert search.page(ANN, parse(""), sort, limit=9, after=last.seq) == [left]
-        history.purge(START + timedelta(days=1), START)
+        history.purge(START + timedelta(days=1))
         if sort in ("newest", "oldest"):
             assert search.page(ANN, parse(""), sort, limit=9, after=last.seq) == [left]
         else:

@@ -14,7 +14,7 @@ from services.library.history import History
 from services.library.scope import EVERYONE, Scope
 from services.library.spending import DAYS, Spending, Sum, spending
 from services.library.tables import projects
-from services.request import GenerationRequest
+from services.models.flux_2_flex import Flux2FlexRequest
 from services.run import Run, RunState, new_id
 
 NOW = datetime(2026, 3, 31, 15, 30, tzinfo=timezone.utc)
@@ -29,7 +29,7 @@ def history(tmp_path: Path) -> Iterator[History]:
 
 def add(history: History, moment: datetime = NOW, cost: float = 0.05, **fields: Any) -> None:
     defaults = {"id": new_id(), "visitor": "ann", "engine": "fal", "key_of": "owner", "state": RunState.DONE,
-                "request": GenerationRequest(prompt="x", seed=1), "created_at": moment, "cost_usd": cost}  # fmt: skip
+                "request": Flux2FlexRequest(prompt="x", seed=1), "created_at": moment, "cost_usd": cost}  # fmt: skip
     history.add([Run(**{**defaults, **fields})])
 
 

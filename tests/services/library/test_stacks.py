@@ -17,7 +17,7 @@ from services.library.scope import EVERYONE, Scope
 from services.library.search import Search, Sort
 from services.library.stacks import summed_up, title
 from services.library.tables import grids
-from services.request import GenerationRequest
+from services.models.flux_2_flex import Flux2FlexRequest
 from services.run import Picture, Run, RunState, new_id
 
 ANN, BOB = Scope("ann"), Scope("bob")
@@ -43,7 +43,7 @@ def add(history: History, prompt: str = "fox", grid: str | None = None, thumb: s
         values["picture"] = Picture(name=f"{thumb}.jpg", thumb=f"{thumb}.webp", content_type="image/jpeg", bytes=1,
                                     width=64, height=64)  # fmt: skip
         values["state"] = RunState.DONE
-    request = GenerationRequest(prompt=prompt, seed=7)
+    request = Flux2FlexRequest(prompt=prompt, seed=7)
     return history.add([Run(id=new_id(), request=request, grid_id=grid, **values)])[0]
 
 

@@ -57,7 +57,7 @@ class Desk:
         """What another process sees."""
         with sqlite3.connect(self.file) as connection:
             found = connection.execute("SELECT name FROM counters ORDER BY rowid")
-            names = [name for (name,) in found if name not in ("revision", "epoch")]
+            names = [name for (name,) in found if name not in ("revision", "epoch", "removals", "erasures")]
         connection.close()
         return names
 

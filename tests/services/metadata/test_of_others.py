@@ -18,7 +18,8 @@ from PIL import Image, PngImagePlugin
 
 from services.metadata import FoundSettings, MetadataError, read_settings, with_metadata
 from services.metadata.validate import OTHERS_MAX
-from services.request import PARAMETERS, GenerationRequest
+from services.models.flux_2_flex import Flux2FlexRequest
+from services.models.registry import PARAMETERS
 from services.run import Run, now
 
 DATA = Path(__file__).parents[2] / "data" / "metadata"
@@ -459,7 +460,7 @@ class TestHostileFiles:
 
 
 def ours() -> Run:
-    request = GenerationRequest(prompt="a fox", seed=1)
+    request = Flux2FlexRequest(prompt="a fox", seed=1)
     return Run(id="0" * 32, visitor=None, engine="demo", key_of="owner", request=request, created_at=now())
 
 
@@ -470,7 +471,7 @@ def outcome(data: bytes) -> FoundSettings | None:
     except MetadataError:
         return None
     json.dumps([found.source, found.values, found.unused, found.notes], ensure_ascii=False, allow_nan=False).encode()
-    GenerationRequest.model_validate({"prompt": "-", **found.values})
+    Flux2FlexRequest.model_validate({"prompt": "-", **found.values})
     return found
 
 

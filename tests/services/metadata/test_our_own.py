@@ -18,20 +18,13 @@ from PIL import Image, ImageCms, PngImagePlugin
 
 from services.metadata import MetadataError, read_settings, with_metadata
 from services.metadata.infotext import KEYS, infotext
-from services.metadata.record import PRODUCT
-from services.request import (
-    MAX_PIXELS,
-    PARAMETERS,
-    SEED_MAX,
-    SIDE_MAX,
-    SIDE_MIN,
-    SIDE_STEP,
-    GenerationRequest,
-    ImageSize,
-    parse_request,
-)
+from services.models.flux_2_flex import Flux2FlexRequest
+from services.models.kinds.integer import SEED_MAX
+from services.models.registry import PARAMETERS
+from services.models.sizes import MAX_PIXELS, SIDE_MAX, SIDE_MIN, SIDE_STEP, ImageSize
+from services.request import parse_request
 from services.run import Run, Ticket
-from services.version import VERSION
+from services.version import PRODUCT, VERSION
 
 ENCODINGS = ("PNG", "JPEG", "WEBP")
 XMP = b"http://ns.adobe.com/xap/1.0/\0"
@@ -57,8 +50,8 @@ def picture(encoding: str, mode: str = "RGB", size: tuple[int, int] = (33, 17), 
 PLAIN = {encoding: picture(encoding) for encoding in ENCODINGS}
 
 
-def a_run(request: GenerationRequest | None = None, **fields: Any) -> Run:
-    request = request or GenerationRequest(prompt="a fox, “quoted”", seed=42)
+def a_run(request: Flux2FlexRequest | None = None, **fields: Any) -> Run:
+    request = request or Flux2FlexRequest(prompt="a fox, “quoted”", seed=42)
     return Run(
         id="0" * 32, visitor="somebody", engine="fal", key_of="owner", request=request,
         created_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc),
@@ -92,16 +85,16 @@ def text_of(data: bytes) -> str:
 def a_value(name: str) -> st.SearchStrategy[Any]:
     """Any allowed value of a parameter other than the prompt, from what the model says about it."""
     parameter = PARAMETERS[name]
-    if parameter.kind == "switch":
+    if parameter.kind.name == "switch":
         return st.booleans()
-    if parameter.kind == "choice":
+    if parameter.kind.name == "choice":
         return st.sampled_from(parameter.choices)
-    if parameter.kind == "size":
+    if parameter.kind.name == "size":
         side = st.integers(SIDE_MIN // SIDE_STEP, SIDE_MAX // SIDE_STEP).map(lambda steps: steps * SIDE_STEP)
         custom = st.fixed_dictionaries({"width": side, "height": side})
         fits = custom.filter(lambda size: size["width"] * size["height"] <= MAX_PIXELS)
         return st.sampled_from(parameter.choices) | fits
-    if parameter.kind == "slider" and float in (parameter.annotation, type(parameter.default)):
+    if parameter.kind.name == "slider" and float in (parameter.annotation, type(parameter.default)):
         return st.floats(parameter.minimum, parameter.maximum)
     number = st.integers(int(parameter.minimum or 0), int(parameter.maximum or 0))
     return number if parameter.default is not None else st.none() | number
@@ -128,8 +121,8 @@ class TestAnyRequest:
     @pytest.mark.parametrize("encoding", ENCODINGS)
     @MANY
     @given(request=REQUESTS)
-    @example(request=GenerationRequest(prompt="x\nSteps: 1, Seed: 2, Size: 64x64\nNegative prompt: y\n\n "))
-    def test_comes_back_from_the_file(self, encoding: str, request: GenerationRequest) -> None:
+    @example(request=Flux2FlexRequest(prompt="x\nSteps: 1, Seed: 2, Size: 64x64\nNegative prompt: y\n\n "))
+    def test_comes_back_from_the_file(self, encoding: str, request: Flux2FlexRequest) -> None:
         found = read_settings(with_metadata(PLAIN[encoding], a_run(request)))
         assert (found.source, found.request, found.unused, found.notes) == (PRODUCT, request, (), ())
         assert found.values == request.model_dump(mode="json")
@@ -137,12 +130,12 @@ class TestAnyRequest:
     @pytest.mark.parametrize("encoding", ENCODINGS)
     @MANY
     @given(request=REQUESTS)
-    def test_stands_in_the_text_as_the_field_reads_it(self, encoding: str, request: GenerationRequest) -> None:
+    def test_stands_in_the_text_as_the_field_reads_it(self, encoding: str, request: Flux2FlexRequest) -> None:
         assert text_of(with_metadata(PLAIN[encoding], a_run(request))) == infotext(a_run(request))
 
     @MANY
     @given(request=REQUESTS)
-    def test_comes_back_from_the_text_alone(self, request: GenerationRequest) -> None:
+    def test_comes_back_from_the_text_alone(self, request: Flux2FlexRequest) -> None:
         info = PngImagePlugin.PngInfo()
         info.add_text("parameters", infotext(a_run(request)))
         found = read_settings(picture("PNG", pnginfo=info))
@@ -163,7 +156,7 @@ class TestTheBytes:
         assert [kind for kind, _ in png_chunks(after)][:4] == [b"IHDR", b"iTXt", b"iTXt", b"IDAT"]
 
     def test_png_writes_latin_text_as_latin_text(self) -> None:
-        after = with_metadata(PLAIN["PNG"], a_run(GenerationRequest(prompt="café")))
+        after = with_metadata(PLAIN["PNG"], a_run(Flux2FlexRequest(prompt="café")))
         assert [kind for kind, _ in png_chunks(after)][:3] == [b"IHDR", b"tEXt", b"tEXt"]
 
     def test_jpeg_has_two_segments_more_after_jfif(self) -> None:
@@ -177,7 +170,7 @@ class TestTheBytes:
     def test_once_is_as_good_as_twice(self, encoding: str) -> None:
         once = with_metadata(PLAIN[encoding], a_run())
         assert with_metadata(once, a_run()) == once
-        other = a_run(GenerationRequest(prompt="another"))
+        other = a_run(Flux2FlexRequest(prompt="another"))
         assert with_metadata(once, other) == with_metadata(PLAIN[encoding], other)
 
     @pytest.mark.parametrize(
@@ -272,7 +265,7 @@ class TestExif:
 
     def test_no_half_comment_is_written_where_the_file_s_own_exif_leaves_no_room(self) -> None:
         own = self.own(picture("JPEG", size=(120, 120), quality=100))
-        long = a_run(GenerationRequest(prompt="🦊" * 10_000))
+        long = a_run(Flux2FlexRequest(prompt="🦊" * 10_000))
         before = picture("JPEG", exif=own)
         after = with_metadata(before, long)
         assert len(own) > 25_000
@@ -337,7 +330,7 @@ class TestXmp:
 
     def test_a_record_that_does_not_fit_beside_the_file_s_own_goes_into_an_extension(self) -> None:
         own = OWN_XMP.replace(b"Mine", b"M" * 40_000)
-        long = a_run(GenerationRequest(prompt="&" * 10_000))
+        long = a_run(Flux2FlexRequest(prompt="&" * 10_000))
         after = with_metadata(picture("JPEG", xmp=own), long)
         data = [data for _, data in jpeg_segments(after)]
         assert [part[:29] == XMP for part in data].count(True) == 1
@@ -350,7 +343,7 @@ class TestXmp:
         assert with_metadata(after, long) == after
 
     def test_the_file_s_own_extension_grows_and_is_split(self) -> None:
-        long = a_run(GenerationRequest(prompt="\x01" * 10_000))
+        long = a_run(Flux2FlexRequest(prompt="\x01" * 10_000))
         own = OWN_XMP.replace(b"Mine", b"M" * 40_000)
         first = with_metadata(picture("JPEG", xmp=own), long)
         [piece] = [data for _, data in jpeg_segments(first) if data.startswith(EXTENSION)]
@@ -371,7 +364,7 @@ class TestLongPrompts:
     @pytest.mark.parametrize("encoding", ENCODINGS)
     @pytest.mark.parametrize("char", ["🦊", "&", "<", "\x01", "\uffff", "é", '"', "\n"])
     def test_nothing_is_cut(self, encoding: str, char: str) -> None:
-        request = GenerationRequest(prompt="a" + char * 9_998 + "b")
+        request = Flux2FlexRequest(prompt="a" + char * 9_998 + "b")
         after = with_metadata(PLAIN[encoding], a_run(request))
         assert read_settings(after).request == request
         assert text_of(after) == infotext(a_run(request))
@@ -380,7 +373,7 @@ class TestLongPrompts:
 
 class TestTheText:
     def test_it_is_the_field_s(self) -> None:
-        request = GenerationRequest(
+        request = Flux2FlexRequest(
             prompt="a fox\nin snow", image_size="landscape_4_3", seed=7, guidance_scale=3.0, sync_mode=True
         )
         assert infotext(a_run(request, seed_used=42)) == (
@@ -405,6 +398,7 @@ class TestTheRecord:
             "product": PRODUCT,
             "format": 1,
             "version": VERSION,
+            "model": "flux-2-flex",
             "endpoint": "fal-ai/flux-2-flex",
             "request": run.request.values,
             "seed": 42,
@@ -448,7 +442,7 @@ class TestTheRecord:
 
     def test_what_an_older_version_wrote_takes_the_defaults(self) -> None:
         found = read_settings(self.changed(request={"prompt": "a fox"}, seed=None))
-        assert found.request == GenerationRequest(prompt="a fox")
+        assert found.request == Flux2FlexRequest(prompt="a fox")
 
     @pytest.mark.parametrize(
         "changes",
@@ -502,7 +496,7 @@ class TestErrors:
 
     def test_a_size_in_the_record_counts_as_what_it_is(self) -> None:
         """A custom size that equals a preset stays custom, as it was asked for."""
-        request = GenerationRequest(prompt="x", image_size=ImageSize(width=512, height=512))
+        request = Flux2FlexRequest(prompt="x", image_size=ImageSize(width=512, height=512))
         assert read_settings(with_metadata(PLAIN["JPEG"], a_run(request))).request == request
 
 

@@ -21,12 +21,13 @@ from support.tls import serve_tls
 from services.engines.fal import gateway as gateway_module
 from services.engines.fal.transport import SubmitOnceTransport
 from services.errors import CannotWrite, NotAccepted
+from services.models.flux_2_flex import Flux2FlexRequest
+from services.models.sizes import ImageSize
 from services.playground import Playground
-from services.request import GenerationRequest, ImageSize
 from services.run import Run, RunState
 from services.settings import Settings
 
-REQUEST = GenerationRequest(prompt="a fox", seed=7, image_size=ImageSize(width=64, height=64))
+REQUEST = Flux2FlexRequest(prompt="a fox", seed=7, image_size=ImageSize(width=64, height=64))
 DONE, FAILED, UNKNOWN = RunState.DONE, RunState.FAILED, RunState.UNKNOWN
 DISK_FULL = "database or disk is full"
 

@@ -11,7 +11,7 @@ import pytest
 from services.library.history import History
 from services.library.rows import Entry
 from services.library.scope import EVERYONE, Scope
-from services.request import GenerationRequest
+from services.models.flux_2_flex import Flux2FlexRequest
 from services.run import Run, RunState, new_id, now
 from services.running import feed as feed_module
 from services.running.feed import Feed
@@ -35,7 +35,7 @@ def history(tmp_path: Path) -> Iterator[CountedHistory]:
 
 
 def add(history: History, visitor: str | None) -> Run:
-    request = GenerationRequest(prompt="a fox", seed=1)
+    request = Flux2FlexRequest(prompt="a fox", seed=1)
     run = Run(id=new_id(), visitor=visitor, engine="demo", key_of="owner", request=request, created_at=now())
     return history.add([run])[0]
 

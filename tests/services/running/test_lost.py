@@ -15,13 +15,14 @@ from support.standin import Lost, Reply, Seen, StandIn
 
 from services.engines.fal import gateway as gateway_module
 from services.library.scope import EVERYONE
+from services.models.flux_2_flex import Flux2FlexRequest
+from services.models.sizes import ImageSize
 from services.playground import Playground
-from services.request import GenerationRequest, ImageSize
 from services.run import Run, RunState
 from services.running.lost import FOUND, NOT_ALLOWED, NOT_FOUND, NOT_REACHED, PAUSES_SECONDS
 from services.settings import Settings
 
-REQUEST = GenerationRequest(prompt="a fox", seed=7, image_size=ImageSize(width=64, height=64))
+REQUEST = Flux2FlexRequest(prompt="a fox", seed=7, image_size=ImageSize(width=64, height=64))
 LOST = Lost(httpx.ReadTimeout("no answer"))
 Open = Callable[..., Playground]
 

@@ -16,11 +16,12 @@ from PIL import Image
 from services.library.history import History
 from services.library.media import Media
 from services.library.media_store import Store
-from services.request import GenerationRequest, ImageSize
+from services.models.flux_2_flex import Flux2FlexRequest
+from services.models.sizes import ImageSize
 from services.run import Picture, Run, new_id
 from services.running import repeat
 
-REQUEST = GenerationRequest(prompt="a fox", seed=7, image_size=ImageSize(width=64, height=64), output_format="png")
+REQUEST = Flux2FlexRequest(prompt="a fox", seed=7, image_size=ImageSize(width=64, height=64), output_format="png")
 
 
 @pytest.fixture

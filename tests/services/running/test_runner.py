@@ -26,8 +26,9 @@ from services.library.media import Media
 from services.library.media_folder import FolderStore
 from services.library.media_store import Store
 from services.library.scope import EVERYONE
+from services.models.flux_2_flex import Flux2FlexRequest
+from services.models.sizes import ImageSize
 from services.playground import Playground
-from services.request import GenerationRequest, ImageSize
 from services.run import FINAL_STATES, Run, RunState, Ticket, new_id, now
 from services.running import runner as runner_module
 from services.settings import Settings
@@ -35,7 +36,7 @@ from services.settings import Settings
 OWNER_KEY = "owner:secret"
 VISITOR_KEY = "visitor:their-own-secret"
 VISITOR, OTHER = "a" * 32, "b" * 32
-REQUEST = GenerationRequest(prompt="a fox", seed=7, image_size=ImageSize(width=64, height=64))
+REQUEST = Flux2FlexRequest(prompt="a fox", seed=7, image_size=ImageSize(width=64, height=64))
 BUSY = Reply(429, {"detail": "Too many requests"})
 
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from PIL import Image
 from support.grids import ANY_TEXT, NOT_MADE, axis, colour_of, failed, grid, made, picture_file
 
-from services.request import PARAMETERS
+from services.models.registry import PARAMETERS
 from services.sheets import html as page_export
 from services.sheets.html import write_page
 from services.sheets.layout import GridLayout

@@ -22,7 +22,9 @@ from support.patience import PATIENCE_SECONDS
 from support.server import AppServer, serve_app
 
 from services.code.fal_snippets import snippet
-from services.request import PARAMETERS, SEED_MAX, parse_request
+from services.models.kinds.integer import SEED_MAX
+from services.models.registry import PARAMETERS
+from services.request import parse_request
 
 FAST: dict[str, Any] = {"image_size": {"width": 96, "height": 64}, "num_inference_steps": 2}
 

@@ -10,8 +10,9 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from services.models.registry import PARAMETERS
 from services.playground import Playground
-from services.request import PARAMETERS, parse_request
+from services.request import parse_request
 from services.run import Picture, Run, RunState, new_id, now
 from services.settings import Settings
 from ui.compare.tab import compare_routes

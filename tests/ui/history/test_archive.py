@@ -26,8 +26,8 @@ from services.archive.import_ import Imported
 from services.archive.room import ENTRY_BYTES, LEFT_FREE
 from services.intake.uploads import A_VISITOR
 from services.library.scope import EVERYONE, Scope
+from services.models.flux_2_flex import Flux2FlexRequest
 from services.playground import Playground
-from services.request import GenerationRequest
 from services.run import Run, RunState, new_id, now
 from services.settings import Settings
 from ui.history.archive import TICKET_SECONDS, _Tickets, archive_routes, sent
@@ -77,7 +77,7 @@ class Desk:
         return json.loads(answer.text.strip().splitlines()[-1])
 
     def add(self, prompt: str = "a fox", token: str = ANN, **fields: Any) -> Run:
-        request = GenerationRequest(prompt=prompt, seed=7, image_size="square")
+        request = Flux2FlexRequest(prompt=prompt, seed=7, image_size="square")
         picture = self.playground.media.keep(a_picture(prompt), request)
         visitor = visitor_of(SimpleNamespace(headers={HEADER: token}))
         run = Run(id=new_id(), visitor=visitor, engine="demo", key_of="owner", request=request, picture=picture,

@@ -17,8 +17,9 @@ from support.patience import PATIENCE_SECONDS
 
 from services.library.query import FIELDS
 from services.library.search import Sort
+from services.models.flux_2_flex import Flux2FlexRequest
+from services.models.registry import PARAMETERS
 from services.playground import Playground
-from services.request import PARAMETERS, GenerationRequest
 from services.run import Picture, Run, RunState, new_id, now
 from services.settings import Settings
 from ui.api.history import _history
@@ -53,14 +54,14 @@ class Desk:
         return [run["prompt"] for run in answer.json()["runs"]]
 
     def add(self, prompt: str, token: str | None = ANN, **fields: Any) -> Run:
-        request = GenerationRequest(prompt=prompt, seed=7, **fields.pop("settings", {}))
+        request = Flux2FlexRequest(prompt=prompt, seed=7, **fields.pop("settings", {}))
         defaults = {"id": new_id(), "visitor": visitor_of(request_of(token)), "engine": "demo", "key_of": "owner",
                     "request": request, "created_at": now(), "state": RunState.DONE}  # fmt: skip
         return self.playground.history.add([Run(**{**defaults, **fields})])[0]
 
     def purge(self, run_id: str) -> None:
         self.playground.history.change(run_id, deleted_at=now())
-        self.playground.history.purge(now(), now())
+        self.playground.history.purge(now())
 
 
 def request_of(token: str | None) -> Any:

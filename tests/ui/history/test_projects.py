@@ -11,8 +11,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from services.models.flux_2_flex import Flux2FlexRequest
 from services.playground import Playground
-from services.request import GenerationRequest
 from services.settings import Settings
 from ui.runs.routes import add_routes
 from ui.visitors import HEADER, visitor_of
@@ -79,9 +79,9 @@ async def test_the_gallery_shows_the_chosen_project(ask, playground):
     async def prompts() -> list[str]:
         return [run["prompt"] for run in (await ask("GET", "/runs")).json()["runs"]]
 
-    await playground.generate(ann, GenerationRequest(prompt="in the inbox"))
+    await playground.generate(ann, Flux2FlexRequest(prompt="in the inbox"))
     travel = (await ask("POST", "/projects", {"name": "Slow Travel"})).json()["made"]["id"]
-    await playground.generate(ann, GenerationRequest(prompt="in slow travel"))
+    await playground.generate(ann, Flux2FlexRequest(prompt="in slow travel"))
     assert await prompts() == ["in slow travel"]
     page = (await ask("GET", "/runs")).json()
     assert (page["project"], page["runs"][0]["project"]) == (travel, travel)

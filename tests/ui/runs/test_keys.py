@@ -16,7 +16,8 @@ from support.standin import Lost, Reply, StandIn
 from support.whole import WholeApp, routes_of, whole_app
 
 from services.engines.fal import gateway as gateway_module
-from services.request import ENDPOINT, parse_request
+from services.models.flux_2_flex import MODEL
+from services.request import parse_request
 from ui.visitors import HEADER, visitor_of
 
 pytestmark = pytest.mark.filterwarnings(r"ignore::DeprecationWarning:gradio\.queueing")
@@ -131,4 +132,4 @@ async def test_the_key_goes_to_fals_queue_and_not_with_the_picture(whole: WholeA
 
     assert carrying("media") == {None}
     assert carrying("submit") == carrying("status") == carrying("result") == {f"Key {OWNER_KEY}"}
-    assert {seen.path for seen in fal.calls("submit")} == {f"/{ENDPOINT}"}
+    assert {seen.path for seen in fal.calls("submit")} == {f"/{MODEL.endpoint}"}

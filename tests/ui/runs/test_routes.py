@@ -31,8 +31,9 @@ from services.library.history import History
 from services.library.media import Media
 from services.library.media_store import Store
 from services.metadata import read_settings
+from services.models.flux_2_flex import Flux2FlexRequest
+from services.models.sizes import ImageSize
 from services.playground import Playground
-from services.request import GenerationRequest, ImageSize
 from services.run import Run, RunState, new_id, now
 from services.settings import Settings
 from services.stored import StoredRequest
@@ -42,7 +43,7 @@ from ui.runs.routes import ASSETS, add_routes
 from ui.visitors import VisitorCookie, visitor_of
 
 ANN, BOB = "ann-" + "a" * 40, "bob-" + "b" * 40
-REQUEST = GenerationRequest(prompt="a fox <b>&</b>", seed=7, num_inference_steps=2,
+REQUEST = Flux2FlexRequest(prompt="a fox <b>&</b>", seed=7, num_inference_steps=2,
                             image_size=ImageSize(width=64, height=64))  # fmt: skip
 KEY = "0a1b2c3d:their-very-secret-key"
 
@@ -693,7 +694,7 @@ async def test_a_history_that_was_set_aside_is_said(tmp_path):
 async def test_a_history_that_was_put_back_from_a_copy_is_said(tmp_path):
     desk = Desk(tmp_path, playground_history="shared")
     assert (await desk.get("/runs")).json()["notice"] is None
-    request = StoredRequest.of(GenerationRequest(prompt="a fox", seed=7))
+    request = StoredRequest.of(Flux2FlexRequest(prompt="a fox", seed=7))
     run = Run(id=new_id(), visitor=None, engine="demo", key_of="owner", request=request, created_at=now())
     desk.playground.history.add([run])
     await desk.client.aclose()

@@ -23,12 +23,13 @@ from services.engines.fal import gateway as gateway_module
 from services.engines.fal.gateway import FalGateway, Progress, Result, _Client, _fraction
 from services.engines.fal.pacing import LONGEST_SECONDS, next_interval
 from services.errors import Failure, NotAccepted, RequestFailed, SubmitUnanswered, Unreachable
-from services.request import GenerationRequest, ImageSize
+from services.models.flux_2_flex import Flux2FlexRequest
+from services.models.sizes import ImageSize
 from services.run import RunState, Ticket
 
 KEY = "id-of-the-key:very-secret"
 FROM_FAL = {"x-fal-request-id": "0d0f8a52"}
-REQUEST = GenerationRequest(prompt="a fox", seed=7, image_size=ImageSize(width=64, height=64))
+REQUEST = Flux2FlexRequest(prompt="a fox", seed=7, image_size=ImageSize(width=64, height=64))
 
 
 @pytest.fixture
@@ -615,12 +616,12 @@ class TestSeams:
             import asyncio
             from support.standin import StandIn
             from services.engines.fal.gateway import FalGateway
-            from services.request import GenerationRequest
+            from services.models.flux_2_flex import Flux2FlexRequest
 
             async def main():
                 fal = StandIn()
                 gateway = FalGateway("key:secret", transport=fal.transport())
-                ticket = await gateway.submit(GenerationRequest(prompt="a fox"))
+                ticket = await gateway.submit(Flux2FlexRequest(prompt="a fox"))
                 async for _ in gateway.follow(ticket):
                     pass
                 await gateway.result(ticket)

@@ -6,7 +6,7 @@
     1-10 [5]          five values from 1 to 10, both ends included
     2, 4, .., 10      continues with the difference of the two values before the dots
 
-Pure functions of text and numbers: axes.py checks which values a parameter allows.
+Pure functions of text and numbers: a parameter's kind knows which of them it reads, its model which values are allowed.
 """
 
 from __future__ import annotations
