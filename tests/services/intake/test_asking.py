@@ -18,7 +18,7 @@ from services.engines.fal import gateway as gateway_module
 from services.errors import BudgetExceeded, Failure, InvalidRequest, KeyReused, NotFound, TooMuch
 from services.grids.plan import parse_axes, parse_plan
 from services.library.scope import EVERYONE
-from services.models.generation_request import GenerationRequest
+from services.models.flux_2_flex import Flux2FlexRequest
 from services.models.sizes import ImageSize
 from services.playground import Playground
 from services.press import KEY_MAX, KEY_MIN, Press, press_of
@@ -26,7 +26,7 @@ from services.run import Run, RunState, Ticket
 from services.settings import Settings
 
 ANN, BOB = "a" * 32, "b" * 32
-REQUEST = GenerationRequest(prompt="a fox", seed=7, image_size=ImageSize(width=64, height=64))
+REQUEST = Flux2FlexRequest(prompt="a fox", seed=7, image_size=ImageSize(width=64, height=64))
 STEPS = ("num_inference_steps", "2, 3, 4")
 BOOM = Reply(500, {"detail": "boom"})
 PRESS = press_of(ANN, "/route", "a key", b"{}")
