@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import AsyncIterator, Callable, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
 from functools import partial
@@ -17,6 +18,14 @@ P = ParamSpec("P")
 T = TypeVar("T")
 _END = object()
 
+PIECE_SECONDS = 0.001
+"""How long long work computes before it lets others go first."""
+PAUSE_SECONDS = 0.0003
+LATELY_SECONDS = 0.01
+"""So long after a short call its caller is taken to be still at work, on its answer or on its next call."""
+WAIT_SECONDS = 0.01
+"""How long at most long work waits before its next piece: it goes on, slowly, however many calls there are."""
+
 
 class Pool:
     """A few threads, started when they are needed. Called with a function, it runs it in one of them."""
@@ -24,6 +33,12 @@ class Pool:
     def __init__(self, name: str, threads: int) -> None:
         self.threads = threads
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._under_way = 0
+        self._used = 0.0  # when a call last began or ended
+
+    def was_used(self, seconds: float) -> bool:
+        """Whether a call is under way, or was in the last so many seconds."""
+        return self._under_way > 0 or time.monotonic() - self._used < seconds
 
     async def __call__(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The result of `work(*args, **kwargs)`. Calls begin in their order; one that has begun cannot be cancelled.
@@ -31,7 +46,12 @@ class Pool:
         Raises RuntimeError after `close`.
         """
         call = partial(contextvars.copy_context().run, work, *args, **kwargs)
-        return await asyncio.wrap_future(self._executor.submit(call))
+        self._under_way += 1
+        try:
+            return await asyncio.wrap_future(self._executor.submit(call))
+        finally:
+            self._under_way -= 1
+            self._used = time.monotonic()
 
     async def each(self, items: Iterator[T]) -> AsyncIterator[T]:
         """The items of an iterator whose steps block. Between two steps the thread is free for others."""
@@ -62,6 +82,25 @@ class Pools:
     """Single blocks of files that are sent or received."""
     chores: Pool = field(default_factory=lambda: Pool("chore", 2))
     """What looks at every run or file: clearing away, erasing, making room, adding up."""
+
+    def giving_way(self, items: Iterable[T]) -> Iterator[T]:
+        """The items, for long work in a thread that computes a little with each: others do not wait for it.
+
+        Threads of Python compute by turns, and one that waits for its turn waits for milliseconds. So the work pauses
+        after each millisecond, and for as long as somebody reads, writes or looks at pictures.
+        """
+        begun = time.monotonic()
+        for item in items:
+            yield item
+            if time.monotonic() - begun >= PIECE_SECONDS:
+                time.sleep(PAUSE_SECONDS)
+                end = time.monotonic() + WAIT_SECONDS
+                while self._is_busy() and time.monotonic() < end:
+                    time.sleep(PIECE_SECONDS)
+                begun = time.monotonic()
+
+    def _is_busy(self) -> bool:
+        return any(pool.was_used(LATELY_SECONDS) for pool in (self.reads, self.writes, self.pictures, self.sums))
 
     def close(self) -> None:
         for one in fields(self):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import IO
+from weakref import WeakValueDictionary
 
 from services.archive.errors import ArchiveError, RestWaits
 from services.archive.export import Download, Exporter, Extra, Kind
@@ -38,6 +40,7 @@ class Archive:
         self._exporter = Exporter(self._rows, media, incoming)
         self._importer = Importer(ImportRows(history), media, incoming)
         self._one_at_a_time = asyncio.Lock()
+        self._turns: WeakValueDictionary[str | None, asyncio.Lock] = WeakValueDictionary()
 
     def recover(self) -> None:
         """At start: finish or undo an import that a crash interrupted. Blocks."""
@@ -63,7 +66,10 @@ class Archive:
         It holds a whole grid if the grid is in `grid_ids` and the runs of all its cells are chosen.
         """
         prepare = self._exporter.prepare
-        return await self._pools.exports(prepare, scope, chosen, kind, grid_ids=grid_ids, extras=extras)
+        # A visitor's exports are made one after the other: they leave a place to those of others.
+        turn = self._turns.setdefault(scope.visitor, asyncio.Lock()) if not scope.everyone else nullcontext()
+        async with turn:
+            return await self._pools.exports(prepare, scope, chosen, kind, grid_ids=grid_ids, extras=extras)
 
     # -- in ----------------------------------------------------------------------------------------------------------
 

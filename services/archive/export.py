@@ -166,11 +166,13 @@ class Exporter:
         archive.add(README.format(day=f"{now():%Y-%m-%d}", runs=len(parts.ids), pictures=parts.pictures), "README.txt")
         for name, whole in (("history.jsonl", parts.lines), ("history.csv", parts.table)):
             archive.add(_of_temporary(whole), name, size=whole.tell())
-        if lines := b"".join(map(json_line, grid_lines(self._rows, scope, parts.grid_ids, parts.ids, known))):
+        giving_way = self._rows.pools.giving_way
+        grids = grid_lines(self._rows, scope, parts.grid_ids, parts.ids, known)
+        if lines := b"".join(map(json_line, giving_way(grids))):
             archive.add(lines, "grids.jsonl")
         for extra in extras:
             archive.add(extra.data, f"grid/{Path(extra.name).name}")
-        for file in parts.files:
+        for file in giving_way(parts.files):
             archive.add(_of_file(file), file.name, size=file.size)
         return archive
 

@@ -139,7 +139,7 @@ class _Import:
 
     def _look(self) -> None:
         """Read and check every line, so that later only a picture can be refused."""
-        for line in self._bundle.runs():
+        for line in self._rows.pools.giving_way(self._bundle.runs()):
             if line.id in self._ids:
                 raise ArchiveError("twice", f"The run {line.id} stands in it twice.")
             self._ids[line.id] = line.id
@@ -147,7 +147,7 @@ class _Import:
             if line.picture:
                 self._pictures[line.id] = (line.picture.name, line.picture.bytes)
             self._relations.see(line)
-        for grid in self._bundle.grids():
+        for grid in self._rows.pools.giving_way(self._bundle.grids()):
             self._relations.see(grid)
 
     def _resolve_ids(self) -> None:
@@ -182,7 +182,7 @@ class _Import:
             seq += len(batch)
 
     def _new_runs(self) -> Iterator[Run]:
-        for line in self._bundle.runs():
+        for line in self._rows.pools.giving_way(self._bundle.runs()):
             if here := self._here.get(line.id):
                 if line.picture and (name := self._lacking(here, line.picture)):
                     self._places.append(Place(self._ids[line.id], self._staged_picture(line.picture, name)))

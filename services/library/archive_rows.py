@@ -20,6 +20,8 @@ from services.library.tables import ballots, grid_cells, grids, projects, runs
 from services.run import Run
 
 BATCH = 500
+AT_ONCE = 20
+"""Runs that an export reads at a time: a millisecond of computing."""
 T = TypeVar("T")
 
 
@@ -61,6 +63,7 @@ class ExportRows:
 
     def __init__(self, history: History) -> None:
         self._history = history
+        self.pools = history.pools
 
     def count(self, scope: Scope, chosen: Chosen | None) -> int:
         """How many chosen runs are not deleted. `chosen` None: all runs of the scope."""
@@ -68,10 +71,9 @@ class ExportRows:
         return int(count)
 
     def runs(self, scope: Scope, chosen: Chosen | None) -> Iterator[list[Run]]:
-        """The runs that `count` counts, as they are now, in the order of seq, in lists of up to BATCH."""
-        for seqs in batches(
-            self._history.values(select(runs.c.seq).where(_not_deleted(scope, chosen)).order_by(runs.c.seq))
-        ):
+        """The runs that `count` counts, as they are now, in the order of seq, in lists of up to AT_ONCE."""
+        every = self._history.values(select(runs.c.seq).where(_not_deleted(scope, chosen)).order_by(runs.c.seq))
+        for seqs in self.pools.giving_way(batches(every, AT_ONCE)):
             found = self._history.rows(select(runs).where(runs.c.seq.in_(one_of(seqs))).order_by(runs.c.seq))
             yield [entry.run for entry in found]
 
@@ -101,8 +103,8 @@ def _not_deleted(scope: Scope, chosen: Chosen | None) -> ColumnElement[bool]:
     return and_(chosen.rule(scope) if chosen else scope.clause(), runs.c.deleted_at.is_(None))
 
 
-def batches(values: Iterable[T]) -> Iterator[list[T]]:
-    """Lists of up to BATCH."""
+def batches(values: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:
+    """Lists of up to `size`."""
     left = iter(values)
-    while batch := list(islice(left, BATCH)):
+    while batch := list(islice(left, size)):
         yield batch

@@ -79,6 +79,7 @@ class ImportRows:
 
     def __init__(self, history: History) -> None:
         self._history = history
+        self.pools = history.pools
 
     # -- what is here ------------------------------------------------------------------------------------------------
 

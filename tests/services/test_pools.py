@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import fields
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from fastapi.routing import APIRoute
@@ -18,7 +19,7 @@ from support.whole import whole_app
 
 from services.library.history import History
 from services.library.scope import EVERYONE
-from services.pools import Pool, Pools
+from services.pools import LATELY_SECONDS, PAUSE_SECONDS, PIECE_SECONDS, WAIT_SECONDS, Pool, Pools
 
 pytestmark = pytest.mark.anyio
 PATIENCE_SECONDS = 10
@@ -102,6 +103,57 @@ class TestPools:
             await waiting
         with pytest.raises(RuntimeError):
             await pool(hold)
+
+
+class TestGivingWay:
+    """Long work computes for a millisecond at a time, and waits while somebody reads. The clock is the test's."""
+
+    @pytest.fixture
+    def slept(self, pools, monkeypatch) -> list[float]:
+        now, slept = [100.0], list[float]()
+
+        def sleep(seconds: float) -> None:
+            slept.append(seconds)
+            now[0] += seconds
+
+        monkeypatch.setattr("services.pools.time", SimpleNamespace(monotonic=lambda: now[0], sleep=sleep))
+        self.now = now
+        return slept
+
+    def work(self, pools: Pools, pieces: int) -> list[int]:
+        done = []
+        for item in pools.giving_way(range(pieces)):
+            self.now[0] += 1.01 * PIECE_SECONDS
+            done.append(item)
+        return done
+
+    def test_alone_it_pauses_after_each_piece(self, pools, slept):
+        assert self.work(pools, 5) == [0, 1, 2, 3, 4]
+        assert slept == [PAUSE_SECONDS] * 5
+
+    def test_small_items_are_no_pieces(self, pools, slept):
+        assert list(pools.giving_way(range(1000))) == list(range(1000))
+        assert slept == []
+
+    @pytest.mark.parametrize("kind", ["reads", "writes", "pictures", "sums"])
+    async def test_it_waits_while_somebody_reads_but_goes_on(self, pools, slept, kind):
+        done = threading.Event()
+        [reading] = held(getattr(pools, kind), done, 1)
+        await asyncio.sleep(0)
+        before = self.now[0]
+        assert self.work(pools, 3) == [0, 1, 2]
+        assert self.now[0] - before >= 3 * WAIT_SECONDS
+        done.set()
+        await reading
+        slept.clear()
+        self.now[0] += LATELY_SECONDS
+        self.work(pools, 3)
+        assert slept == [PAUSE_SECONDS] * 3
+
+    def test_other_exports_are_not_waited_for(self, pools, slept):
+        pools.exports._under_way = pools.restores._under_way = pools.transfers._under_way = 2
+        self.work(pools, 2)
+        assert slept == [PAUSE_SECONDS] * 2
 
 
 def test_nobody_waits_for_a_connection(tmp_path: Path) -> None:

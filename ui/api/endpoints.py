@@ -92,7 +92,7 @@ def _image(picture: Picture, playground: Playground) -> dict[str, Any] | None:
 
 
 def _snippet() -> Callable[..., Any]:
-    def snippet_(language: Literal["python", "javascript", "curl"], request: dict) -> str:  # type: ignore[type-arg]
+    async def snippet_(language: Literal["python", "javascript", "curl"], request: dict) -> str:  # type: ignore[type-arg]
         with errors_as_sentences():
             return snippet(language, parse_request(request))
 

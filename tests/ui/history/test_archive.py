@@ -147,6 +147,24 @@ class TestExport:
         assert (await reading, ticks > 3) == (b"block", True)
         download.close()
 
+    async def test_one_visitors_exports_leave_a_place_to_anothers(self, desk, monkeypatch):
+        archive, go_on = desk.playground.archive, threading.Event()
+        prepare = archive._exporter.prepare
+
+        def slow(scope: Scope, *args: Any, **more: Any) -> Any:
+            assert scope.visitor != "ann" or go_on.wait(10)
+            return prepare(scope, *args, **more)
+
+        monkeypatch.setattr(archive._exporter, "prepare", slow)
+        anns = [asyncio.ensure_future(archive.export(Scope("ann"), None, "csv")) for _ in range(6)]
+        await asyncio.sleep(0)
+        bobs = await asyncio.wait_for(archive.export(Scope("bob"), None, "csv"), 10)
+        assert not [one for one in anns if one.done()]
+        go_on.set()
+        for download in [*await asyncio.gather(*anns), bobs]:
+            download.close()
+        assert not archive._turns
+
     def test_tickets_do_not_pile_up(self):
         clock = FakeClock()
         tickets = _Tickets(clock)
