@@ -9,12 +9,16 @@ import sys
 
 
 def main() -> int:
+    from ui.arguments import parse
+
+    asked = parse(sys.argv[1:])
     # Gradio reads it at import: no analytics are sent, and the start does not wait for them.
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
     from services.engines.demo.apart import PaintersApart
     from services.errors import StartupError
     from services.library.folder import claim
+    from services.library.restore import restore
     from services.playground import Playground
     from services.settings import load_settings
     from services.version import VERSION
@@ -25,6 +29,9 @@ def main() -> int:
     try:
         settings = load_settings()
         claimed = claim(settings.data_dir)
+        if asked.restore:
+            print(restore(asked.restore, settings.data_dir))
+            return 0
         painters = PaintersApart()
         playground = Playground(settings, paint=painters)
     except StartupError as error:

@@ -19,6 +19,7 @@ from services.intake.asking import Asking
 from services.intake.batch import requests_of
 from services.intake.pricing import Cheaper, Prices
 from services.intake.uploads import Uploads
+from services.library.backups import Backups
 from services.library.changes import Changes
 from services.library.erase import Erase
 from services.library.history import History, Totals
@@ -110,6 +111,7 @@ class Playground:
         self.grids = Grids(self.history, planner, self.runner, self.changes, clock, self.asking, self.scope)
         self.ballots = Ballots(self.history, self.grids.store, self.media, self.scope)
         self.storage = Storage(self.history, self.media, self.changes, folder, settings.media_limit_bytes)
+        self.backups = Backups(self.history, folder, settings.playground_backups, clock)
         self.uploads = Uploads(clock)
         self.archive = Archive(
             self.history, self.media, self.changes, self.storage, self.uploads, settings, folder / "incoming"
@@ -117,6 +119,7 @@ class Playground:
         self._warming: asyncio.Task[None] | None = None
         self._tidying: asyncio.Task[None] | None = None
         self._making_room: asyncio.Task[None] | None = None
+        self._backing_up: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         await self._purge()
@@ -124,6 +127,7 @@ class Playground:
         await self.runner.recover()
         self._tidying = asyncio.create_task(self._tidy())
         self._making_room = asyncio.create_task(self.storage.keep_within())
+        self._backing_up = asyncio.create_task(self.backups.keep_up())
         self._warming = asyncio.create_task(self.pools.chores(self.engines.warm_up))
 
     async def warmed(self) -> None:
@@ -133,7 +137,8 @@ class Playground:
 
     async def stop(self) -> None:
         self.changes.close()
-        for task in (self._tidying, self._making_room, self._warming):
+        self.backups.stop()
+        for task in (self._tidying, self._making_room, self._backing_up, self._warming):
             if task:
                 task.cancel()
                 await asyncio.wait([task])

@@ -114,6 +114,12 @@ class Settings(BaseSettings):
         description="With a history for each visitor: days after which pictures of callers without a token are "
         "deleted. Unset: never (30 on Spaces).",
     )
+    playground_backups: int = Field(
+        default=7,
+        ge=0,
+        description="Days for which the daily backups of the history in the data folder's `backups` are kept; 0 keeps "
+        "and makes none.",
+    )
     playground_fal_api_host: str | None = Field(
         default=None,
         description="Where a submit that was never answered is looked for. Default: api.fal.ai, or nowhere where "

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -10,7 +12,8 @@ from typing import Any
 
 import httpx
 import pytest
-from support.server import AppServer, serve_app
+from support.bench import clean_environment
+from support.server import ROOT, AppServer, serve_app
 
 from services.library.folder import claim
 
@@ -83,3 +86,44 @@ def test_a_data_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match=r"The data folder .* cannot be written"):
         server.start()
     assert "Traceback" not in server.log
+
+
+def command(server: AppServer, *words: str) -> subprocess.CompletedProcess[str]:
+    environment = {**clean_environment(), "PLAYGROUND_DATA_DIR": str(server.data_dir)}
+    return subprocess.run(
+        [sys.executable, "app.py", *words], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_the_server_backs_up_its_history_and_a_command_restores_it(tmp_path: Path) -> None:
+    with serve_app(tmp_path) as server:
+        call = f"{server.url}/gradio_api/call/v2/generate"
+        httpx.post(call, json={"prompt": "A fox", "image_size": "square"}, headers=TOKEN).raise_for_status()
+        deadline = time.monotonic() + 60
+        while not (made := list((server.data_dir / "backups").glob("history-*.sqlite3"))):
+            assert time.monotonic() < deadline, server.log
+            time.sleep(0.1)
+        httpx.post(call, json={"prompt": "An owl", "image_size": "square"}, headers=TOKEN).raise_for_status()
+        while len([card for card in cards(server) if card["state"] == "done"]) < 2:
+            assert time.monotonic() < deadline, cards(server)
+            time.sleep(0.05)
+
+        refused = command(server, "--restore", str(made[0]))
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert "Another playground is using the data folder" in refused.stderr
+
+        server.stop()
+        done = command(server, "--restore", str(made[0]))
+        assert (done.returncode, done.stderr) == (0, "")
+        assert ": 1 picture, the newest of" in done.stdout
+        server.start()
+        assert [card["prompt"] for card in cards(server)] == ["A fox"]
+        again = command(server, "--restore", str(tmp_path / "none.sqlite3"))
+        assert again.returncode == 1
+
+
+def test_help_is_printed_and_nothing_is_served(tmp_path: Path) -> None:
+    done = command(AppServer(tmp_path, {}), "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "--restore FILE" in done.stdout
+    assert not (tmp_path / "data").exists()

@@ -8,17 +8,19 @@ copied from.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy import Connection, select
 
-from services.library.dialect import copy_into, insert_or_update, set_counter
+from services.library.dialect import copy_into, damage_in, insert_or_update, set_counter
 from services.library.disk import Disk
 from services.library.tables import counters
 
@@ -29,6 +31,8 @@ NONE = 0
 """The number of a history that no program with such numbers has started."""
 COPY = -1
 """The number in backups and in copies before an update: no start draws it, so they are always recognised."""
+SYNCED_BYTES = 4 * 2**20
+"""A copy is synced after each 4 MB: writers wait for the disk meanwhile, and a sync of all at the end would be long."""
 LINE = re.compile(rb"(\d{20}) (\d{20}) (\d{20})\n")
 
 
@@ -127,15 +131,25 @@ def revision_of(connection: Connection) -> int:
 
 
 def take(source: Path, copy: Path, between: Callable[[], None] = lambda: None, disk: Disk | None = None) -> None:
-    """Write a copy of the history `source` that is recognised as one, in one file, all of it or nothing. Others may
-    write to `source` meanwhile. `between` is called after each megabyte. Raises OSError or FileError.
+    """Write a copy of the history `source` that is recognised as one: checked, in one file, all of it or nothing.
+
+    Others may write to `source` meanwhile. `between` is called after each SYNCED_BYTES; what it raises ends the
+    copying. Raises OSError or FileError.
     """
-    part = copy.with_name(f"{copy.name}.part")
+    disk, part = disk or Disk(), copy.with_name(f"{copy.name}.part")
+
+    def step() -> None:
+        disk.sync(part)
+        between()
+
     part.unlink(missing_ok=True)
     try:
-        copy_into(source, part, between)
+        copy_into(source, part, step, SYNCED_BYTES)
         set_counter(part, "start", COPY)
-        (disk or Disk()).put(part, copy)
+        if damage := damage_in(part, thorough=True):
+            raise OSError(errno.EIO, f"the copy of {source} is damaged: {damage}")
+        shutil.copymode(source, part)
+        disk.put(part, copy)
     except BaseException:
         part.unlink(missing_ok=True)
         raise

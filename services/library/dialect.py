@@ -263,13 +263,9 @@ def is_locked(reason: str) -> bool:
     return "locked" in reason
 
 
-COPIED_PAGES = 256
-"""Pages of 4 kB that are copied in one step."""
-
-
-def copy_into(source: Path, target: Path, between: Callable[[], None] = lambda: None) -> None:
+def copy_into(source: Path, target: Path, between: Callable[[], None], step_bytes: int) -> None:
     """Copy the database file `source`, including its write-ahead log, to `target` as it stands at one moment. Others
-    may write to it meanwhile. `between` is called after each megabyte; what it raises ends the copying.
+    may write to it meanwhile. `between` is called after each `step_bytes`; what it raises ends the copying.
 
     The copy is not synced. Raises FileError.
     """
@@ -280,8 +276,9 @@ def copy_into(source: Path, target: Path, between: Callable[[], None] = lambda: 
         writing.execute("PRAGMA synchronous=OFF")
         # One read transaction for the whole copy: without it each write by others would begin the copy anew.
         reading.execute("BEGIN")
+        page_bytes = reading.execute("PRAGMA page_size").fetchone()[0]
         reading.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        reading.backup(writing, pages=COPIED_PAGES, progress=lambda *_: between())
+        reading.backup(writing, pages=step_bytes // page_bytes, progress=lambda *_: between())
         writing.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
 
 
@@ -292,6 +289,16 @@ def set_counter(file: Path, name: str, value: int) -> None:
             "INSERT INTO counters (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
             (name, value),
         )
+
+
+def schema_in(file: Path) -> str | None:
+    """The schema's number in a file; None if it holds no history. Raises FileError."""
+    with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if not {"alembic_version", "runs", "counters"} <= tables:
+            return None
+        found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    return str(found[0]) if found else None
 
 
 def damage_in(file: Path, *, thorough: bool) -> str | None:

@@ -34,10 +34,13 @@ class Disk:
 
     def put(self, part: Path, file: Path) -> None:
         """Give the finished file `part` the name `file`, in the same folder, so that both survive a power cut."""
-        descriptor = os.open(part, os.O_RDWR)
+        self.sync(part)
+        self.replace(part, file)
+        self.sync_folder(file.parent)
+
+    def sync(self, file: Path) -> None:
+        descriptor = os.open(file, os.O_RDWR)
         try:
             self.sync_file(descriptor)
         finally:
             os.close(descriptor)
-        self.replace(part, file)
-        self.sync_folder(file.parent)

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ViewportSize, expect, sync_playwright
 from support.chromium import launch_options
+from support.forked import fork_app
 from support.page import NewVisitor, PageWith, PlaygroundPage, Visit
 from support.pictures import make_picture
-from support.profile import ARGUMENTS, SharedProfile
-from support.server import AppServer, serve_app
+from support.profile import ARGUMENTS, SharedProfile, SharedProfiles
+from support.server import AppServer
 
 from ui.visitors import COOKIE
 
 HERE = Path(__file__).parent
 DESKTOP: ViewportSize = {"width": 1440, "height": 900}
+FAILED = pytest.StashKey[bool]()
+NewProfile = Callable[..., SharedProfile]
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -47,58 +50,68 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def slow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
     """The app with a demo engine that takes a fifth of a second for a step: time to press things meanwhile."""
-    with serve_app(tmp_path_factory.mktemp("slow"), PLAYGROUND_DEMO_STEP_SECONDS="0.2") as running:
+    with fork_app(tmp_path_factory.mktemp("slow"), PLAYGROUND_DEMO_STEP_SECONDS="0.2") as running:
         yield running
         assert "Traceback" not in running.log, running.log
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Note that the test failed: nobody knows what it left in its profiles."""
+    report = yield
+    if report.failed:
+        item.stash[FAILED] = True
+    return report
+
+
 @pytest.fixture(scope="session")
-def shared_profile(browser: Browser) -> Iterator[SharedProfile]:
-    shared = SharedProfile(browser, DESKTOP)
-    yield shared
-    shared.close()
+def profiles(browser: Browser) -> SharedProfiles:
+    return SharedProfiles(browser)
 
 
 @pytest.fixture
-def profile(shared_profile: SharedProfile) -> Iterator[BrowserContext]:
-    """The shared browser profile, without tabs and as a fresh visitor's."""
-    yield shared_profile.clear()
-    shared_profile.clear()
+def new_profile(profiles: SharedProfiles, request: pytest.FixtureRequest) -> Iterator[NewProfile]:
+    """`new_profile(**options)`: a fresh visitor's, that no other part of the test uses. Faults in its tabs fail the
+    test."""
+    taken: list[SharedProfile] = []
+
+    def take(**options: Any) -> SharedProfile:
+        taken.append(profiles.take({"viewport": DESKTOP, **options}))
+        return taken[-1]
+
+    yield take
+    try:
+        for profile in taken:
+            profile.leave()
+    except AssertionError:
+        request.node.stash[FAILED] = True
+        raise
+    finally:
+        for profile in taken:
+            profiles.give_back(profile, after_a_failure=FAILED in request.node.stash)
 
 
 @pytest.fixture
-def new_visitor(browser: Browser) -> Iterator[NewVisitor]:
-    """`new_visitor(server, **options)`: a browser profile of its own with one open page. Faults fail the test."""
-    contexts: list[BrowserContext] = []
-    pages: list[PlaygroundPage] = []
-
-    def visit(server: AppServer, **options: Any) -> PlaygroundPage:
-        contexts.append(browser.new_context(**{"viewport": DESKTOP, **options}))
-        pages.append(PlaygroundPage(contexts[-1], server.url))
-        return pages[-1].open()
-
-    yield visit
-    for context in contexts:
-        context.close()
-    for page in pages:
-        page.assert_sound()
+def shared_profile(new_profile: NewProfile) -> SharedProfile:
+    """The one of most tests: where they open a page, a tab or a second one, it is in this profile."""
+    return new_profile()
 
 
 @pytest.fixture
-def new_tab(profile: BrowserContext) -> Iterator[Visit]:
-    """`new_tab(server)`: an empty tab of a fresh visitor, in which the test itself opens an address of the page. Faults
-    fail the test."""
-    pages: list[PlaygroundPage] = []
+def profile(shared_profile: SharedProfile) -> BrowserContext:
+    return shared_profile.context
 
-    def open_tab(server: AppServer) -> PlaygroundPage:
-        pages.append(PlaygroundPage(profile, server.url))
-        return pages[-1]
 
-    yield open_tab
-    for page in pages:
-        page.page.close()
-    for page in pages:
-        page.assert_sound()
+@pytest.fixture
+def new_visitor(new_profile: NewProfile) -> NewVisitor:
+    """`new_visitor(server, **options)`: the page in a profile of its own."""
+    return lambda server, **options: new_profile(**options).open(server.url).open()
+
+
+@pytest.fixture
+def new_tab(shared_profile: SharedProfile) -> Visit:
+    """`new_tab(server)`: an empty tab of a fresh visitor, in which the test itself opens an address of the page."""
+    return lambda server: shared_profile.open(server.url)
 
 
 @pytest.fixture

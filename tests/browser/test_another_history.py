@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
+from support.forked import fork_app
 from support.page import NewVisitor
-from support.server import AppServer, serve_app
+from support.server import AppServer
 
 
 @pytest.fixture
 def own_server(tmp_path: Path) -> Iterator[AppServer]:
     """One whose data may go."""
-    with serve_app(tmp_path) as running:
+    with fork_app(tmp_path) as running:
         yield running
 
 

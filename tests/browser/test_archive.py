@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, expect
+from support.forked import fork_app
 from support.page import NewVisitor, PlaygroundPage
 from support.projects import Shelf, lines_of, parts_of
-from support.server import AppServer, serve_app
+from support.server import AppServer
 
 
 def history(page: PlaygroundPage) -> Locator:
@@ -33,7 +34,7 @@ def notice(page: PlaygroundPage) -> Locator:
 
 
 def test_export_wipe_restore_is_the_same(new_visitor: NewVisitor, tmp_path: Path) -> None:
-    with serve_app(tmp_path) as server:
+    with fork_app(tmp_path) as server:
         page = new_visitor(server)
         page.make("A red fox, =1+1", images=2)
         page.make("A blue cat")
@@ -134,7 +135,7 @@ def crowded(tmp_path: Path) -> Iterator[AppServer]:
     size = sum(len(data) for data in shelf.files().values())
     shelf.close()
     limit = str(size * 0.6 / 2**30)
-    with serve_app(tmp_path, PLAYGROUND_HISTORY="shared", PLAYGROUND_MEDIA_LIMIT_GB=limit) as running:
+    with fork_app(tmp_path, PLAYGROUND_HISTORY="shared", PLAYGROUND_MEDIA_LIMIT_GB=limit) as running:
         yield running
         assert "originals of the oldest pictures were removed" in running.log
 

@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import expect
 from support.axe import barriers
-from support.page import NewVisitor, PlaygroundPage
+from support.page import NewVisitor, PlaygroundPage, Visit
 from support.server import AppServer
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
@@ -40,8 +40,7 @@ def compare_two(page: PlaygroundPage) -> None:
     expect(page.page.locator(".pg-viewer-percent")).to_have_text(re.compile("%"))  # it is drawn
 
 
-def test_there_are_no_barriers_of_ours(server: AppServer, new_visitor: NewVisitor) -> None:
-    page = new_visitor(server, color_scheme="light")
+def test_there_are_no_barriers_of_ours(page: PlaygroundPage) -> None:
     found: dict[str, list[str]] = {}
 
     def look(state: str) -> None:
@@ -107,8 +106,9 @@ def test_on_a_phone_every_tab_fits_and_main_actions_suit_a_finger(server: AppSer
     assert small == {}
 
 
-def test_nothing_moves_for_those_who_asked_for_less(server: AppServer, new_visitor: NewVisitor) -> None:
-    page = new_visitor(server, reduced_motion="reduce")
-    page.make("A fox")
+def test_nothing_moves_for_those_who_asked_for_less(server: AppServer, new_tab: Visit) -> None:
+    page = new_tab(server)
+    page.page.emulate_media(reduced_motion="reduce")
+    page.open().make("A fox")
     assert page.page.evaluate("document.getAnimations().length") == 0
     assert page.generate.evaluate("(button) => getComputedStyle(button).transitionDuration") == "0s"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from PIL import Image, ImageChops, ImageStat
-from playwright.sync_api import Browser, BrowserContext, Locator, Route, ViewportSize, expect
+from playwright.sync_api import Locator, Route, ViewportSize, expect
 from support.blind import SEEDS, STEPS, GridInMemory, serve_grid
 from support.page import PlaygroundPage
+from support.profile import SharedProfile
 
 from services.grids.blind.blind import Choice, Judging, Side
 
@@ -98,20 +99,14 @@ def address(grid: GridInMemory) -> Iterator[str]:
 
 
 @pytest.fixture
-def blind(profile: BrowserContext, grid: GridInMemory, address: str) -> Iterator[BlindPick]:
-    """The grid's page. Faults fail the test."""
-    app = PlaygroundPage(profile, address)
-    yield BlindPick(app, grid)
-    app.page.close()
-    app.assert_sound()
+def blind(grid: GridInMemory, address: str, shared_profile: SharedProfile) -> BlindPick:
+    """The grid's page."""
+    return BlindPick(shared_profile.open(address), grid)
 
 
 @pytest.fixture
-def phone(browser: Browser, grid: GridInMemory, address: str) -> Iterator[BlindPick]:
-    with browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True) as context:
-        app = PlaygroundPage(context, address)
-        yield BlindPick(app, grid)
-    app.assert_sound()
+def phone(grid: GridInMemory, address: str, new_profile: Callable[..., SharedProfile]) -> BlindPick:
+    return BlindPick(new_profile(viewport=PHONE, has_touch=True, is_mobile=True).open(address), grid)
 
 
 # -- by keyboard -----------------------------------------------------------------------------------------------------

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import expect
+from support.forked import fork_app
 from support.page import PlaygroundPage, Visit
-from support.server import AppServer, serve_app
+from support.server import AppServer
 from support.tls import TlsServer, serve_tls
 
 from services.engines.demo.asgi import build_app
@@ -24,7 +25,7 @@ def fal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsServer]:
 
 @pytest.fixture(scope="module")
 def fal_server(fal: TlsServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
-    with serve_app(tmp_path_factory.mktemp("fal"), **fal.environ(f"owner:{SECRET}")) as running:
+    with fork_app(tmp_path_factory.mktemp("fal"), **fal.environ(f"owner:{SECRET}")) as running:
         yield running
         assert "Traceback" not in running.log, running.log
         assert SECRET not in running.log

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 import pytest
 from benchmarks.make_history import fill, runs
 from playwright.sync_api import Locator, Route, expect
+from support.forked import fork_app
 from support.page import NewVisitor, PageWith, PlaygroundPage, Visit
 from support.pictures import make_picture
-from support.server import AppServer, serve_app
+from support.server import AppServer
 
 from services.library.history import History
 
@@ -26,7 +27,7 @@ def long_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]
     history = History(folder / "data")
     fill(history, runs(MANY))
     history.close()
-    with serve_app(folder, PLAYGROUND_HISTORY="shared") as running:
+    with fork_app(folder, PLAYGROUND_HISTORY="shared") as running:
         yield running
         assert "Traceback" not in running.log, running.log
 

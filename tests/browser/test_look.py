@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, expect
 from support.overlaps import overlaps
-from support.page import NewVisitor, PlaygroundPage, expect_decoded
+from support.page import NewVisitor, PlaygroundPage, Visit, expect_decoded
 from support.server import AppServer
 
 PHONE = {"width": 390, "height": 844}
@@ -42,9 +42,10 @@ def contrast(element: Locator) -> float:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_is_readable_in_light_and_in_dark(server: AppServer, new_visitor: NewVisitor, scheme: str) -> None:
-    page = new_visitor(server, color_scheme=scheme)
-    page.make("Readable")
+def test_text_is_readable_in_light_and_in_dark(server: AppServer, new_tab: Visit, scheme: Any) -> None:
+    page = new_tab(server)
+    page.page.emulate_media(color_scheme=scheme)
+    page.open().make("Readable")
     page.choose("Image size", "Custom")
     page.open_advanced()
 
@@ -99,9 +100,10 @@ def expect_at_bottom_edge(page: PlaygroundPage) -> None:
 
 
 @pytest.mark.parametrize("size", [(900, 700), (2560, 1440)], ids=str)
-def test_nothing_sticks_out_of_other_windows(server: AppServer, new_visitor: NewVisitor, size: tuple[int, int]) -> None:
-    page = new_visitor(server, viewport={"width": size[0], "height": size[1]})
-    page.make("Any window", images=2)
+def test_nothing_sticks_out_of_other_windows(server: AppServer, new_tab: Visit, size: tuple[int, int]) -> None:
+    page = new_tab(server)
+    page.page.set_viewport_size({"width": size[0], "height": size[1]})
+    page.open().make("Any window", images=2)
 
     assert page.page.evaluate(OVERFLOW) <= 0
     expect(page.generate).to_be_in_viewport(ratio=1)

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 from PIL import Image, ImageChops, ImageStat
 from playwright.sync_api import Locator, expect
+from support.forked import fork_app
 from support.page import PlaygroundPage, Visit
 from support.pictures import make_picture
-from support.server import AppServer, serve_app
+from support.server import AppServer
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 MODES = ("Slider", "Side by side", "Blink", "Difference")
@@ -129,7 +130,7 @@ WIDE = {"image_size": "landscape_16_9"}
 
 @pytest.fixture(scope="module")
 def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
-    with serve_app(tmp_path_factory.mktemp("shelf"), PLAYGROUND_HISTORY="shared") as running:
+    with fork_app(tmp_path_factory.mktemp("shelf"), PLAYGROUND_HISTORY="shared") as running:
         yield Shelf(running)
         assert "Traceback" not in running.log, running.log
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from playwright.sync_api import BrowserContext, ConsoleMessage, Dialog, Locator, Request, expect
+from playwright.sync_api import BrowserContext, ConsoleMessage, Dialog, Locator, Page, expect
 from support.patience import PATIENCE_SECONDS
 from support.server import AppServer
 
@@ -19,21 +19,33 @@ LIVE = ("pending", "submitting", "submitted", "queued", "running")
 expect.set_options(timeout=PATIENCE_MS)
 
 
+def origin_of(url: str) -> str:
+    """`scheme://host:port`; of a web socket, that of the page that may open it."""
+    parts = urlsplit(url)
+    return f"{parts.scheme.replace('ws', 'http')}://{parts.netloc}"
+
+
 class PlaygroundPage:
     """A browser tab. It collects console errors, uncaught exceptions, requests to other hosts and dialogs;
     `assert_sound` fails on each that was not `allow`ed."""
 
-    def __init__(self, context: BrowserContext, url: str) -> None:
+    def __init__(self, context: BrowserContext, url: str, tab: Page | None = None) -> None:
+        """`tab`: an open one of that context; None opens one."""
         self.url = url
         self.context = context
-        self.page = context.new_page()
+        self.page = tab or context.new_page()
         self.page.set_default_timeout(PATIENCE_MS)
-        self._faults: list[str] = []
+        self.faults: list[str] = []
         self._allowed: list[str] = []
-        self.page.on("console", self._hear_console)
-        self.page.on("pageerror", lambda error: self._faults.append(f"uncaught: {error}"))
-        self.page.on("request", self._see_request)
-        self.page.on("dialog", self._see_dialog)
+        self._listeners: dict[Any, Callable[..., None]] = {
+            "console": self._hear_console,
+            "pageerror": lambda error: self.faults.append(f"uncaught: {error}"),
+            "requestfailed": lambda request: self._see_address(request.url),
+            "framenavigated": lambda frame: self._see_address(frame.url),
+            "dialog": self._see_dialog,
+        }
+        for event, hear in self._listeners.items():
+            self.page.on(event, hear)
 
     # -- what must not happen ----------------------------------------------------------------------------------------
 
@@ -42,20 +54,25 @@ class PlaygroundPage:
         self._allowed.append(pattern)
 
     def assert_sound(self) -> None:
-        unexpected = [fault for fault in self._faults if not any(re.search(known, fault) for known in self._allowed)]
+        unexpected = [fault for fault in self.faults if not any(re.search(known, fault) for known in self._allowed)]
         assert not unexpected, "\n".join(unexpected)
+
+    def leave(self) -> None:
+        """Hear no more of the tab."""
+        for event, hear in self._listeners.items():
+            self.page.remove_listener(event, hear)
 
     def _hear_console(self, message: ConsoleMessage) -> None:
         if message.type == "error":
-            self._faults.append(f"console: {message.text} ({message.location.get('url', '')})")
+            self.faults.append(f"console: {message.text} ({message.location.get('url', '')})")
 
-    def _see_request(self, request: Request) -> None:
-        parts = urlsplit(request.url)
-        if parts.scheme in ("http", "https", "ws", "wss") and parts.netloc != urlsplit(self.url).netloc:
-            self._faults.append(f"another host: {request.url}")
+    def _see_address(self, url: str) -> None:
+        """Of a page, or of a request that failed, as each one to another host does: see `profile.ARGUMENTS`."""
+        if urlsplit(url).scheme in ("http", "https", "ws", "wss") and origin_of(url) != origin_of(self.url):
+            self.faults.append(f"another host: {url}")
 
     def _see_dialog(self, dialog: Dialog) -> None:
-        self._faults.append(f"dialog: {dialog.message}")
+        self.faults.append(f"dialog: {dialog.message}")
         dialog.dismiss()
 
     # -- the page ----------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Protocol
 
 import httpx
 
@@ -35,6 +36,17 @@ DEFAULTS = {
     "NO_PROXY": "*",
     "no_proxy": "*",
 }
+
+
+class Process(Protocol):
+    """What is used of subprocess.Popen."""
+
+    pid: int
+
+    def poll(self) -> int | None: ...
+    def send_signal(self, how: int, /) -> None: ...
+    def kill(self) -> None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
 
 
 class AppServer:
@@ -55,7 +67,7 @@ class AppServer:
         }
         self.root = ROOT
         """The tree whose app.py is started: another one for another version."""
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
 
     @property
     def log(self) -> str:
@@ -71,9 +83,7 @@ class AppServer:
     def start(self) -> None:
         """Returns when the app answers. Raises RuntimeError with its log when it does not."""
         with self._log_file.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "app.py"], cwd=self.root, env=self._environment, stdout=log, stderr=subprocess.STDOUT
-            )
+            self._process = self._launch(log)
         deadline = time.monotonic() + START_SECONDS
         # Certificates are of no use here, and reading them at each try would take the app's time.
         with httpx.Client(base_url=self.url, timeout=2, trust_env=False, verify=False) as client:
@@ -82,6 +92,11 @@ class AppServer:
                     self.kill()
                     raise RuntimeError(f"The app did not start:\n{self.log}")
                 time.sleep(0.05)
+
+    def _launch(self, log: IO[bytes]) -> Process:
+        return subprocess.Popen(
+            [sys.executable, "app.py"], cwd=self.root, env=self._environment, stdout=log, stderr=subprocess.STDOUT
+        )
 
     def stop(self) -> None:
         """SIGTERM, as an operator stops it."""

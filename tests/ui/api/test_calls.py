@@ -24,9 +24,10 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CancelledNotification, CancelledNotificationParams, ClientNotification
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope, Send
+from support.forked import fork_app
 from support.node import install
 from support.patience import PATIENCE_SECONDS
-from support.server import AppServer, serve_app
+from support.server import AppServer
 from support.whole import whole_app
 
 from ui.api.calls import MARK, Calls
@@ -43,7 +44,7 @@ LIVE = {"pending", "submitting", "submitted", "queued", "running"}
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
     """It makes two pictures at a time: of eight calls, some wait."""
     settings = {"PLAYGROUND_DEMO_STEP_SECONDS": "0.05", "PLAYGROUND_MAX_CONCURRENT": "2"}
-    with serve_app(tmp_path_factory.mktemp("app"), **settings) as running:
+    with fork_app(tmp_path_factory.mktemp("app"), **settings) as running:
         yield running
         assert "Traceback" not in running.log, running.log
 

@@ -18,8 +18,9 @@ from gradio_client.exceptions import AppError
 from mcp import ClientSession
 from mcp.client.streamable_http import streamable_http_client
 from PIL import Image
+from support.forked import fork_app
 from support.patience import PATIENCE_SECONDS
-from support.server import AppServer, serve_app
+from support.server import AppServer
 
 from services.code.fal_snippets import snippet
 from services.models.kinds.integer import SEED_MAX
@@ -31,7 +32,7 @@ FAST: dict[str, Any] = {"image_size": {"width": 96, "height": 64}, "num_inferenc
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
-    with serve_app(tmp_path_factory.mktemp("app"), PLAYGROUND_DEMO_STEP_SECONDS="0.03") as running:
+    with fork_app(tmp_path_factory.mktemp("app"), PLAYGROUND_DEMO_STEP_SECONDS="0.03") as running:
         yield running
         assert "Traceback" not in running.log, running.log
 
