@@ -25,7 +25,17 @@ PlaygroundError
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+
+def printable(text: str) -> str:
+    """The text with `?` for halves of characters (lone surrogates), which a message may repeat from what was sent."""
+    return text.encode("utf-8", "replace").decode()
+
+
+Printable = Annotated[str, BeforeValidator(printable)]
 
 
 class FieldIssue(BaseModel):
@@ -33,8 +43,8 @@ class FieldIssue(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    field: str
-    message: str
+    field: Printable
+    message: Printable
 
 
 class Failure(BaseModel):

@@ -42,7 +42,7 @@ def _canonical(body: bytes) -> bytes:
     """JSON without its spaces and the order of its keys. Anything else stays as it is."""
     try:
         return json.dumps(json.loads(body or b"null"), sort_keys=True).encode()
-    except ValueError:
+    except (ValueError, RecursionError):
         return body
 
 

@@ -21,7 +21,7 @@ from services.playground import Playground
 from services.press import Press
 from services.request import parse_request
 from services.run import Picture, Run, RunState
-from ui.api.calls import CANCELLED, Call, Calls, errors_as_sentences
+from ui.api.calls import CANCELLED, Call, Calls, errors_as_sentences, typed
 from ui.presses import press_of_call
 
 
@@ -94,7 +94,8 @@ def _image(picture: Picture, playground: Playground) -> dict[str, Any] | None:
 def _snippet() -> Callable[..., Any]:
     async def snippet_(language: Literal["python", "javascript", "curl"], request: dict) -> str:  # type: ignore[type-arg]
         with errors_as_sentences():
-            return snippet(language, parse_request(request))
+            asked = parse_request(typed("request", request, dict, "object with settings"))
+            return snippet(typed("language", language, str, "name of a language"), asked)  # type: ignore[arg-type]
 
     snippet_.__name__ = "snippet"
     snippet_.__doc__ = """Code that makes a picture with these settings through fal's queue.

@@ -12,11 +12,12 @@ from typing import Any
 import gradio as gr
 from starlette.datastructures import Headers, QueryParams
 from starlette.requests import Request
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ui.api.calls import MARK, Calls
 from ui.presses import HEADER
 from ui.visitors import token_of
+from ui.web.bodies import first
 
 MCP = "/gradio_api/mcp"
 ARGUMENT = "idempotency_key"
@@ -71,7 +72,7 @@ class CancelNotices:
             scope = {**scope, "headers": [*headers, (MARK.encode(), mark.encode())]}
         if told.get("method") == "notifications/cancelled" and isinstance(told.get("params"), dict):
             await self._calls.leave_off(self._mark(scope, told["params"].get("requestId")))
-        await self._app(scope, _again(body, receive), send)
+        await self._app(scope, first({"type": "http.request", "body": body, "more_body": False}, receive), send)
 
     def _mark(self, scope: Scope, number: Any) -> str:
         """A name for the call with this number; empty where its caller is not known."""
@@ -88,23 +89,9 @@ def _told(body: bytes) -> dict[str, Any]:
     """The JSON-RPC message in a request; empty where it is none."""
     try:
         found = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _again(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that gives a body that was read before, and then what `receive` gives."""
-    given = False
-
-    async def again() -> Message:
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return again
 
 
 def take_keys(page: gr.Blocks, paying: Collection[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.compare.sameness import sameness
@@ -25,6 +25,7 @@ from ui.presses import Pressed
 from ui.visitors import visitor_of
 
 LIST_SIZE = 24
+Before = Annotated[int | None, Query(gt=-(2**62), lt=2**62)]
 Text = Annotated[str, Field(max_length=100_000)]
 
 
@@ -74,7 +75,7 @@ def _add_plans(router: APIRouter, playground: Playground) -> None:
         return {"axes": [{"field": name, "label": AXIS_LABELS[name]} for name in _ordered()], "most": MAX_CELLS}
 
     @router.get("")
-    async def newest(request: Request, before: int | None = None) -> dict[str, Any]:
+    async def newest(request: Request, before: Before = None) -> dict[str, Any]:
         found = await grids.newest(visitor_of(request), limit=LIST_SIZE + 1, before=before)
         lines = [
             {"id": line.id, "seq": line.seq, "title": line.title, "prompt": line.prompt[:200], "cells": line.cells,
@@ -179,7 +180,7 @@ def _previewed(seen: Preview) -> dict[str, Any]:
 def _previewed_axis(seen: AxisPreview) -> dict[str, Any]:
     if seen.axis is None:
         return {"field": seen.field, "fault": seen.fault}
-    return {"field": seen.field, "fault": "", **_told_axis(seen.axis), "duplicates": list(seen.axis.duplicates)}
+    return {"field": seen.field, "fault": seen.fault, **_told_axis(seen.axis), "duplicates": list(seen.axis.duplicates)}
 
 
 def _told_axis(axis: Axis) -> dict[str, Any]:

@@ -382,6 +382,27 @@ async def test_mcp_hears_the_sentence_of_an_error(server: AppServer) -> None:
     assert told.content[0].text == "Prompt is empty. Describe the picture you want."
 
 
+@pytest.mark.parametrize(
+    ("name", "arguments", "says"),
+    [
+        ("run", {"run_id": 7}, "7 is not"),
+        ("run", {"run_id": "7"}, "There is no such picture."),
+        ("history", {"limit": "ten"}, "'ten' is not"),
+        ("generate", {"promt": "a fox"}, "'prompt' is a required property"),
+        ("generate", {"prompt": "a fox", "stepz": 1}, "stepz"),
+        ("grid", {"request": {"prompt": "a fox"}, "x": {}}, "x is an object with field and values"),
+        ("snippet", {"language": "cobol", "request": {"prompt": "a fox"}}, "cobol"),
+        ("painting", {}, "painting"),
+    ],
+)
+async def test_mcp_hears_what_is_wrong(server: AppServer, name: str, arguments: dict[str, Any], says: str) -> None:
+    async with mcp_session(server) as session:
+        told = await session.call_tool(name, arguments)
+
+    assert told.isError
+    assert says in told.content[0].text
+
+
 async def test_mcp_makes_grids_and_finds_them(server: AppServer, visitor: dict[str, str]) -> None:
     async with mcp_session(server, visitor) as session:
         made = await session.call_tool("grid", GRID)
