@@ -21,6 +21,7 @@ from services.request import caption, parse_request
 from services.run import Run
 from services.stored import AnyRequest, StoredRequest
 from ui.cards import loose_card
+from ui.presses import Pressed
 from ui.visitors import visitor_of
 
 LIST_SIZE = 24
@@ -93,9 +94,9 @@ def _add_plans(router: APIRouter, playground: Playground) -> None:
         return {**await playground.pools.sums(_previewed, seen), "base": _told_base(base)}
 
     @router.post("")
-    async def run(request: Request, asked: AskedGrid) -> dict[str, Any]:
+    async def run(request: Request, asked: AskedGrid, press: Pressed) -> dict[str, Any]:
         visitor = visitor_of(request)
-        choices: dict[str, Any] = {"reuse": asked.reuse, "confirm": asked.confirm}
+        choices: dict[str, Any] = {"reuse": asked.reuse, "confirm": asked.confirm, "press": press}
         base = await _base(playground, visitor, asked)
         if asked.grid_id:
             axes = await playground.pools.sums(parse_axes, asked.typed, base)
@@ -123,8 +124,16 @@ def _add_actions(router: APIRouter, playground: Playground) -> None:
     action("pause", grids.pause)
     action("resume", grids.resume)
     action("cancel", grids.cancel)
-    action("retry", grids.retry)
-    action("repeat", grids.repeat_check)
+
+    def press(name: str, do: Callable[..., Awaitable[Grid]]) -> None:
+        @router.post(f"/{{grid_id}}/{name}", name=f"grid {name}")
+        async def post(request: Request, grid_id: str, press: Pressed) -> dict[str, Any]:
+            visitor = visitor_of(request)
+            await do(visitor, grid_id, press=press)
+            return await _shown(playground, await grids.view(visitor, grid_id))
+
+    press("retry", grids.retry)
+    press("repeat", grids.repeat_check)
 
 
 def _ordered() -> list[str]:

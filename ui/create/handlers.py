@@ -20,6 +20,7 @@ from services.request import parse_request
 from services.run import Run
 from services.stored import AnyRequest, StoredRequest
 from ui.create import words
+from ui.presses import press_of_call
 from ui.visitors import visitor_of
 
 T = TypeVar("T")
@@ -48,8 +49,10 @@ class CreateHandlers:
         """Inputs: every control. Outputs: a message for the page, the seed used."""
         sides = {name: _snapped(values[name]) for name in ("width", "height")}  # the controls show it only on blur
         try:
+            press = press_of_call(request, "press_generate", values)
             wanted = request_from({**values, **sides})
-            runs = await self._playground.generate(visitor_of(request), wanted, int(values["images"]), expand=True)
+            count, visitor = int(values["images"]), visitor_of(request)
+            runs = await self._playground.generate(visitor, wanted, count, expand=True, press=press)
         except InvalidRequest as error:
             return self._say(issues=[issue.model_dump() for issue in error.issues], of_press=True), gr.skip()
         except PlaygroundError as error:

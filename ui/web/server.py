@@ -19,7 +19,7 @@ from ui.api.calls import Calls
 from ui.api.cancels import cancel_routes
 from ui.api.code import code_routes
 from ui.api.door import Door
-from ui.api.mcp import CallsItself, CancelNotices
+from ui.api.mcp import CallsItself, CancelNotices, take_keys
 from ui.api.queue import CallQueue
 from ui.app import build_app
 from ui.compare.blind import blind_routes
@@ -29,6 +29,7 @@ from ui.compare.tab import compare_routes
 from ui.history.archive import archive_routes
 from ui.history.tab import history_routes
 from ui.history.usage import usage_routes
+from ui.presses import PAYING
 from ui.runs.routes import ASSETS, STYLESHEET, add_routes
 from ui.theme import build_theme
 from ui.visitors import VisitorCookie
@@ -98,6 +99,7 @@ def build_server(playground: Playground) -> FastAPI:
     app.router.routes.insert(0, Shortcut(mount, prefix="/gradio_api/", ours=ours))
     if page.mcp_server_obj:
         page.mcp_server_obj.mcp_server.version = VERSION  # else MCP's clients are told that of the MCP library
+    take_keys(page, PAYING)
     app.add_middleware(PackedJson, pool=playground.pools.sums)
     app.add_middleware(VisitorCookie)
     app.add_middleware(Door, page=page)

@@ -1,6 +1,7 @@
 // The line that runs a grid: what it would make and cost, how far it is, and what stands in its way.
 
 import { button, el, money, redraw } from "../lib/dom.js";
+import { hold } from "../lib/press.js";
 import { gridDesk as desk } from "../state/desk-of-grids.js";
 
 export function newRunLine() {
@@ -22,11 +23,11 @@ export function newRunLine() {
   };
 }
 
-async function press() {
+const press = () => hold("grid", async () => {
   if (desk.edited && desk.stale) await desk.settled();
   const { act, off } = stateOf();
-  if (!off) act?.();
-}
+  if (!off) await act?.();
+});
 
 /** What the button says and does now. */
 function stateOf() {
