@@ -61,7 +61,7 @@ def test_a_project_is_deleted_with_a_choice_for_its_pictures(page: PlaygroundPag
     make_project(page, "Inbox", "Slow Travel")
     expect(project(page, "Slow Travel")).to_be_visible()
     page.make("A tram")
-    for choice, left in (("Move them to the Inbox", 1), ("Delete them too", 0)):
+    for choice, left in (("Move to the Inbox", 1), ("Delete as well", 0)):
         project(page, "Slow Travel").click()
         page.page.get_by_role("menuitem", name="Delete…").click()
         dialog = page.page.get_by_role("dialog", name="Delete the project")

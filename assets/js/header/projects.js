@@ -43,7 +43,7 @@ async function askForDeletion({ id, name }) {
   const found = await attempt(() => get(`/history/count?project=${id}`));
   if (!found) return;
   const dialog = el("dialog", { class: "pg-dialog", "aria-label": "Delete the project" });
-  const choices = [["move", "Move them to the Inbox"], ["delete", "Delete them too"]].map(([value, words]) =>
+  const choices = [["move", "Move to the Inbox"], ["delete", "Delete as well"]].map(([value, words]) =>
     el("label", { class: "pg-choice" }, el("input", { type: "radio", name: "pg-project-pictures", value, checked: value === "move" }), words));
   const remove = async (event) => {
     event.preventDefault();
