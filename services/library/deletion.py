@@ -88,18 +88,18 @@ class Deletion:
 
     def due(self, deleted_before: datetime) -> dict[str, list[str]]:
         """The ids of the grids, projects and ballots that `purge` would remove, by the name of their table."""
-        with self._history.writing() as connection:
-            return {table.name: _deleted_before(connection, table, deleted_before) for table in _DELETED}
+        return {table.name: self._history.values(_deleted_before(table, deleted_before)) for table in _DELETED}
 
     def purge(self, deleted_before: datetime) -> None:
         """Remove for good what was deleted before `deleted_before`. Runs are `History.purge`'s: call that first."""
-        with self._history.writing() as connection:
-            old = [_deleted_before(connection, table, deleted_before) for table in _DELETED]
-            if any(old):
-                remove_grids(connection, old[0])
-                remove_projects(connection, old[1])
-                connection.execute(delete(ballots).where(ballots.c.id.in_(one_of(old[2]))))
-                count_up(connection, REMOVALS)
+        if not any(self.due(deleted_before).values()):
+            return
+        with self._history.writing() as connection:  # asked again: something may have been restored meanwhile
+            old = [list(connection.execute(_deleted_before(table, deleted_before)).scalars()) for table in _DELETED]
+            remove_grids(connection, old[0])
+            remove_projects(connection, old[1])
+            connection.execute(delete(ballots).where(ballots.c.id.in_(one_of(old[2]))))
+            count_up(connection, REMOVALS)
 
 
 def remove_grids(connection: Connection, ids: list[str]) -> None:
@@ -130,8 +130,8 @@ def remove_projects(connection: Connection, ids: list[str]) -> None:
         connection.execute(delete(column.table).where(column.in_(gone)))
 
 
-def _deleted_before(connection: Connection, table: Table, moment: datetime) -> list[str]:
-    return list(connection.execute(select(table.c.id).where(table.c.deleted_at < stamp(moment))).scalars())
+def _deleted_before(table: Table, moment: datetime) -> Select[Any]:
+    return select(table.c.id).where(table.c.deleted_at < stamp(moment))
 
 
 def _is_there(connection: Connection, table: Table, one_id: str, mine: ColumnElement[bool]) -> bool:
