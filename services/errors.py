@@ -7,6 +7,7 @@ PlaygroundError
 ├── OriginalRemoved         the run is kept, the picture's original file is not    .was_here
 ├── ArchiveError            an export cannot be made or imported   .reason  (services/archive)
 ├── BudgetExceeded          a limit on spending is reached     .limit_usd .spent_usd .asked_usd
+├── KeyReused               an Idempotency-Key came with another request before
 ├── ConfirmNeeded           the request is large and needs an explicit confirmation    .count .cost_usd
 ├── TooMuch                 too many pictures or files at once    .retry_after
 ├── TooSlow                 an upload stopped on its way       .received
@@ -24,7 +25,17 @@ PlaygroundError
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+
+def printable(text: str) -> str:
+    """The text with `?` for halves of characters (lone surrogates), which a message may repeat from what was sent."""
+    return text.encode("utf-8", "replace").decode()
+
+
+Printable = Annotated[str, BeforeValidator(printable)]
 
 
 class FieldIssue(BaseModel):
@@ -32,8 +43,8 @@ class FieldIssue(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    field: str
-    message: str
+    field: Printable
+    message: Printable
 
 
 class Failure(BaseModel):
@@ -98,6 +109,14 @@ class ConfirmNeeded(PlaygroundError):
         self.count, self.cost_usd = count, cost_usd
         price = f"about ${cost_usd:.2f}" if cost_usd else "$0"
         super().__init__(f"This makes {count:,} new pictures for {price}. Confirm it to go on (confirm: true).")
+
+
+class KeyReused(PlaygroundError):
+    def __init__(self) -> None:
+        super().__init__(
+            "This Idempotency-Key came with another request within the last day, so nothing was asked for. Send the "
+            "same request to hear what came of it, or another key."
+        )
 
 
 class TooMuch(PlaygroundError):

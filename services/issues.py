@@ -25,6 +25,8 @@ def issues_of(error: ValidationError, allowed: Allowed) -> tuple[FieldIssue, ...
 
 def _issue(path: list[str], detail: Any, allowed: Allowed) -> FieldIssue:
     kind, value, context = detail["type"], detail["input"], detail.get("ctx", {})
+    if not path:  # a name that no field can have, such as half a character
+        return FieldIssue(field="request", message=f"The settings cannot be read: {detail['msg']}.")
     field = path[-1] if path[0] == "image_size" and path[-1] in allowed else path[0]
     if kind in ("width", "height", "megapixels"):
         return FieldIssue(field="image_size" if kind == "megapixels" else kind, message=detail["msg"])

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from concurrent.futures import Future
-from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from services.archive.archive import Archive
 from services.clock import SYSTEM, Clock
 from services.engines.registry import Engines
-from services.errors import BudgetExceeded, FieldIssue, InvalidRequest, KeyNeeded, NotFound, Stopping
+from services.errors import BudgetExceeded, FieldIssue, InvalidRequest, NotFound, Stopping, TooMuch
 from services.grids.blind.ballots import Ballots
 from services.grids.planner import Planner
 from services.grids.service import Grids
+from services.intake.asking import Asking
 from services.intake.batch import requests_of
-from services.intake.limits import Limits
 from services.intake.pricing import Cheaper, Prices
 from services.intake.uploads import Uploads
 from services.library.backups import Backups
@@ -28,6 +25,7 @@ from services.library.erase import Erase
 from services.library.history import History, Totals
 from services.library.labels import sound_notes, sound_tags
 from services.library.media import Media, open_media
+from services.library.presses import instead_of
 from services.library.projects import Projects
 from services.library.scope import EVERYONE, Scope
 from services.library.storage import Storage
@@ -35,19 +33,16 @@ from services.models import registry
 from services.models.generation_request import GenerationRequest
 from services.models.kinds.integer import random_seed
 from services.models.registry import PARAMETERS
-from services.run import Engine, Run, RunState, new_id
+from services.press import Press
+from services.run import AT_FAL_STATES, Engine, Run, RunState
 from services.running.feed import Feed
 from services.running.runner import Runner
 from services.settings import Settings
-from services.stored import StoredRequest
 
 if TYPE_CHECKING:
     from services.engines.demo.queue import Paint
 
 log = logging.getLogger(__name__)
-
-Keep = Callable[[list[Run]], Future[list[Run]]]
-"""Gives new runs to the history to be written, in this order."""
 
 NEW_SEEDS = 4
 NEARBY_STEPS = {"guidance_scale": (-1.0, -0.5, 0.5, 1.0), "num_inference_steps": (-10, -5, 5, 10)}
@@ -55,8 +50,8 @@ NEARBY_STEPS = {"guidance_scale": (-1.0, -0.5, 0.5, 1.0), "num_inference_steps":
 UNDO_SECONDS = 600
 """A deleted picture can be undeleted for this long; then its files are deleted too."""
 TIDY_SECONDS = 60.0
+RETRIED_STATES = frozenset({RunState.FAILED, RunState.CANCELLED, RunState.UNKNOWN})
 NAMES: dict[Engine, str] = {"fal": "fal", "demo": "the demo engine"}
-API_VISITORS_BUDGET = "Callers without a token may together spend"
 
 
 @dataclass(frozen=True)
@@ -103,13 +98,17 @@ class Playground:
             clock,
             settings.fal_api_host,
         )
-        self.limits = Limits(settings, self.history, clock)
+        self.asking = Asking(
+            settings, self.history, self.engines, self.projects, self.prices, self.changes, clock,
+            scope=self.scope, start=lambda run: self.runner.take(run),
+        )  # fmt: skip
+        self.limits = self.asking.limits
         self.erase = Erase(
             self.history, self.media, self.engines, self.cancel, lambda: self.runner.under_way,
             forget_in_memory=(self.engines.forget_key, self.feed.forget),
         )  # fmt: skip
         planner = Planner(self.history, self.engines, self.prices, settings, self.scope)
-        self.grids = Grids(self.history, planner, self.runner, self.changes, clock, ask=self._ask, scope=self.scope)
+        self.grids = Grids(self.history, planner, self.runner, self.changes, clock, self.asking, self.scope)
         self.ballots = Ballots(self.history, self.grids.store, self.media, self.scope)
         self.storage = Storage(self.history, self.media, self.changes, folder, settings.media_limit_bytes)
         self.backups = Backups(self.history, folder, settings.playground_backups, clock)
@@ -117,7 +116,6 @@ class Playground:
         self.archive = Archive(
             self.history, self.media, self.changes, self.storage, self.uploads, settings, folder / "incoming"
         )
-        self._counting = asyncio.Lock()
         self._warming: asyncio.Task[None] | None = None
         self._tidying: asyncio.Task[None] | None = None
         self._making_room: asyncio.Task[None] | None = None
@@ -171,125 +169,111 @@ class Playground:
         return Estimate(count, self.prices.estimate(request, count), engine, cheaper)
 
     async def generate(
-        self, visitor: str | None, request: GenerationRequest, count: int = 1, *, expand: bool = False
+        self,
+        visitor: str | None,
+        request: GenerationRequest,
+        count: int = 1,
+        *,
+        expand: bool = False,
+        press: Press | None = None,
     ) -> list[Run]:
         """Request `count` pictures: seed, seed + 1, … or a random seed each. Returns at once with the runs.
         `expand`: that many of each prompt that the wildcards expand to; else braces are text.
 
-        Raises InvalidRequest, KeyNeeded, TooMuch, BudgetExceeded or CannotWrite; then nothing was requested.
+        The same `press` again, here and below, requests nothing and returns the same runs. Raises InvalidRequest,
+        KeyNeeded, TooMuch, BudgetExceeded, KeyReused or CannotWrite; then nothing was requested.
         """
-        return await self._ask(visitor, requests_of(request, count, expand=expand))
 
-    async def new_seeds(self, visitor: str | None, run_id: str) -> list[Run]:
+        async def ask() -> list[Run]:
+            return await self.asking.ask(visitor, requests_of(request, count, expand=expand), press=press)
+
+        return await self.asking.runs_once(press, ask)
+
+    async def new_seeds(self, visitor: str | None, run_id: str, *, press: Press | None = None) -> list[Run]:
         """The same settings with other seeds."""
-        run = await self.run(visitor, run_id)
-        return await self._ask(visitor, [run.request.vary(seed=random_seed()) for _ in range(NEW_SEEDS)], like=run)
 
-    async def nearby(self, visitor: str | None, run_id: str, field: str) -> list[Run]:
+        async def ask() -> list[Run]:
+            run = await self.run(visitor, run_id)
+            varied = [run.request.vary(seed=random_seed()) for _ in range(NEW_SEEDS)]
+            return await self.asking.ask(visitor, varied, run, press=press)
+
+        return await self.asking.runs_once(press, ask)
+
+    async def nearby(self, visitor: str | None, run_id: str, field: str, *, press: Press | None = None) -> list[Run]:
         """The same seed with one parameter a little lower and higher; values out of range are left out."""
         if field not in NEARBY_STEPS:
             raise InvalidRequest((FieldIssue(field=field, message=f"Nearby works on {', '.join(NEARBY_STEPS)}."),))
-        run = await self.run(visitor, run_id)
-        value, parameter = run.request.values.get(field), PARAMETERS[field]
-        if value is None:
-            raise InvalidRequest(
-                (FieldIssue(field=field, message=f"{parameter.label} is no setting of this picture."),)
-            )
-        values = [round(value + step, 4) for step in NEARBY_STEPS[field]]
-        kept = [value for value in values if (parameter.minimum or 0) <= value <= (parameter.maximum or 0)]
-        return await self._ask(visitor, [run.request.vary(seed=run.seed, **{field: value}) for value in kept], like=run)
 
-    async def retry(self, visitor: str | None, run_id: str) -> list[Run]:
-        """Retry a run that ended without a picture: fetch the picture if fal has it, else request it again.
+        async def ask() -> list[Run]:
+            run = await self.run(visitor, run_id)
+            value, parameter = run.request.values.get(field), PARAMETERS[field]
+            if value is None:
+                missing = FieldIssue(field=field, message=f"{parameter.label} is no setting of this picture.")
+                raise InvalidRequest((missing,))
+            values = [round(value + step, 4) for step in NEARBY_STEPS[field]]
+            kept = [value for value in values if (parameter.minimum or 0) <= value <= (parameter.maximum or 0)]
+            varied = [run.request.vary(seed=run.seed, **{field: value}) for value in kept]
+            return await self.asking.ask(visitor, varied, run, press=press)
 
-        An unknown run is sent a second time, which only the user may decide: fal may have accepted the first request.
-        """
-        run = await self.run(visitor, run_id)
-        if run.can_be_fetched:
-            return [await self.runner.fetch_again(run)]
-        if run.state not in (RunState.FAILED, RunState.CANCELLED, RunState.UNKNOWN):
-            return [run]
-        if run.grid_id:
-            return await self.grids.retry_run(visitor, run)
-        return await self._ask(visitor, [run.request.asked()], like=run)
+        return await self.asking.runs_once(press, ask)
 
-    async def repeat(self, visitor: str | None, run_id: str) -> list[Run]:
+    async def repeat(self, visitor: str | None, run_id: str, *, press: Press | None = None) -> list[Run]:
         """Run a picture again with the same seed. When it is done, its note says whether the pictures are the same.
 
         Raises InvalidRequest if another engine would make it.
         """
-        run = await self.run(visitor, run_id)
-        engine, _ = self.engines.choose(visitor)
-        if engine != run.engine:
-            made, now_made = (NAMES[name] for name in (run.engine, engine))
-            message = f"This picture was made by {made}, and {now_made} makes them now: it cannot be run again exactly."
-            raise InvalidRequest((FieldIssue(field="engine", message=message),))
-        return await self._ask(visitor, [run.request.vary(seed=run.seed)], like=run, repeat_of=run.id)
 
-    async def _ask(
-        self,
-        visitor: str | None,
-        requests: list[GenerationRequest],
-        like: Run | None = None,
-        *,
-        keep: Keep | None = None,
-        **fields: Any,
+        async def ask() -> list[Run]:
+            run = await self.run(visitor, run_id)
+            engine, _ = self.engines.choose(visitor)
+            if engine != run.engine:
+                made, now_made = (NAMES[name] for name in (run.engine, engine))
+                said = (
+                    f"This picture was made by {made}, and {now_made} makes them now: it cannot be run again exactly."
+                )
+                raise InvalidRequest((FieldIssue(field="engine", message=said),))
+            again = [run.request.vary(seed=run.seed)]
+            return await self.asking.ask(visitor, again, run, press=press, repeat_of=run.id)
+
+        return await self.asking.runs_once(press, ask)
+
+    async def retry(
+        self, visitor: str | None, run_id: str, *, confirm: bool = False, press: Press | None = None
     ) -> list[Run]:
-        """Journal requests as runs, and start them.
+        """Retry a run that ended without a picture: fetch the picture if fal has it, else request it again.
 
-        `like`: the run from which the requests were made. `keep` writes the runs, if a grid writes its own rows with
-        them. `fields` are set on each run.
+        Once a run, however often it is called: returns the newest run that came of it. An unknown run is sent a second
+        time, which only the user may decide: fal may have accepted the first request. Where fal did accept it, and it
+        is being made, nothing is sent and the run itself is returned, unless `confirm` says to send it even so.
         """
-        self.limits.check_settings(requests)
-        engine, key_of = self.engines.choose(visitor)
-        if engine == "fal" and key_of == "owner" and self.settings.owner_key is None:
-            raise KeyNeeded
-        created = self.clock.now()
-        project = await self.pools.reads(self.projects.home, visitor, self.scope(visitor), like)
-        new = [
-            Run(
-                id=new_id(),
-                visitor=visitor,
-                engine=engine,
-                key_of=key_of,
-                request=StoredRequest.of(request),
-                created_at=created,
-                cost_usd=0.0 if engine == "demo" else self.prices.estimate(request),
-                project_id=project,
-                **fields,
+        run = await self.run(visitor, run_id)
+        if press:
+            await self.pools.reads(self.asking.presses.outcome, press)
+        if newest := await self._retried(run):
+            return [newest]
+        if run.can_be_fetched:
+            return [await self.runner.fetch_again(run)]
+        states = RETRIED_STATES | AT_FAL_STATES if confirm else RETRIED_STATES
+        if run.state not in states:
+            return [run]
+        try:
+            await self.asking.ask(
+                visitor,
+                [run.request.asked()],
+                run,
+                press=press,
+                among=instead_of(run.id, states, self.grids.in_place_of(run)),
+                retries=[run.id],
+                grid_id=run.grid_id,
             )
-            for request in requests
-        ]
-        # Check limits and insert under one lock: otherwise two concurrent requests could both pass the budget check.
-        # Without limits no batch waits for another, so that batches of several visitors can share a commit.
-        counted = key_of == "owner" and (self.limits.counts or (engine == "fal" and self.settings.has_budget))
-        async with self._counting if counted else nullcontext():
-            if counted:
-                await self.pools.reads(self.limits.check_pace, visitor, len(new))
-            if counted and engine == "fal":
-                await self._check_budgets(visitor, sum(run.cost_usd for run in new))
-            # The first run of a batch is written last, so that newest-first lists show the batch in its own order.
-            writing = (keep or self.history.add_soon)(new[::-1])
-            # The history writes in order: the runner's changes of a run come after its insert. If that fails, they
-            # find no run.
-            for run in new:
-                self.runner.take(run)
-            added = await asyncio.shield(asyncio.wrap_future(writing))
-        self.changes.tell(visitor, added)
-        return added[::-1]
+        except (TooMuch, BudgetExceeded):
+            if newest := await self._retried(run):  # pressed twice at once: only the other one was within the limits
+                return [newest]
+            raise
+        return [await self._retried(run) or await self.run(visitor, run_id)]
 
-    async def _check_budgets(self, visitor: str | None, asked: float) -> None:
-        midnight = self._midnight()
-        whose = "Each visitor may spend" if visitor else API_VISITORS_BUDGET
-        checks = (
-            (self.settings.visitor_budget_usd, whose, {"visitor": visitor}),
-            (self.settings.daily_budget_usd, "All visitors together may spend", {"everyone": True}),
-        )
-        for limit, who, rule in checks:
-            if limit is not None:
-                spent = await self.pools.reads(self.history.owners_spending, midnight, **rule)
-                if spent + asked > limit + 1e-9:
-                    raise BudgetExceeded(who, limit, spent, asked)
+    async def _retried(self, run: Run) -> Run | None:
+        return await self.pools.reads(self.asking.presses.newest, run.id)
 
     async def finished(self, visitor: str | None, run_id: str) -> Run:
         """Wait until a run has ended, and return it. For callers of the API; `visitor` None (no token) sees any run.
@@ -349,6 +333,7 @@ class Playground:
 
     async def _purge(self) -> None:
         days = self.settings.keep_anonymous_days
+        await self.pools.chores(self.asking.presses.sweep)
         await self.erase.deleted(self.clock.now() - timedelta(seconds=UNDO_SECONDS))
         if days is not None:
             await self.erase.anonymous(self.clock.now() - timedelta(days=days))
@@ -383,7 +368,3 @@ class Playground:
 
     def forget_key(self, visitor: str) -> None:
         self.engines.forget_key(visitor)
-
-    def _midnight(self) -> datetime:
-        """When the day of the budgets began, in UTC."""
-        return self.clock.now().replace(hour=0, minute=0, second=0, microsecond=0)

@@ -117,6 +117,8 @@ class Run(BaseModel):
     tags: tuple[str, ...] = ()
     repeat_of: str | None = None
     """The run that this one repeats, to check whether the same settings give the same picture."""
+    retry_of: str | None = None
+    """The run without a picture that was asked for anew by this one: by Retry, Send again, or a grid's Retry."""
     original_removed_at: datetime | None = None
     """When the picture's original was removed to save space; the run and the thumbnail are kept. Also set on a run
     that was imported without its original."""

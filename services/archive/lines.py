@@ -1,7 +1,8 @@
 """A run, and a grid, as a line of JSON. Read strictly: what comes from outside is checked field by field.
 
-A run's line holds every field of Run except `visitor` and `revision`, which are meaningful on one server only, and
-`deleted_at`, since deleted runs are not exported. A new field of Run becomes a field of the line automatically.
+A run's line holds every field of Run except `visitor`, `revision` and `retry_of`, which are meaningful on one server
+only, and `deleted_at`, since deleted runs are not exported. A new field of Run becomes a field of the line
+automatically.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ A line of a newer format, or with an unknown field of a run, is refused: an impo
 Unknown settings inside a request are kept."""
 LINE_MAX = 4 * 2**20
 """Bytes of a line: a prompt of 10,000 characters has 60,000 at most; a grid's plan can have some thousand cells."""
-LOCAL = ("visitor", "revision", "deleted_at")
+LOCAL = ("visitor", "revision", "deleted_at", "retry_of")
 NOT_IN_FIELDS = {*LOCAL, "request"}
 NOT_IN_FIRST = {*NOT_IN_FIELDS, "model"}
 _as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -74,6 +75,7 @@ class RunLine(Run):
     visitor: None = None
     revision: Literal[0] = 0
     deleted_at: None = None
+    retry_of: None = None
     id: Id
     model: Annotated[str, AfterValidator(model_id)] = DEFAULT_MODEL
     request: Annotated[StoredRequest, AfterValidator(check_types)]

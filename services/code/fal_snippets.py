@@ -21,7 +21,7 @@ def snippet(language: Language, request: AnyRequest) -> str:
     """The code, ending with a newline. Raises InvalidRequest for any other language."""
     write = _WRITERS.get(language)
     if write is None:
-        message = f"Language: “{language}” is not one of the choices. Allowed are {', '.join(_WRITERS)}."
+        message = f"Language: “{language[:40]}” is not one of the choices. Allowed are {', '.join(_WRITERS)}."
         raise InvalidRequest((FieldIssue(field="language", message=message),))
     return write(StoredRequest.read(request))
 

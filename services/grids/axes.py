@@ -85,6 +85,8 @@ def parse_axis(field: str, values: str | Sequence[Any], base: AnyRequest) -> Axi
     if field not in AXIS_LABELS:
         raise _invalid(field, f"{field!r} cannot be an axis. Axes are {', '.join(AXIS_LABELS)}.")
     label = AXIS_LABELS[field]
+    if not _is_whole(values):
+        raise _invalid(field, f"{label}: half a character (a lone surrogate) stands in it. Write whole characters.")
     try:
         found = _values(field, _items(field, values), base)
     except ItemError as error:
@@ -93,6 +95,15 @@ def parse_axis(field: str, values: str | Sequence[Any], base: AnyRequest) -> Axi
         raise _invalid(field, f"{label}: no values. Write at least one.")
     kept, duplicates = _once(field, found)
     return Axis(field=field, values=kept, duplicates=duplicates)
+
+
+def _is_whole(values: Any) -> bool:
+    """Whether all texts in it can be kept: a lone surrogate cannot."""
+    if isinstance(values, str):
+        return values.isascii() or not any("\ud800" <= character <= "\udfff" for character in values)
+    if isinstance(values, list | tuple):
+        return all(map(_is_whole, values))
+    return not isinstance(values, dict) or all(_is_whole([name, value]) for name, value in values.items())
 
 
 def read_axis(data: Any) -> Axis:

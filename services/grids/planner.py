@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.engines.registry import Engines
 from services.errors import ConfirmNeeded, FieldIssue, InvalidRequest
@@ -28,7 +28,7 @@ LATELY = 60
 
 @dataclass(frozen=True)
 class AxisPreview:
-    """One typed axis: parsed, or with the sentence that says why it cannot be."""
+    """One typed axis: parsed, or with the sentence that says why it cannot be, or be run with the others."""
 
     field: str
     axis: Axis | None
@@ -101,7 +101,7 @@ class Planner:
         try:
             plan = await self._history.pools.sums(_with_cells, base, read)
         except InvalidRequest as error:
-            return Preview(None, tuple(axes), error.issues)
+            return _at_fault(axes, error)
         engine, key_of = self._engines.choose(visitor)
         scope = self._scope(visitor)
 
@@ -123,7 +123,7 @@ class Planner:
         try:
             return await self._history.pools.reads(count)
         except InvalidRequest as error:
-            return Preview(None, tuple(axes), error.issues)
+            return _at_fault(axes, error)
 
     async def there(
         self, visitor: str | None, plan: GridPlan, grid: Grid | None = None, *, reuse: bool = True
@@ -161,6 +161,20 @@ class Planner:
 
     def _cost(self, engine: Engine, requests: Sequence[GenerationRequest]) -> float:
         return 0.0 if engine == "demo" else round(sum(self._prices.estimate(request) for request in requests), 6)
+
+
+def _at_fault(axes: Sequence[AxisPreview], error: InvalidRequest) -> Preview:
+    """Of axes that can be read and not be run together: the fault at the axis that has it, where it is one axis's."""
+    places = {"width": "image_size", "height": "image_size"}
+    faults: dict[str, str] = {}
+    left: list[FieldIssue] = []
+    for issue in error.issues:
+        field = places.get(issue.field, issue.field)
+        if any(axis.field == field for axis in axes):
+            faults.setdefault(field, issue.message)
+        left.append(issue.model_copy(update={"field": field}))
+    shown = tuple(replace(axis, fault=faults.get(axis.field, "")) for axis in axes)
+    return Preview(None, shown, tuple(left))
 
 
 def _with_cells(base: AnyRequest, axes: Sequence[Axis]) -> GridPlan:

@@ -7,31 +7,30 @@ page, resumed at start. So a grid survives a closed tab and a killed server, and
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from services.clock import Clock
-from services.errors import FieldIssue, InvalidRequest, Stopping
+from services.errors import BudgetExceeded, FieldIssue, InvalidRequest, Stopping, TooMuch
 from services.grids.axes import Axis
 from services.grids.grid import Grid, GridLine, grid_of, line_of, row_of
 from services.grids.pace import Pace
 from services.grids.plan import GridPlan, make_plan
 from services.grids.planner import AxisPreview, Planner, Preview
+from services.intake.asking import Asking
 from services.library.changes import Changes
-from services.library.grid_store import GridStore
-from services.library.history import History
+from services.library.grid_store import GridStore, NewCells
+from services.library.history import Among, History
+from services.library.presses import Outcome
 from services.library.scope import EVERYONE, Scope
 from services.models.generation_request import GenerationRequest
+from services.press import Press
 from services.run import Run, RunState, new_id
 from services.running.runner import Runner
 from services.stored import AnyRequest, StoredRequest
 
 RETRIED = (RunState.FAILED, RunState.CANCELLED)
 """States whose runs `retry` makes again. Not UNKNOWN: fal may have accepted such a run, so the user decides on each."""
-
-Ask = Callable[..., Awaitable[list[Run]]]
-"""Playground._ask: journal requests as runs, within the budgets, and start them."""
 
 
 @dataclass(frozen=True)
@@ -46,15 +45,20 @@ class GridView:
     def run_of(self, key: str) -> Run | None:
         return self.runs.get(self.grid.cells.get(key, ""))
 
+    @property
+    def in_cells(self) -> list[Run]:
+        """The runs of the plan's cells."""
+        return [run for key in self.grid.plan.requests if (run := self.run_of(key))]
+
 
 class Grids:
     def __init__(
         self, history: History, planner: Planner, runner: Runner, changes: Changes,
-        clock: Clock, *, ask: Ask, scope: Callable[[str | None], Scope],
+        clock: Clock, asking: Asking, scope: Callable[[str | None], Scope],
     ) -> None:  # fmt: skip
         self.store = GridStore(history)
         self._history, self._planner, self._runner, self._changes = history, planner, runner, changes
-        self._ask, self._scope, self._clock = ask, scope, clock
+        self._asking, self._scope, self._clock = asking, scope, clock
 
     # -- before it runs --------------------------------------------------------------------------------------------
 
@@ -76,54 +80,55 @@ class Grids:
 
     # -- running ---------------------------------------------------------------------------------------------------
 
-    async def make(self, visitor: str | None, plan: GridPlan, *, reuse: bool = True, confirm: bool = False) -> Grid:
-        """Start a grid. Returns at once. Raises ConfirmNeeded, InvalidRequest, KeyNeeded or BudgetExceeded."""
-        there = await self._planner.there(visitor, plan, reuse=reuse)
-        grid_id = new_id()
+    async def make(
+        self, visitor: str | None, plan: GridPlan, *,
+        reuse: bool = True, confirm: bool = False, press: Press | None = None,
+    ) -> Grid:  # fmt: skip
+        """Start a grid. Returns at once; the same `press` again, here and below, requests nothing and returns the same
+        grid. Raises ConfirmNeeded, InvalidRequest, KeyNeeded, BudgetExceeded or KeyReused."""
 
-        def write(new: list[Run], cells: Mapping[str, str]) -> Future[list[Run]]:
-            moment = self._clock.now()
-            grid = Grid(grid_id, visitor, plan, moment, paused=False, repeat=None, cells={**there, **cells})
-            return self.store.add(row_of(grid), new)
+        async def ask() -> Grid:
+            there = await self._planner.there(visitor, plan, reuse=reuse)
+            new = await self._new(visitor, plan, there, confirm)
+            grid = Grid(new_id(), visitor, plan, self._clock.now(), paused=False, repeat=None, cells=there)
+            among = self.store.add(row_of(grid), _cells_of(new))
+            await self._asking.ask(visitor, [*new.values()], press=press, among=among, grid_id=grid.id)
+            return grid
 
-        await self._ask_for(visitor, plan, there, grid_id, write, confirm)
-        return await self._as_it_is(grid_id)
+        grid = await self._asking.once(press, ask, self._found)
+        return await self._as_it_is(grid.id)
 
     async def extend(
-        self, visitor: str | None, grid_id: str, axes: Sequence[Axis], *, reuse: bool = True, confirm: bool = False
-    ) -> Grid:
+        self, visitor: str | None, grid_id: str, axes: Sequence[Axis], *,
+        reuse: bool = True, confirm: bool = False, press: Press | None = None,
+    ) -> Grid:  # fmt: skip
         """Give a grid other axes: values added, or axes swapped. Only cells that it does not hold are made."""
-        grid = await self._grid(visitor, grid_id)
-        plan = await self._history.pools.sums(make_plan, grid.plan.base, axes, grid.plan.origin)
-        there = await self._planner.there(visitor, plan, grid, reuse=reuse)
 
-        def write(new: list[Run], cells: Mapping[str, str]) -> Future[list[Run]]:
-            return self.store.extend(grid_id, plan.model_dump_json(), {**there, **cells}, new)
+        async def ask() -> Grid:
+            grid = await self._grid(visitor, grid_id)
+            plan = await self._history.pools.sums(make_plan, grid.plan.base, axes, grid.plan.origin)
+            there = await self._planner.there(visitor, plan, grid, reuse=reuse)
+            new = await self._new(visitor, plan, there, confirm)
+            written = plan.model_dump_json()
+            among = self.store.fill(grid_id, grid.cells, _cells_of(new), plan=written, there=there)
+            await self._asking.ask(visitor, [*new.values()], press=press, among=among, grid_id=grid_id)
+            return grid
 
-        await self._ask_for(visitor, plan, there, grid_id, write, confirm)
+        await self._asking.once(press, ask, self._found)
         return await self._as_it_is(grid_id)
 
-    async def _ask_for(
-        self, visitor: str | None, plan: GridPlan, there: Mapping[str, str], grid_id: str,
-        write: Callable[[list[Run], Mapping[str, str]], Future[list[Run]]], confirm: bool,
-    ) -> None:  # fmt: skip
+    async def _new(
+        self, visitor: str | None, plan: GridPlan, there: Mapping[str, str], confirm: bool
+    ) -> Mapping[str, GenerationRequest]:
+        """Cell key → request, for the cells of a plan that are not `there`. Raises ConfirmNeeded or InvalidRequest."""
         # in a thread: a thousand cells take a while
         new = await self._history.pools.sums(plan.asked, [key for key in plan.requests if key not in there])
         if not confirm:
             await self._planner.check_asked(visitor, list(new.values()))
-        await self._ask_cells(visitor, grid_id, new, write)
+        return new
 
-    async def _ask_cells(
-        self, visitor: str | None, grid_id: str, requests: Mapping[str, GenerationRequest],
-        write: Callable[[list[Run], Mapping[str, str]], Future[list[Run]]],
-    ) -> list[Run]:  # fmt: skip
-        """Request the pictures of some cells. `write` gets the new runs, and cell key → run id."""
-
-        def keep(new: list[Run]) -> Future[list[Run]]:
-            cells = {key: run.id for key, run in zip(requests, new[::-1], strict=True)}
-            return write(new, cells)
-
-        return await self._ask(visitor, list(requests.values()), grid_id=grid_id, keep=keep)
+    async def _found(self, outcome: Outcome) -> Grid:
+        return await self._as_it_is(outcome.grid_id or "")
 
     # -- while it runs ---------------------------------------------------------------------------------------------
 
@@ -157,44 +162,70 @@ class Grids:
         cancel = self._runner.cancel if begun_too else self._runner.cancel_unbegun
         await asyncio.gather(*(cancel(run) for run in found if not run.state.is_final))
 
-    async def retry(self, visitor: str | None, grid_id: str) -> Grid:
-        """Make all cells again whose run failed, was cancelled or deleted; what fal has finished is only fetched."""
-        view = await self.view(visitor, grid_id)
-        lost = []
-        plan = view.grid.plan
-        for key in await self._history.pools.sums(lambda: plan.requests):  # to compute a thousand takes a while
-            run = view.run_of(key)
-            if run and run.can_be_fetched:
-                await self._runner.fetch_again(run)
-            elif run is None or run.state in RETRIED:
-                lost.append(key)
-        if lost:
-            again = await self._history.pools.sums(plan.asked, lost)
-            await self._ask_cells(visitor, grid_id, again, lambda new, cells: self.store.fill(grid_id, cells, new))
+    async def retry(self, visitor: str | None, grid_id: str, *, press: Press | None = None) -> Grid:
+        """Make all cells again whose run failed, was cancelled or deleted; what fal has finished is only fetched.
+
+        Each cell is made once, however often and from wherever this is called at once.
+        """
+
+        async def ask() -> Grid:
+            view = await self.view(visitor, grid_id)
+            try:
+                await self._retry(visitor, view, press)
+            except (TooMuch, BudgetExceeded):
+                # Called twice at once: perhaps only the other call was within the limits.
+                if await self._lost(await self.view(visitor, grid_id)):
+                    raise
+            return view.grid
+
+        await self._asking.once(press, ask, self._found)
         return await self._grid(visitor, grid_id)
 
-    async def retry_run(self, visitor: str | None, run: Run) -> list[Run]:
-        """Request a grid's run once more: the new run replaces it in every cell that it filled."""
+    async def _retry(self, visitor: str | None, view: GridView, press: Press | None) -> None:
+        for run in {run.id: run for run in view.in_cells if run.can_be_fetched}.values():
+            await self._runner.fetch_again(run)
+        lost = await self._lost(view)
+        if lost:
+            grid = view.grid
+            again = await self._history.pools.sums(grid.plan.asked, lost)
+            among = self.store.fill(grid.id, grid.cells, _cells_of(again))
+            retries = [grid.cells.get(key) for key in again]
+            await self._asking.ask(
+                visitor, [*again.values()], press=press, among=among, retries=retries, grid_id=grid.id
+            )
 
-        def keep(new: list[Run]) -> Future[list[Run]]:
-            return self.store.replace(run.id, new)
+    async def _lost(self, view: GridView) -> list[str]:
+        """The keys of the cells that have to be made again."""
+        keys = await self._history.pools.sums(lambda: view.grid.plan.requests)  # to compute a thousand takes a while
+        runs = ((key, view.run_of(key)) for key in keys)
+        return [key for key, run in runs if run is None or (run.state in RETRIED and not run.can_be_fetched)]
 
-        return await self._ask(visitor, [run.request.asked()], run, grid_id=run.grid_id, keep=keep)
+    def in_place_of(self, run: Run) -> Among | None:
+        """How one new run takes the place of a grid's run in every cell that it filled. None: it was made by none."""
+        return self.store.replace(run.id) if run.grid_id else None
 
-    async def repeat_check(self, visitor: str | None, grid_id: str) -> Grid:
+    async def repeat_check(self, visitor: str | None, grid_id: str, *, press: Press | None = None) -> Grid:
         """Make one finished cell again, to see whether a seed gives the same picture twice. Raises InvalidRequest."""
-        view = await self.view(visitor, grid_id)
-        cells = await self._history.pools.sums(lambda: view.grid.plan.cells)
-        first = next((run for cell in cells if (run := view.run_of(cell.key)) and run.picture), None)
-        if first is None:
-            message = "No picture of this grid is finished yet. Wait for one, then check whether it repeats."
-            raise InvalidRequest((FieldIssue(field="grid", message=message),))
 
-        def keep(new: list[Run]) -> Future[list[Run]]:
-            return self.store.check(grid_id, (first.id, new[0].id), new)
+        async def ask() -> Grid:
+            view = await self.view(visitor, grid_id)
+            cells = await self._history.pools.sums(lambda: view.grid.plan.cells)
+            first = next((run for cell in cells if (run := view.run_of(cell.key)) and run.picture), None)
+            if first is None:
+                message = "No picture of this grid is finished yet. Wait for one, then check whether it repeats."
+                raise InvalidRequest((FieldIssue(field="grid", message=message),))
+            await self._asking.ask(
+                visitor,
+                [first.request.vary(seed=first.seed)],
+                first,
+                press=press,
+                among=self.store.check(grid_id, first.id),
+                grid_id=grid_id,
+                repeat_of=first.id,
+            )
+            return view.grid
 
-        again = [first.request.vary(seed=first.seed)]
-        await self._ask(visitor, again, first, grid_id=grid_id, repeat_of=first.id, keep=keep)
+        await self._asking.once(press, ask, self._found)
         return await self._grid(visitor, grid_id)
 
     # -- looking at it ---------------------------------------------------------------------------------------------
@@ -246,3 +277,12 @@ class Grids:
     def _read(self, grid_id: str, scope: Scope) -> Grid:
         """Blocks. Raises NotFound."""
         return grid_of(self.store.get(grid_id, scope))
+
+
+def _cells_of(requests: Mapping[str, GenerationRequest]) -> NewCells:
+    """Which of the new runs belongs into which cell: they come in the reversed order of their requests."""
+
+    def cells(new: list[Run]) -> dict[str, str]:
+        return {key: run.id for key, run in zip(requests, new[::-1], strict=True)}
+
+    return cells

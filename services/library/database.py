@@ -18,11 +18,11 @@ from services.library.folder import prepare
 log = logging.getLogger(__name__)
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-NEWEST_SCHEMA = "0006"
+NEWEST_SCHEMA = "0007"
 """Number of the newest file in migrations/versions; a test compares them. Repeated here so that a start with a current
 schema need not import Alembic."""
 
-OLDER_SCHEMAS = ("0001", "0002", "0003", "0004", "0005")
+OLDER_SCHEMAS = ("0001", "0002", "0003", "0004", "0005", "0006")
 """Schemas that this program can upgrade."""
 
 

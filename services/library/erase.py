@@ -114,7 +114,7 @@ def _blank(connection: Connection, run: Run) -> None:
     change_all(
         connection, runs.c.id == run.id,
         visitor=None, request=run.request.but(prompt=ERASED_PROMPT), deleted_at=run.created_at - LONG_AGO,
-        favourite=False, notes="", tags=(), grid_id=None, project_id=None, repeat_of=None,
+        favourite=False, notes="", tags=(), grid_id=None, project_id=None, repeat_of=None, retry_of=None,
     )  # fmt: skip
 
 

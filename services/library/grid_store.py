@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, Select, func, insert, select, update
 
 from services.errors import NotFound
 from services.library.dialect import insert_or_update
-from services.library.history import History
+from services.library.history import Among, History
 from services.library.rows import stamp
 from services.library.scope import Scope
 from services.library.tables import ballots, grid_cells, grids, runs
 from services.run import FINAL_STATES, Run, RunState
+
+NewCells = Callable[[list[Run]], Mapping[str, str]]
+"""New runs, as an `Among` gets them → cell key → run id."""
 
 
 @dataclass(frozen=True)
@@ -53,43 +56,68 @@ class GridStore:
     def __init__(self, history: History) -> None:
         self._history = history
 
-    def add(self, grid: GridRow, runs: Iterable[Run]) -> Future[list[Run]]:
-        """Write a new grid and its new runs in one transaction. The grid gets the project of the first run."""
-        new = list(runs)
-        project = next((run.project_id for run in new), None)
+    # Each of these makes an `Among`: what is written to grids in the transaction that adds a grid's new runs.
 
-        def write(connection: Connection) -> None:
+    @staticmethod
+    def add(grid: GridRow, cells: NewCells) -> Among:
+        """A new grid, with the project of its runs. `cells` are those of the new runs."""
+
+        def among(connection: Connection, new: list[Run]) -> list[Run]:
+            project = next((run.project_id for run in new), None)
             row = {"id": grid.id, "visitor": grid.visitor, "created_at": stamp(grid.created_at), "paused": grid.paused}
             connection.execute(grids.insert(), {**row, "plan": grid.plan, "project_id": project})
-            _fill(connection, grid.id, grid.cells)
+            _fill(connection, grid.id, {**grid.cells, **cells(new)})
+            return new
 
-        return self._history.add_soon(new, write)
+        return among
 
-    def extend(self, grid_id: str, plan: str, cells: Mapping[str, str], runs: Iterable[Run]) -> Future[list[Run]]:
-        """Replace a grid's plan, and write the cells that it adds and their new runs, in one transaction."""
+    @staticmethod
+    def fill(
+        grid_id: str,
+        seen: Mapping[str, str],
+        cells: NewCells,
+        *,
+        plan: str | None = None,
+        there: Mapping[str, str] | None = None,
+    ) -> Among:
+        """Put the new runs, and those `there` already, into cells; with `plan`, replace the grid's plan.
 
-        def write(connection: Connection) -> None:
-            connection.execute(update(grids).where(grids.c.id == grid_id).values(plan=plan))
-            _fill(connection, grid_id, cells)
+        A cell that no longer holds the run that was `seen` in it (or none) was filled by another press: it stays, and
+        the run for it is not added.
+        """
 
-        return self._history.add_soon(runs, write)
+        def among(connection: Connection, new: list[Run]) -> list[Run]:
+            if plan:
+                connection.execute(update(grids).where(grids.c.id == grid_id).values(plan=plan))
+            held = {row.key: row.run_id for row in connection.execute(_cells(grid_id))}
+            free = {key: run for key, run in {**(there or {}), **cells(new)}.items() if held.get(key) == seen.get(key)}
+            _fill(connection, grid_id, free)
+            filling = set(free.values())
+            return [run for run in new if run.id in filling]
 
-    def fill(self, grid_id: str, cells: Mapping[str, str], runs: Iterable[Run]) -> Future[list[Run]]:
-        """Write new runs and put runs into cells, in one transaction. `cells`: cell key → run id."""
-        return self._history.add_soon(runs, lambda connection: _fill(connection, grid_id, cells))
+        return among
 
-    def replace(self, run_id: str, runs: Iterable[Run]) -> Future[list[Run]]:
-        """Write one new run and put it into every cell that holds the run `run_id`, in one transaction."""
-        [new] = runs
-        rule = grid_cells.c.run_id == run_id
-        return self._history.add_soon([new], lambda c: c.execute(update(grid_cells).where(rule).values(run_id=new.id)))
+    @staticmethod
+    def replace(run_id: str) -> Among:
+        """Put the one new run into every cell that holds the run `run_id`."""
 
-    def check(self, grid_id: str, repeat: tuple[str, str], runs: Iterable[Run]) -> Future[list[Run]]:
-        """Set the ids of the two runs of the repeat check, and write the new one of them, in one transaction."""
-        values = {"repeat": json.dumps(repeat)}
-        return self._history.add_soon(
-            runs, lambda connection: connection.execute(update(grids).where(grids.c.id == grid_id).values(values))
-        )
+        def among(connection: Connection, new: list[Run]) -> list[Run]:
+            held = grid_cells.c.run_id == run_id
+            connection.execute(update(grid_cells).where(held).values(run_id=new[0].id))
+            return new
+
+        return among
+
+    @staticmethod
+    def check(grid_id: str, first: str) -> Among:
+        """The run `first` and the one new run become the two of the repeat check."""
+
+        def among(connection: Connection, new: list[Run]) -> list[Run]:
+            repeat = json.dumps([first, new[0].id])
+            connection.execute(update(grids).where(grids.c.id == grid_id).values(repeat=repeat))
+            return new
+
+        return among
 
     def pause(self, grid_id: str, paused: bool) -> None:
         with self._history.writing() as connection:
@@ -98,11 +126,10 @@ class GridStore:
     def get(self, grid_id: str, scope: Scope) -> GridRow:
         """Raises NotFound."""
         query = select(grids).where(grids.c.id == grid_id, scope.clause(grids.c.visitor))
-        cells = select(grid_cells.c.key, grid_cells.c.run_id).where(grid_cells.c.grid_id == grid_id)
         row = next(iter(self._history.records(query)), None)
         if row is None:
             raise NotFound("grid")
-        return _grid(row, {cell["key"]: cell["run_id"] for cell in self._history.records(cells)})
+        return _grid(row, {cell["key"]: cell["run_id"] for cell in self._history.records(_cells(grid_id))})
 
     def change_pending(self, grid_id: str, **fields: object) -> list[str]:
         """Change all pending runs of a grid in one transaction. Returns their ids."""
@@ -159,6 +186,10 @@ class GridStore:
         """(id, JSON) of a grid's ballots, newest first."""
         query = select(ballots.c.id, ballots.c.ballot).where(ballots.c.grid_id == grid_id)
         return [(row["id"], row["ballot"]) for row in self._history.records(query.order_by(ballots.c.seq.desc()))]
+
+
+def _cells(grid_id: str) -> Select[Any]:
+    return select(grid_cells.c.key, grid_cells.c.run_id).where(grid_cells.c.grid_id == grid_id)
 
 
 def _fill(connection: Connection, grid_id: str, cells: Mapping[str, str]) -> None:

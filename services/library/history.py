@@ -41,11 +41,14 @@ from services.library.tables import counters, grids, runs
 from services.library.tables import ledger as ledger_rows
 from services.library.writer import Writer
 from services.pools import Pools
-from services.run import AT_FAL_STATES, FINAL_STATES, Run, RunState, now
+from services.run import AT_FAL_STATES, FINAL_STATES, Run, RunState, Ticket, now
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+Among = Callable[[Connection, list[Run]], list[Run]]
+"""Writes what belongs to new runs in the transaction that adds them, and returns those of them that are to be added:
+not those that another press has added already."""
 REMOVALS, ERASURES = "removals", "erasures"
 """Counters of what `compaction.py` has still to do: removals of rows, and erasures of all data of a visitor."""
 
@@ -122,18 +125,18 @@ class History:
         """Write new runs in one transaction, and return them with their revisions."""
         return self.add_soon(new).result()
 
-    def add_soon(self, new: Iterable[Run], also: Callable[[Connection], object] | None = None) -> Future[list[Run]]:
-        """`add` without blocking. `also` writes in the same transaction."""
+    def add_soon(self, new: Iterable[Run], among: Among | None = None) -> Future[list[Run]]:
+        """`add` without blocking. With `among`, only those that it returns are written and returned."""
         asked = list(new)
 
         def work(connection: Connection) -> list[Run]:
+            # First, for it locks out all others that add or change runs: what `among` reads stays true.
             first = _next_revision(connection, len(asked)) - len(asked) + 1
-            added = [run.model_copy(update={"revision": first + place}) for place, run in enumerate(asked)]
+            kept = among(connection, asked) if among else asked
+            added = [run.model_copy(update={"revision": first + place}) for place, run in enumerate(kept)]
             if added:
                 connection.execute(insert(runs), [row_of(run) for run in added])
                 ledger.enter(connection, first, first + len(added) - 1)
-            if also:
-                also(connection)
             return added
 
         return self._writer.submit(work)
@@ -161,6 +164,22 @@ class History:
         return self._writer.submit(
             lambda connection: _update(connection, CHANGE_FROM, fields, run_id=run_id, before=before.value)
         )
+
+    def accept_soon(self, run_id: str, ticket: Ticket, note: str | None = None) -> Future[Run]:
+        """Write what fal replied to a run's submit, whatever state the run is in: its request id must not be lost.
+
+        The run becomes submitted, unless it is done or was known already to be at fal. Raises NotFound.
+        """
+        fields = {"state": RunState.SUBMITTED, "ticket": ticket, "failure": None, "finished_at": None, "note": note}
+
+        def work(connection: Connection) -> Run:
+            of = {"run_id": run_id}
+            accepted = _update(connection, ACCEPT, fields, **of) or _update(connection, CHANGE, {}, **of)
+            if accepted is None:
+                raise NotFound("picture")
+            return accepted
+
+        return self._writer.submit(work)
 
     def begin_soon(self, run_id: str, moment: datetime) -> Future[Run | None]:
         """Move a run from pending to submitting; None and no change if it is not pending, or if its grid is paused."""
@@ -400,6 +419,8 @@ _IN_STATE = _ONE & (runs.c.state == bindparam("before"))
 _PAUSED = select(grids.c.id).where(grids.c.paused.is_(True))
 CHANGE = update(runs).where(_ONE).returning(runs)
 CHANGE_FROM = update(runs).where(_IN_STATE).returning(runs)
+_NOT_KNOWN_THERE = runs.c.ticket.is_(None) | runs.c.state.not_in([state.value for state in AT_FAL_STATES])
+ACCEPT = update(runs).where(_ONE, runs.c.state != RunState.DONE.value, _NOT_KNOWN_THERE).returning(runs)
 BEGIN = update(runs).where(_IN_STATE, runs.c.grid_id.is_(None) | runs.c.grid_id.not_in(_PAUSED)).returning(runs)
 _SECONDS = seconds_between(runs.c.submitted_at, bindparam("ended"))
 _TAKE_REVISIONS = (

@@ -63,12 +63,14 @@ runs = Table(
     Column("notes", String, nullable=False, server_default=""),
     Column("tags", String, nullable=False, server_default="[]"),  # JSON list of words
     Column("repeat_of", String(32)),  # the run that it repeats, to check whether the picture is the same
+    Column("retry_of", String(32)),  # the run without a picture that it was asked for instead
     Column("original_removed_at", String(32)),  # when its original was removed to save space; the thumbnail stays
     Index("runs_of_everyone", "deleted_at", "seq", *SEARCHED),
     Index("runs_of_visitor", "visitor", "deleted_at", "seq", *SEARCHED),
     Index("runs_of_grid", "grid_id", "deleted_at", "seq", *(name for name in SEARCHED if name != "grid_id"),
           **only_where("grid_id IS NOT NULL")),
     Index("runs_with_key", "key"),
+    Index("runs_retried", "retry_of", **only_where("retry_of IS NOT NULL")),
     Index("runs_with_notes", "deleted_at", "visitor", "seq", "notes", **only_where("notes <> ''")),
     Index("runs_with_tags", "deleted_at", "visitor", "seq", "tags", **only_where("tags <> '[]'")),
     **NEVER_REUSED,
@@ -158,6 +160,20 @@ ledger = Table(
     **NEVER_REUSED,
 )
 """What the runs that were asked for here cost. Rows outlive their runs; imported runs have none."""
+
+presses = Table(
+    "presses",
+    metadata,
+    Column("visitor", String(64), primary_key=True),  # "" for callers without a token
+    Column("route", String, primary_key=True),
+    Column("key", String(64), primary_key=True),  # a hash, as is the body
+    Column("body", String(64), nullable=False),
+    Column("runs", String, nullable=False),  # JSON list of the ids of the runs that it added
+    Column("grid_id", String(32)),  # the grid that it made or added to
+    Column("created_at", String(32), nullable=False),
+    Index("presses_by_age", "created_at"),
+)
+"""Presses that came with an Idempotency-Key, kept for a day."""
 
 prompts = full_text_index(metadata, "prompts", "prompt")
 """The full-text index of the prompts: its rowid is a run's seq. Triggers update it."""

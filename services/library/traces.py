@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Table, select
 
 from services.library.dialect import SEQUENCES
 from services.library.ledger import ERASED
-from services.library.tables import ballots, chosen_projects, grid_cells, grids, ledger, metadata, projects
+from services.library.tables import ballots, chosen_projects, grid_cells, grids, ledger, metadata, presses, projects
 
 Whose = Callable[[str], ColumnElement[bool]]
 """Visitor → the condition for the visitor's rows."""
@@ -60,6 +60,7 @@ TABLES: Mapping[str, Removed | Unnamed | Otherwise] = {
     "grids": Removed(_named(grids)),
     "projects": Removed(_named(projects)),
     "chosen_projects": Removed(_named(chosen_projects)),
+    "presses": Removed(_named(presses)),
     "ledger": Unnamed(_named(ledger), {"visitor": ERASED, "project_id": None}),
     "prompts": INDEX,
     "prompts_data": INDEX,

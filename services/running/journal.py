@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
@@ -17,7 +18,7 @@ from services.errors import CannotWrite
 from services.library.changes import Changes
 from services.library.history import History
 from services.library.scope import EVERYONE
-from services.run import Run, RunState
+from services.run import Run, RunState, Ticket
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,17 @@ class Journal:
         """Save only where the run is in the state `before` now; None where it is not."""
         return self._tell(await self._written(lambda: self._history.change_from_soon(before, run.id, **fields)))
 
+    async def accept(self, run: Run, ticket: Ticket, note: str | None = None) -> Run:
+        """Write what fal replied to a submit, whatever state the run is in. Tried until it succeeds or the server
+        stops: this process alone knows the request's id."""
+        try:
+            written = await self._written(lambda: self._history.accept_soon(run.id, ticket, note), patience=math.inf)
+        except CannotWrite:
+            log.error("run %s: fal accepted it as %s, which could not be written", run.id, ticket.request_id)
+            raise
+        accepted: Run = self._tell(written)
+        return accepted
+
     async def current(self, run: Run) -> Run:
         """The run as it is in the history now: another task may have changed it."""
         return await self._history.pools.reads(self._history.get, run.id, EVERYONE)
@@ -60,14 +72,14 @@ class Journal:
             self._changes.tell(saved.visitor, [saved])
         return saved
 
-    async def _written(self, write: Callable[[], Future[Any]]) -> Any:
+    async def _written(self, write: Callable[[], Future[Any]], patience: float = PATIENCE_SECONDS) -> Any:
         start, attempt = self._clock.monotonic(), 0
         while True:
             try:
                 return await asyncio.shield(asyncio.wrap_future(write()))
             except CannotWrite as error:
                 attempt += 1
-                if self.stopping or self._clock.monotonic() - start > PATIENCE_SECONDS:
+                if self.stopping or self._clock.monotonic() - start > patience:
                     raise
                 log.error("the history cannot be written (%s); trying again", error.reason)
                 await self._clock.sleep(min(LONGEST_PAUSE_SECONDS, 0.5 * 2**attempt))

@@ -16,11 +16,10 @@ from typing import Any
 from services.clock import Clock
 from services.engines.registry import Engines
 from services.errors import KeyNeeded, NotFound, RequestFailed, Unreachable
-from services.library.changes import Changes
 from services.library.history import History
-from services.library.scope import EVERYONE
 from services.models import registry
 from services.run import Run, RunState, Ticket
+from services.running.journal import Journal
 
 log = logging.getLogger(__name__)
 
@@ -41,13 +40,13 @@ class LostSubmits:
         self,
         history: History,
         engines: Engines,
-        changes: Changes,
+        journal: Journal,
         clock: Clock,
         host: str | None,
         go_on: Callable[[Run], None],
     ) -> None:
         """`host` serves fal's list of requests; None: `look_for` does nothing. `go_on` takes a run that was found."""
-        self._history, self._engines, self._changes, self._clock = history, engines, changes, clock
+        self._history, self._engines, self._journal, self._clock = history, engines, journal, clock
         self._host, self._go_on = host, go_on
         self._tasks: set[asyncio.Task[None]] = set()
         self._picking = asyncio.Lock()
@@ -106,22 +105,21 @@ class LostSubmits:
         return await self._history.pools.reads(self._history.has_request_id, request_id)
 
     async def _found(self, run: Run, ticket: Ticket) -> None:
-        news = {"state": RunState.SUBMITTED, "ticket": ticket, "failure": None, "finished_at": None, "note": FOUND}
-        if found := await self._history.pools.writes(self._history.change_from, RunState.UNKNOWN, run.id, **news):
-            log.info("run %s was found in fal's list of requests as %s", run.id, ticket.request_id)
-            self._changes.tell(found.visitor, [found])
+        log.info("run %s was found in fal's list of requests as %s", run.id, ticket.request_id)
+        try:
+            found = await self._journal.accept(run, ticket, FOUND)
+        except NotFound:  # erased meanwhile
+            return
+        if found.ticket == ticket:  # else its answer came after all, with another id
             self._go_on(found)
 
     async def _say(self, run: Run, said: str) -> None:
         """Append a sentence to the failure that the run's card shows, if the run is still unknown."""
         try:
-            current = await self._history.pools.reads(self._history.get, run.id, EVERYONE)
+            current = await self._journal.current(run)
         except NotFound:  # erased meanwhile
             return
         if current.failure is None:
             return
         failure = current.failure.model_copy(update={"message": f"{current.failure.message} {said}"})
-        if said_so := await self._history.pools.writes(
-            self._history.change_from, RunState.UNKNOWN, run.id, failure=failure
-        ):
-            self._changes.tell(said_so.visitor, [said_so])
+        await self._journal.save_from(RunState.UNKNOWN, run, failure=failure)

@@ -61,7 +61,7 @@ class Runner:
         self._clock = clock
         self._in_flight = KeySemaphores(max_concurrent)
         self._fetching = KeySemaphores(max_concurrent)
-        self._lost = LostSubmits(history, engines, changes, clock, fal_api_host, self.take)
+        self._lost = LostSubmits(history, engines, self._journal, clock, fal_api_host, self.take)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._sending: set[str] = set()
         self._stopping = False
@@ -76,7 +76,7 @@ class Runner:
                 self._lost.look_for(run)
         for run in await self._history.pools.reads(self._history.unfinished):
             if run.state is RunState.SUBMITTING:
-                self._lost.look_for(await self._unknown(run, failures.stopped_while_submitting()))
+                await self._end_unknown(run, failures.stopped_while_submitting())
             else:
                 self.take(run)
 
@@ -105,9 +105,13 @@ class Runner:
             self.take(run)
 
     async def fetch_again(self, run: Run) -> Run:
-        """Follow a run again that fal accepted, but that failed before its picture was fetched."""
-        again = await self._journal.save(run, state=RunState.SUBMITTED, failure=None, finished_at=None, note=None)
-        self.take(again)
+        """Follow a run again that fal accepted, but that failed before its picture was fetched. Nothing is changed if
+        it is no longer failed."""
+        fresh = {"state": RunState.SUBMITTED, "failure": None, "finished_at": None, "note": None}
+        again = await self._journal.save_from(RunState.FAILED, run, **fresh)
+        if again is None:  # another press was first
+            return await self._journal.current(run)
+        await self.take_again([again])
         return again
 
     async def cancel(self, run: Run) -> Run:
@@ -164,7 +168,7 @@ class Runner:
         except KeyNeeded:
             await self._journal.save(run, note=KEY_NOTE)
         except SubmitUnanswered as error:
-            self._lost.look_for(await self._unknown(run, error.failure))
+            await self._end_unknown(run, error.failure)
         except (RequestFailed, NotAccepted, Unreachable) as error:
             await self._fail(run, error.failure)
         except OSError as error:
@@ -188,6 +192,8 @@ class Runner:
                 accepted = run if run.ticket else await self._submit(run)
                 if accepted is None or self._stopping:
                     return None
+                if accepted.cancel_asked and accepted.ticket:  # while fal was not known to have it
+                    await self._cancel_at_fal(accepted, accepted.ticket)
                 ended = await self._patiently(self._follow, accepted)
                 await fetching.enter_async_context(self._fetching.slot(key))
             return await self._patiently(self._fetch, ended)
@@ -203,7 +209,7 @@ class Runner:
             self._sending.add(run.id)
             try:
                 ticket = await gateway.submit(sending.request)
-                accepted = await self._journal.save(run, state=RunState.SUBMITTED, ticket=ticket)
+                return await self._journal.accept(run, ticket)
             except NotAccepted as error:
                 attempt += 1
                 jitter = random.uniform(0.7, 1.0)  # noqa: S311  # nosec B311: no secret
@@ -211,13 +217,10 @@ class Runner:
                 if self._clock.monotonic() - start + pause > SUBMIT_PATIENCE_SECONDS:
                     raise
                 # Not accepted: back to pending, so that after a crash during the pause the run is known to be unsent.
-                waiting = await self._journal.save(
-                    run, state=RunState.PENDING, note=error.waiting_for, submitted_at=None
-                )
-            else:
-                if accepted.cancel_asked:  # cancelled while the request was being sent
-                    await self._cancel_at_fal(accepted, ticket)
-                return accepted
+                unsent = {"state": RunState.PENDING, "note": error.waiting_for, "submitted_at": None}
+                waiting = await self._journal.save_from(RunState.SUBMITTING, run, **unsent)
+                if waiting is None:
+                    return None
             finally:
                 self._sending.discard(run.id)
             if waiting.cancel_asked:
@@ -310,17 +313,16 @@ class Runner:
         """End a run on an error of this program. If it was submitting it becomes unknown, for fal may have it."""
         if self._stopping:
             return  # the stop caused the error: the next start resumes the run from its state in the history
-        lost = {"failure": failures.broke_off_while_submitting(), "note": None, "finished_at": self._clock.now()}
-        if unknown := await self._journal.save_from(RunState.SUBMITTING, run, state=RunState.UNKNOWN, **lost):
-            self._lost.look_for(unknown)
-        else:
+        if not await self._end_unknown(run, failures.broke_off_while_submitting()):
             await self._fail(run, failure)
 
-    async def _unknown(self, run: Run, failure: Failure) -> Run:
-        """End a run that was sent and not answered."""
-        return await self._journal.save(
-            run, state=RunState.UNKNOWN, failure=failure, note=None, finished_at=self._clock.now()
-        )
+    async def _end_unknown(self, run: Run, failure: Failure) -> bool:
+        """End a run that was sent and not answered, and look for it at fal. False if it is not submitting any more."""
+        lost = {"failure": failure, "note": None, "finished_at": self._clock.now()}
+        unknown = await self._journal.save_from(RunState.SUBMITTING, run, state=RunState.UNKNOWN, **lost)
+        if unknown:
+            self._lost.look_for(unknown)
+        return unknown is not None
 
     async def _fail(self, run: Run, failure: Failure) -> None:
         """End a run without a picture: cancelled if that was asked for and may have caused `failure`, else failed."""

@@ -1,7 +1,9 @@
 """The whole app with a probe in its event loop: how late the loop comes to what is due. Its demo engine takes its time
 and paints nothing, as in grid_server.py.
 
-    load_server.py FOLDER PORT
+    load_server.py FOLDER PORT [unwatched]
+
+Unwatched, only its processor time is measured: the probe takes some itself.
 
 Prints a line when it serves. Each line of its input is answered with the figures since the last one, as JSON; it ends
 with its input.
@@ -71,7 +73,7 @@ class Probe:
         return told
 
 
-async def main(folder: Path, port: int) -> None:
+async def main(folder: Path, port: int, *, watched: bool = True) -> None:
     import_gradio_quickly()
     from ui.web.server import build_server
 
@@ -83,13 +85,15 @@ async def main(folder: Path, port: int) -> None:
         "127.0.0.1", port, log_level="warning", ws="none", timeout_graceful_shutdown=1,
     )  # fmt: skip
     server, probe = Announcing(config, playground, streams), Probe()
-    serving, watching = asyncio.create_task(server.serve()), asyncio.create_task(probe.watch())
+    serving = asyncio.create_task(server.serve())
+    watching = asyncio.create_task(probe.watch()) if watched else None
     while await asyncio.to_thread(sys.stdin.readline):
         print(json.dumps(probe.figures()), flush=True)
-    watching.cancel()
+    if watching:
+        watching.cancel()
     server.should_exit = True
     await serving
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))
+    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2]), watched=sys.argv[3:] != ["unwatched"]))

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Container, Iterator
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import gradio as gr
 from gradio.context import LocalContext
 
-from services.errors import PlaygroundError
+from services.errors import FieldIssue, InvalidRequest, PlaygroundError
 from ui.visitors import visitor_of
 
+T = TypeVar("T")
 CANCELLED = "The request was cancelled."
 MARK = "x-playground-call"
 """Header that names a call besides its event id: MCP's requests have names of their own."""
@@ -30,6 +32,14 @@ def errors_as_sentences() -> Iterator[None]:
         yield
     except PlaygroundError as error:
         raise gr.Error(str(error), print_exception=False) from error
+
+
+def typed(name: str, value: Any, kind: type[T], words: str) -> T:
+    """An argument: Gradio hands on values of any type. Raises InvalidRequest."""
+    if not isinstance(value, kind) or isinstance(value, bool):
+        message = f"{name}: “{str(value)[:40]}” is no {words}."
+        raise InvalidRequest((FieldIssue(field=name, message=message),))
+    return value
 
 
 class Call:

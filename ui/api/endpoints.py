@@ -18,9 +18,11 @@ from services.library.scope import EVERYONE
 from services.models.kind import Parameter
 from services.models.registry import MODEL_NAMES, PARAMETERS
 from services.playground import Playground
+from services.press import Press
 from services.request import parse_request
 from services.run import Picture, Run, RunState
-from ui.api.calls import CANCELLED, Call, Calls, errors_as_sentences
+from ui.api.calls import CANCELLED, Call, Calls, errors_as_sentences, typed
+from ui.presses import press_of_call
 
 
 def add_api(playground: Playground, calls: Calls) -> None:
@@ -29,9 +31,9 @@ def add_api(playground: Playground, calls: Calls) -> None:
     gr.api(_snippet(), api_name="snippet", concurrency_limit=None)
 
 
-async def ask(playground: Playground, call: Call, settings: dict[str, Any]) -> Run:
+async def ask(playground: Playground, call: Call, settings: dict[str, Any], press: Press | None) -> Run:
     """Ask for the one picture of a call. Raises what Playground.generate raises."""
-    [asked] = await playground.generate(call.visitor, parse_request(settings))
+    [asked] = await playground.generate(call.visitor, parse_request(settings), press=press)
     await call.asked_for(lambda begun_too: _stop(playground, asked.id, begun_too))
     return asked
 
@@ -45,7 +47,7 @@ async def _stop(playground: Playground, run_id: str, begun_too: bool) -> None:
 def _generate(playground: Playground, calls: Calls) -> Callable[..., Any]:
     async def generate(request: gr.Request, **settings: Any) -> dict[str, Any]:
         with calls.begin(request) as call:
-            asked = await ask(playground, call, settings)
+            asked = await ask(playground, call, settings, press_of_call(request, "generate", settings))
             run = await playground.finished(None, asked.id)
         if run.state in (RunState.FAILED, RunState.CANCELLED):
             raise gr.Error(run.failure.message if run.failure else CANCELLED, print_exception=False)
@@ -92,7 +94,8 @@ def _image(picture: Picture, playground: Playground) -> dict[str, Any] | None:
 def _snippet() -> Callable[..., Any]:
     async def snippet_(language: Literal["python", "javascript", "curl"], request: dict) -> str:  # type: ignore[type-arg]
         with errors_as_sentences():
-            return snippet(language, parse_request(request))
+            asked = parse_request(typed("request", request, dict, "object with settings"))
+            return snippet(typed("language", language, str, "name of a language"), asked)  # type: ignore[arg-type]
 
     snippet_.__name__ = "snippet"
     snippet_.__doc__ = """Code that makes a picture with these settings through fal's queue.

@@ -22,6 +22,7 @@ from services.sheets.layout_of_grid import layout_of
 from ui.api.calls import Calls
 from ui.api.history import described
 from ui.compare.grid_files import file_name
+from ui.presses import press_of_call
 
 EXPANSION = "enable_prompt_expansion"
 """Off where a grid's base does not say, for a fair comparison, if its model has it."""
@@ -37,9 +38,11 @@ def _grid(playground: Playground, calls: Calls) -> Callable[..., Any]:
         request: dict, x: dict, y: dict | None = None, z: dict | None = None, confirm: bool = False,  # type: ignore[type-arg]
         caller: gr.Request = None,  # type: ignore[assignment]
     ) -> dict[str, Any]:  # fmt: skip
+        axes = {"x": x, "y": y, "z": z}
         with calls.begin(caller) as call:
-            plan = await playground.pools.sums(_plan, request, {"x": x, "y": y, "z": z})
-            made = await playground.grids.make(call.visitor, plan, confirm=confirm is True)
+            press = press_of_call(caller, "grid", {"request": request, **axes, "confirm": confirm})
+            plan = await playground.pools.sums(_plan, request, axes)
+            made = await playground.grids.make(call.visitor, plan, confirm=confirm is True, press=press)
             await call.asked_for(lambda begun_too: playground.grids.cancel_runs(made, begun_too=begun_too))
             view = await playground.grids.finished(call.visitor, made.id)
         return await playground.pools.exports(_outcome, view, playground)

@@ -11,7 +11,7 @@ from services.library.query import parse
 from services.library.search import Search
 from services.playground import Playground
 from services.run import Run, RunState
-from ui.api.calls import errors_as_sentences
+from ui.api.calls import errors_as_sentences, typed
 from ui.visitors import visitor_of
 
 MAX_RUNS = 200
@@ -28,8 +28,9 @@ def _history(playground: Playground) -> Callable[..., Any]:
     async def history(query: str = "", limit: int = 20, offset: int = 0, request: gr.Request = None) -> dict[str, Any]:  # type: ignore[assignment]
         scope = playground.scope(visitor_of(request))
         with errors_as_sentences():
-            found = parse(query)
-        size, skip = max(1, min(int(limit), MAX_RUNS)), max(0, min(int(offset), 2**31))
+            found = parse(typed("query", query, str, "text"))
+            size = max(1, min(typed("limit", limit, int, "whole number"), MAX_RUNS))
+            skip = max(0, min(typed("offset", offset, int, "whole number"), 2**31))
         entries = await playground.pools.reads(search.page, scope, found, limit=size, skip=skip)
         total = await playground.pools.reads(search.count, scope, found)
         return {"total": total, "runs": [described(entry.run) for entry in entries]}

@@ -1,22 +1,31 @@
-"""What stands before Gradio's MCP server: the address at which it calls the app that it is part of, and the notices by
-which clients cancel a tool's call."""
+"""What stands before Gradio's MCP server: the address at which it calls the app that it is part of, the notices by
+which clients cancel a tool's call, and keys of presses as arguments."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import secrets
+from collections.abc import Collection
 from typing import Any
 
 import gradio as gr
 from starlette.datastructures import Headers, QueryParams
 from starlette.requests import Request
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ui.api.calls import MARK, Calls
+from ui.presses import HEADER
 from ui.visitors import token_of
+from ui.web.bodies import first
 
 MCP = "/gradio_api/mcp"
+ARGUMENT = "idempotency_key"
+KEY_SCHEMA = {
+    "type": "string",
+    "description": "A name of your choice for this call, 16 to 255 characters. The same call with the same key makes "
+    "nothing again and returns the same pictures, for a day: repeat it when no answer came.",
+}
 
 
 class CallsItself:
@@ -63,7 +72,7 @@ class CancelNotices:
             scope = {**scope, "headers": [*headers, (MARK.encode(), mark.encode())]}
         if told.get("method") == "notifications/cancelled" and isinstance(told.get("params"), dict):
             await self._calls.leave_off(self._mark(scope, told["params"].get("requestId")))
-        await self._app(scope, _again(body, receive), send)
+        await self._app(scope, first({"type": "http.request", "body": body, "more_body": False}, receive), send)
 
     def _mark(self, scope: Scope, number: Any) -> str:
         """A name for the call with this number; empty where its caller is not known."""
@@ -80,20 +89,34 @@ def _told(body: bytes) -> dict[str, Any]:
     """The JSON-RPC message in a request; empty where it is none."""
     try:
         found = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 
 
-def _again(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that gives a body that was read before, and then what `receive` gives."""
-    given = False
+def take_keys(page: gr.Blocks, paying: Collection[str]) -> None:
+    """Give the tools of these endpoints an argument `idempotency_key`, for clients that cannot set a call's headers. It
+    goes on as that header.
 
-    async def again() -> Message:
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
+    On two methods of Gradio's MCP server that are not public: a test fails when a later version has others.
+    """
+    server: Any = page.mcp_server_obj
+    if server is None:
+        return
+    schema_of, prepare = server.get_input_schema, server._prepare_tool_call_args
 
-    return again
+    def get_input_schema(tool: str, parameters: dict[str, str] | None = None) -> tuple[dict[str, Any], Any]:
+        schema, files = schema_of(tool, parameters)
+        if server.tool_to_endpoint.get(tool) in paying:
+            schema = {**schema, "properties": {**schema["properties"], ARGUMENT: KEY_SCHEMA}}
+        return schema, files
+
+    def prepare_tool_call_args(tool: str, arguments: dict[str, Any]) -> tuple[Any, Any, dict[str, str], Any]:
+        rest, key = dict(arguments), None
+        if server.tool_to_endpoint.get(tool) in paying:
+            key = rest.pop(ARGUMENT, None)
+        endpoint, values, headers, function = prepare(tool, rest)
+        return endpoint, values, {**headers, HEADER: str(key)} if key is not None else headers, function
+
+    server.get_input_schema = get_input_schema
+    server._prepare_tool_call_args = prepare_tool_call_args

@@ -14,6 +14,7 @@ from services.playground import Playground
 from services.run import Run, RunState
 from ui.api.calls import Calls, errors_as_sentences
 from ui.api.endpoints import api_arguments, ask, outcome, with_signature
+from ui.presses import press_of_call
 from ui.visitors import visitor_of
 
 NO_SUCH_PICTURE = "There is no such picture."
@@ -65,7 +66,7 @@ def whole_outcome(run: Run, playground: Playground) -> dict[str, Any]:
 def _start(playground: Playground, calls: Calls) -> Callable[..., Any]:
     async def start(request: gr.Request, **settings: Any) -> dict[str, Any]:
         with calls.begin(request) as call:
-            run = await ask(playground, call, settings)
+            run = await ask(playground, call, settings, press_of_call(request, "start", settings))
             return {"run_id": run.id, "state": run.state.value}
 
     return with_signature(

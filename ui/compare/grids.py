@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.compare.sameness import sameness
@@ -21,9 +21,11 @@ from services.request import caption, parse_request
 from services.run import Run
 from services.stored import AnyRequest, StoredRequest
 from ui.cards import loose_card
+from ui.presses import Pressed
 from ui.visitors import visitor_of
 
 LIST_SIZE = 24
+Before = Annotated[int | None, Query(gt=-(2**62), lt=2**62)]
 Text = Annotated[str, Field(max_length=100_000)]
 
 
@@ -73,7 +75,7 @@ def _add_plans(router: APIRouter, playground: Playground) -> None:
         return {"axes": [{"field": name, "label": AXIS_LABELS[name]} for name in _ordered()], "most": MAX_CELLS}
 
     @router.get("")
-    async def newest(request: Request, before: int | None = None) -> dict[str, Any]:
+    async def newest(request: Request, before: Before = None) -> dict[str, Any]:
         found = await grids.newest(visitor_of(request), limit=LIST_SIZE + 1, before=before)
         lines = [
             {"id": line.id, "seq": line.seq, "title": line.title, "prompt": line.prompt[:200], "cells": line.cells,
@@ -92,9 +94,9 @@ def _add_plans(router: APIRouter, playground: Playground) -> None:
         return {**await playground.pools.sums(_previewed, seen), "base": _told_base(base)}
 
     @router.post("")
-    async def run(request: Request, asked: AskedGrid) -> dict[str, Any]:
+    async def run(request: Request, asked: AskedGrid, press: Pressed) -> dict[str, Any]:
         visitor = visitor_of(request)
-        choices: dict[str, Any] = {"reuse": asked.reuse, "confirm": asked.confirm}
+        choices: dict[str, Any] = {"reuse": asked.reuse, "confirm": asked.confirm, "press": press}
         base = await _base(playground, visitor, asked)
         if asked.grid_id:
             axes = await playground.pools.sums(parse_axes, asked.typed, base)
@@ -122,8 +124,16 @@ def _add_actions(router: APIRouter, playground: Playground) -> None:
     action("pause", grids.pause)
     action("resume", grids.resume)
     action("cancel", grids.cancel)
-    action("retry", grids.retry)
-    action("repeat", grids.repeat_check)
+
+    def press(name: str, do: Callable[..., Awaitable[Grid]]) -> None:
+        @router.post(f"/{{grid_id}}/{name}", name=f"grid {name}")
+        async def post(request: Request, grid_id: str, press: Pressed) -> dict[str, Any]:
+            visitor = visitor_of(request)
+            await do(visitor, grid_id, press=press)
+            return await _shown(playground, await grids.view(visitor, grid_id))
+
+    press("retry", grids.retry)
+    press("repeat", grids.repeat_check)
 
 
 def _ordered() -> list[str]:
@@ -170,7 +180,7 @@ def _previewed(seen: Preview) -> dict[str, Any]:
 def _previewed_axis(seen: AxisPreview) -> dict[str, Any]:
     if seen.axis is None:
         return {"field": seen.field, "fault": seen.fault}
-    return {"field": seen.field, "fault": "", **_told_axis(seen.axis), "duplicates": list(seen.axis.duplicates)}
+    return {"field": seen.field, "fault": seen.fault, **_told_axis(seen.axis), "duplicates": list(seen.axis.duplicates)}
 
 
 def _told_axis(axis: Axis) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import gradio as gr
 
@@ -20,8 +20,10 @@ from services.request import parse_request
 from services.run import Run
 from services.stored import AnyRequest, StoredRequest
 from ui.create import words
+from ui.presses import press_of_call
 from ui.visitors import visitor_of
 
+T = TypeVar("T")
 MAIN_FIELDS = ("prompt", "image_size", "num_inference_steps", "guidance_scale", "seed")
 """Fields with a place of their own; all others are under Advanced."""
 CONTROLS = (*PARAMETERS, "width", "height", "random_seed")
@@ -47,8 +49,10 @@ class CreateHandlers:
         """Inputs: every control. Outputs: a message for the page, the seed used."""
         sides = {name: _snapped(values[name]) for name in ("width", "height")}  # the controls show it only on blur
         try:
+            press = press_of_call(request, "press_generate", values)
             wanted = request_from({**values, **sides})
-            runs = await self._playground.generate(visitor_of(request), wanted, int(values["images"]), expand=True)
+            count, visitor = int(values["images"]), visitor_of(request)
+            runs = await self._playground.generate(visitor, wanted, count, expand=True, press=press)
         except InvalidRequest as error:
             return self._say(issues=[issue.model_dump() for issue in error.issues], of_press=True), gr.skip()
         except PlaygroundError as error:
@@ -155,7 +159,7 @@ class CreateHandlers:
     async def _from_run(self, request: gr.Request, event: gr.EventData, fill: Callable[[Run], list[Any]]) -> list[Any]:
         """The updates that `fill` makes from the event's run, or an error message where there is no such run."""
         try:
-            return fill(await self._playground.run(visitor_of(request), str(event._data["id"])))
+            return fill(await self._playground.run(visitor_of(request), _sent(event, "id", str)))
         except PlaygroundError as error:
             return self._some(message=self._say(error=str(error)))
 
@@ -163,14 +167,15 @@ class CreateHandlers:
         """Replace the prompt. Inputs: the text, and whether a user typed it; if not, its wildcards are escaped.
         Outputs: Prompt."""
         said = "The prompt is replaced." if str(before["prompt"]).strip() else ""
-        text = str(event._data["prompt"])
+        text = _sent(event, "prompt", str)
         prompt = text if event._data.get("typed") else literal(text)
         filled = self._some(prompt=prompt, message=self._say(said=said, issues=[]))
         return self._with_undo(before, filled)
 
     async def put_back(self, event: gr.EventData) -> list[Any]:
         """Undo, and the draft after a reload. Inputs: the controls' values by name. Outputs: Images, the controls."""
-        values = {name: value for name, value in dict(event._data["values"]).items() if name in SETTINGS}
+        values = {name: value for name, value in _sent(event, "values", dict).items() if name in SETTINGS}
+        values = {name: value for name, value in values.items() if _is_held(value)}
         images = values.pop("images", gr.skip())
         return [images, *self._some(**values, message=self._say(issues=[]))]
 
@@ -185,7 +190,7 @@ class CreateHandlers:
     async def open_link(self, event: gr.EventData) -> list[Any]:
         """Settings in the page's address. Inputs: its values by name. Outputs: the controls, and a message that names
         the values that cannot be used."""
-        found = dict(event._data["values"])
+        found = _sent(event, "values", dict)
         asked = {name: value for name, value in found.items() if name in PARAMETERS and value != ""}
         if "image_size" in asked:
             asked["image_size"] = _linked_size(asked["image_size"])
@@ -193,8 +198,8 @@ class CreateHandlers:
 
     async def from_file(self, event: gr.EventData, **before: Any) -> list[Any]:
         """Settings read from a picture's file. Inputs: what was found in it. Outputs: the controls."""
-        values = {name: value for name, value in dict(event._data["values"]).items() if name in PARAMETERS}
-        return self._with_undo(before, self._fill_what_can_be(values, "The picture", str(event._data["said"])))
+        values = {name: value for name, value in _sent(event, "values", dict).items() if name in PARAMETERS}
+        return self._with_undo(before, self._fill_what_can_be(values, "The picture", _sent(event, "said", str)))
 
     def _fill_what_can_be(self, asked: dict[str, Any], source: str, said: str = "") -> list[Any]:
         """Updates for settings from a link or a file: valid ones are set, the message names invalid ones, all other
@@ -243,6 +248,19 @@ class CreateHandlers:
     def _say(self, **message: Any) -> dict[str, Any]:
         """A message for the page's scripts. Its number makes the page notice the second of two equal messages."""
         return {"number": next(self._message), **message}
+
+
+def _sent(event: gr.EventData, name: str, kind: type[T]) -> T:
+    """What the page's scripts sent with an event. Raises gr.Error where somebody else sent something else."""
+    value = event._data.get(name) if isinstance(event._data, dict) else None
+    if not isinstance(value, kind):
+        raise gr.Error(f"The event has no {name} of the right type.", print_exception=False)
+    return value
+
+
+def _is_held(value: Any) -> bool:
+    """Whether a control can hold it: no number beyond those that are exact in a browser."""
+    return not isinstance(value, int | float) or abs(value) < 2**53
 
 
 def _not_allowed(request: StoredRequest) -> list[dict[str, Any]]:

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from pydantic import AwareDatetime
+from pydantic import AfterValidator, AwareDatetime
 
 from services.library.spending import spending
 from services.playground import Playground
 from services.run import now
 from ui.history.tab import zone_of
 from ui.visitors import visitor_of
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(timezone.utc)
+    except OverflowError as error:
+        raise ValueError("in UTC it lies outside the years 1 to 9999") from error
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
 def usage_routes(playground: Playground) -> APIRouter:
@@ -28,7 +38,7 @@ def usage_routes(playground: Playground) -> APIRouter:
         return {**asdict(spent), "storage": asdict(room)}
 
     @router.get("/removed")
-    async def removed(request: Request, since: Annotated[AwareDatetime, Query()]) -> dict[str, Any]:
+    async def removed(request: Request, since: Annotated[Moment, Query()]) -> dict[str, Any]:
         """The originals removed to save space after `since`; `newest` is the `since` of the next request."""
         scope = playground.scope(visitor_of(request))
         found = await playground.pools.reads(playground.storage.removed, scope, since)

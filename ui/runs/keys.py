@@ -21,7 +21,7 @@ def key_routes(playground: Playground) -> APIRouter:
             raise HTTPException(401, "Open the page first: a key is kept for its visitor.")
         try:
             body = await request.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             body = None
         key = body.get("key") if isinstance(body, dict) else None
         await playground.enter_key(visitor, key if isinstance(key, str) else "")

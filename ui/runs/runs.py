@@ -14,11 +14,12 @@ from services.errors import NotFound, OriginalRemoved
 from services.library.query import Query as Search
 from services.metadata import MetadataError, with_metadata
 from services.playground import Playground
-from services.run import Run
+from services.run import AT_FAL_STATES, Run
 from services.version import VERSION
 from ui.cards import details
 from ui.history.page_of_cards import page_of_cards
 from ui.history.projects import projects_of
+from ui.presses import Pressed
 from ui.visitors import visitor_of
 
 PAGE_SIZE = 48
@@ -82,23 +83,55 @@ def run_routes(playground: Playground) -> APIRouter:
         attachment = {"Content-Disposition": f'attachment; filename="{name}"'}
         return Response(data, media_type=run.picture.content_type, headers=attachment)
 
-    def action(name: str, do: Callable[[str | None, str, dict[str, Any]], Awaitable[Run | list[Run]]]) -> None:
+    _add_actions(router, playground)
+    _add_presses(router, playground)
+    return router
+
+
+def _add_actions(router: APIRouter, playground: Playground) -> None:
+    """What changes a run."""
+
+    def action(name: str, do: Callable[[str | None, str, dict[str, Any]], Awaitable[Run]]) -> None:
         @router.post(f"/{{run_id}}/{name}", name=name)
         async def post(request: Request, run_id: str, body: JsonBody = None) -> dict[str, Any]:
-            done = await do(visitor_of(request), run_id, body or {})
-            return {"runs": [run.id for run in (done if isinstance(done, list) else [done])]}
+            return {"runs": [(await do(visitor_of(request), run_id, body or {})).id]}
 
     action("cancel", lambda visitor, run_id, body: playground.cancel(visitor, run_id))
-    action("retry", lambda visitor, run_id, body: playground.retry(visitor, run_id))
     action("delete", lambda visitor, run_id, body: playground.delete(visitor, run_id))
     action("restore", lambda visitor, run_id, body: playground.undelete(visitor, run_id))
-    action("new-seeds", lambda visitor, run_id, body: playground.new_seeds(visitor, run_id))
-    action("nearby", lambda visitor, run_id, body: playground.nearby(visitor, run_id, str(body.get("field"))))
-    action("repeat", lambda visitor, run_id, body: playground.repeat(visitor, run_id))
     action("notes", lambda visitor, run_id, body: playground.note(visitor, run_id, str(body.get("notes") or "")))
     action("tags", lambda visitor, run_id, body: playground.tag(visitor, run_id, _listed(body.get("tags"))))
     action("favourite", lambda visitor, run_id, body: playground.favourite(visitor, run_id, bool(body.get("on"))))
-    return router
+
+
+def _add_presses(router: APIRouter, playground: Playground) -> None:
+    """What makes pictures from a run."""
+
+    @router.post("/{run_id}/retry", name="retry")
+    async def retry(request: Request, run_id: str, press: Pressed, body: JsonBody = None) -> dict[str, Any]:
+        """The run that came of it. `code` is `taken` where fal has the run itself and nothing was sent: `confirm` sends
+        it even so."""
+        confirm = bool((body or {}).get("confirm"))
+        [run] = await playground.retry(visitor_of(request), run_id, confirm=confirm, press=press)
+        taken = run.id == run_id and run.state in AT_FAL_STATES
+        return {"runs": [run.id], **({"code": "taken"} if taken else {})}
+
+    @router.post("/{run_id}/new-seeds", name="new-seeds")
+    async def new_seeds(request: Request, run_id: str, press: Pressed) -> dict[str, Any]:
+        return _asked(await playground.new_seeds(visitor_of(request), run_id, press=press))
+
+    @router.post("/{run_id}/nearby", name="nearby")
+    async def nearby(request: Request, run_id: str, press: Pressed, body: JsonBody = None) -> dict[str, Any]:
+        field = str((body or {}).get("field"))
+        return _asked(await playground.nearby(visitor_of(request), run_id, field, press=press))
+
+    @router.post("/{run_id}/repeat", name="repeat")
+    async def repeat(request: Request, run_id: str, press: Pressed) -> dict[str, Any]:
+        return _asked(await playground.repeat(visitor_of(request), run_id, press=press))
+
+
+def _asked(runs: list[Run]) -> dict[str, Any]:
+    return {"runs": [run.id for run in runs]}
 
 
 def _listed(value: Any) -> list[str]:

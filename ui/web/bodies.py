@@ -41,7 +41,7 @@ class Bodies:
                 return await _refuse(scope, receive, send)
             if not message.get("more_body"):
                 whole: Message = {"type": "http.request", "body": bytes(body), "more_body": False}
-                return await self._app(scope, _first(whole, receive), send)
+                return await self._app(scope, first(whole, receive), send)
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
@@ -54,7 +54,7 @@ async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
     await answer(scope, receive, send)
 
 
-def _first(message: Message, receive: Receive) -> Receive:
+def first(message: Message, receive: Receive) -> Receive:
     """A receive that gives `message` first."""
     left = [message]
 

@@ -14,12 +14,14 @@ from services.errors import (
     ConfirmNeeded,
     InvalidRequest,
     KeyNeeded,
+    KeyReused,
     NotFound,
     OriginalRemoved,
     PlaygroundError,
     StorageBusy,
     TooMuch,
     TooSlow,
+    printable,
 )
 
 log = logging.getLogger(__name__)
@@ -31,6 +33,7 @@ STATUS = {
     BudgetExceeded: 402,
     KeyNeeded: 401,
     ConfirmNeeded: 409,
+    KeyReused: 409,
     TooMuch: 429,
     TooSlow: 408,
     CannotWrite: 507,
@@ -38,11 +41,14 @@ STATUS = {
 }
 
 
+HALF = "The request holds half a character (a lone surrogate), which no text can keep. Send whole characters."
+
+
 async def say(_request: Request, error: Exception) -> JSONResponse:
     """The error as `message` and `issues`; an issue's `field` names the control at fault."""
     issues = [issue.model_dump() for issue in error.issues] if isinstance(error, InvalidRequest) else []
     headers = {"Retry-After": str(error.retry_after)} if isinstance(error, TooMuch) else None
-    return JSONResponse({"message": str(error), "issues": issues}, STATUS.get(type(error), 400), headers)
+    return JSONResponse({"message": printable(str(error)), "issues": issues}, STATUS.get(type(error), 400), headers)
 
 
 async def _say_database(request: Request, error: Exception) -> JSONResponse:
@@ -55,11 +61,16 @@ async def _say_unreadable(_request: Request, error: Exception) -> JSONResponse:
     """For a request that fails validation: say where and why, without repeating what was sent."""
     issues = error.errors() if isinstance(error, RequestValidationError) else []
     said = "; ".join(f"{' '.join(map(str, issue['loc']))}: {issue['msg']}" for issue in issues)
-    message = f"The request cannot be read ({said}).".encode("utf-8", "replace").decode()
-    return JSONResponse({"message": message, "issues": []}, 422)
+    return JSONResponse({"message": printable(f"The request cannot be read ({said})."), "issues": []}, 422)
+
+
+async def _say_half(_request: Request, _error: Exception) -> JSONResponse:
+    """For a text with half a character in it (a lone surrogate): it can be neither kept nor repeated."""
+    return JSONResponse({"message": HALF, "issues": []}, 422)
 
 
 def add_error_answers(app: FastAPI) -> None:
     app.add_exception_handler(PlaygroundError, say)
     app.add_exception_handler(CannotWrite, _say_database)
+    app.add_exception_handler(UnicodeEncodeError, _say_half)
     app.add_exception_handler(RequestValidationError, _say_unreadable)

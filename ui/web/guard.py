@@ -29,6 +29,10 @@ GRADIO_OPEN = ("app_id", "call/", "cancel", "file=", "heartbeat/", "info", "mcp"
 recordings, stored runs, and whatever a later version adds."""
 CLOSED = ("/login", "/logout", "/monitoring", "/svelte/")
 """Gradio's closed routes outside `/gradio_api`."""
+NAME_MAX = 255
+"""Bytes of a part of a path. A longer one is no name that a file can have."""
+ICONS = ("/pwa_icon", "/pwa_icon/192", "/pwa_icon/512")
+"""Gradio's manifest names these; it would draw any other size, below zero too."""
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -80,9 +84,11 @@ class Guard:
         await (self._refusal(scope) or self._app)(scope, receive, send_guarded)
 
     def _refusal(self, scope: Scope) -> ASGIApp | None:
-        if _is_closed(scope["path"]):
+        if _is_closed(scope["path"]) or any(len(part.encode()) > NAME_MAX for part in scope["path"].split("/")):
             return JSONResponse({"message": "This server has no such route."}, 404)
         headers = Headers(scope=scope)
+        if not _can_be_read(headers.get("x-forwarded-host", "")):
+            return JSONResponse({"message": "X-Forwarded-Host holds no name of a host."}, 400)
         host = _name(headers.get("host", ""))
         if self._hosts is not None and not _is_own(host) and host not in self._hosts:
             message = (
@@ -99,6 +105,8 @@ class Guard:
 def _is_closed(path: str) -> bool:
     if path.startswith(GRADIO):
         return not path.removeprefix(GRADIO).startswith(GRADIO_OPEN)
+    if path.startswith("/pwa_icon"):
+        return path not in ICONS
     return path.startswith(CLOSED)
 
 
@@ -108,6 +116,14 @@ def _name(host: str) -> str:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:
         return host.lower()
+
+
+def _can_be_read(hosts: str) -> bool:
+    """Whether a header holds names of hosts, if anything: Gradio makes an address of them."""
+    try:
+        return hosts.isascii() and all(urlsplit(f"//{host.strip()}").port != 0 for host in hosts.split(","))
+    except ValueError:
+        return False
 
 
 def _is_own(name: str) -> bool:
@@ -132,8 +148,16 @@ def _is_forged(headers: Headers) -> bool:
         foreign = site not in ("same-origin", "none")
     else:
         origin = headers.get("origin")
-        foreign = origin is not None and urlsplit(origin).netloc.lower() != own_host.lower()
+        foreign = origin is not None and _place(origin) != own_host.lower()
     return foreign and (_name(own_host) in LOOPBACK or has_cookie(headers))
+
+
+def _place(origin: str) -> str | None:
+    """Host and port of an Origin header; None where it holds none."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
 
 
 class KnownProxies:

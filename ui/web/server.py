@@ -10,13 +10,16 @@ from pathlib import Path
 
 import gradio as gr
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from starlette.routing import Mount
 
 from services.playground import Playground
 from services.version import VERSION
 from ui.api.calls import Calls
 from ui.api.cancels import cancel_routes
 from ui.api.code import code_routes
-from ui.api.mcp import CallsItself, CancelNotices
+from ui.api.door import Door
+from ui.api.mcp import CallsItself, CancelNotices, take_keys
 from ui.api.queue import CallQueue
 from ui.app import build_app
 from ui.compare.blind import blind_routes
@@ -26,6 +29,7 @@ from ui.compare.tab import compare_routes
 from ui.history.archive import archive_routes
 from ui.history.tab import history_routes
 from ui.history.usage import usage_routes
+from ui.presses import PAYING
 from ui.runs.routes import ASSETS, STYLESHEET, add_routes
 from ui.theme import build_theme
 from ui.visitors import VisitorCookie
@@ -33,6 +37,7 @@ from ui.web.assets import Assets
 from ui.web.bodies import Bodies
 from ui.web.guard import Guard, KnownProxies
 from ui.web.packing import PackedJson
+from ui.web.shortcut import Shortcut
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +75,8 @@ def build_server(playground: Playground) -> FastAPI:
     calls = Calls()
     page = build_app(playground, calls)
     page._queue = CallQueue(page)
-    app.include_router(cancel_routes(calls, page))
+    cancels = cancel_routes(calls, page)
+    app.include_router(cancels)
     page.state_session_capacity = KEPT_SESSIONS
     gr.mount_gradio_app(
         app,
@@ -87,10 +93,16 @@ def build_server(playground: Playground) -> FastAPI:
         max_file_size=MAX_UPLOAD,
         mcp_server=True,
     )
+    mount = app.routes[-1]
+    assert isinstance(mount, Mount)  # noqa: S101  # nosec B101: tells the type checker
+    ours = {route.path for route in cancels.routes if isinstance(route, APIRoute)} | {"/gradio_api/deep_link"}
+    app.router.routes.insert(0, Shortcut(mount, prefix="/gradio_api/", ours=ours))
     if page.mcp_server_obj:
         page.mcp_server_obj.mcp_server.version = VERSION  # else MCP's clients are told that of the MCP library
+    take_keys(page, PAYING)
     app.add_middleware(PackedJson, pool=playground.pools.sums)
     app.add_middleware(VisitorCookie)
+    app.add_middleware(Door, page=page)
     app.add_middleware(CancelNotices, calls=calls, shared=playground.settings.history_mode == "shared")
     app.add_middleware(CallsItself, page=page)
     app.add_middleware(Bodies)

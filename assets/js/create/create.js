@@ -1,12 +1,12 @@
 // What Gradio's components do not do themselves: names of groups, errors at their control, Ctrl/Cmd+Enter.
 
 import { el } from "../lib/dom.js";
+import { lastPress, watchGenerate } from "./generate.js";
 import { gridDesk } from "../state/desk-of-grids.js";
 import { rememberPrompt } from "./prompts.js";
 import { toast } from "../lib/toast.js";
 
 const edited = new WeakMap(); // field → when something was typed into it, ms
-let pressed = 0; // when Generate was pressed, ms
 
 const fieldOf = (name) => document.getElementById(`field-${name}`);
 
@@ -25,7 +25,7 @@ export function prepareCreate() {
     if (event.target.matches("input")) event.target.dispatchEvent(new FocusEvent("blur"));
     document.getElementById("generate")?.click();
   });
-  document.addEventListener("click", (event) => { if (event.target.closest?.("#generate")) pressed = performance.now(); }, true);
+  watchGenerate();
   document.addEventListener("blur", keepOutOfRange, true);
   document.addEventListener("input", (event) => {
     const field = event.target.closest?.(".pg-field");
@@ -65,7 +65,7 @@ export function showMessage({ issues, checked, of_press: ofPress, error, refused
     }
   }
   // A field that was edited after the press may no longer be at fault.
-  const stands = ({ field }) => !ofPress || !(edited.get(fieldOf(field)) > pressed);
+  const stands = ({ field }) => !ofPress || !(edited.get(fieldOf(field)) > lastPress());
   for (const [index, issue] of (issues ?? []).filter(stands).entries()) showIssue(issue, index === 0 && !checked);
   if (!checked) sayRefused(refused);
   const putBack = undo ? { name: "Undo", run: () => trigger("put_back", { values: undo }) } : null;

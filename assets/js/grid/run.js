@@ -1,6 +1,7 @@
 // The line that runs a grid: what it would make and cost, how far it is, and what stands in its way.
 
 import { button, el, money, redraw } from "../lib/dom.js";
+import { hold } from "../lib/press.js";
 import { gridDesk as desk } from "../state/desk-of-grids.js";
 
 export function newRunLine() {
@@ -22,11 +23,11 @@ export function newRunLine() {
   };
 }
 
-async function press() {
+const press = () => hold("grid", async () => {
   if (desk.edited && desk.stale) await desk.settled();
   const { act, off } = stateOf();
-  if (!off) act?.();
-}
+  if (!off) await act?.();
+});
 
 /** What the button says and does now. */
 function stateOf() {
@@ -71,7 +72,7 @@ function drawWords(element) {
   const { ready, fault, size, cells, made } = preview ?? {};
   redraw(element, { stale: desk.stale, ready, fault, size, cells, made, new: preview?.new, cost: preview?.cost_usd, seconds: preview?.seconds, expansion, sweeps, edited, reuse, grid: grid?.id, repeat: grid?.repeat }, () => {
     if (!preview) return [];
-    if (fault) return [el("p", { class: "pg-issue", role: "alert" }, fault)];
+    if (fault) return preview.axes.some((axis) => axis.fault) ? [] : [el("p", { class: "pg-issue", role: "alert" }, fault)];
     const fair = [!sweeps.includes("seed") && "one seed", expansion === false && !sweeps.includes("enable_prompt_expansion") && "prompt expansion off, for a fair comparison"].filter(Boolean);
     return [
       ready && edited && !desk.stale && el("p", {}, el("strong", { class: "pg-figures" }, `${size.length > 1 ? `${size.join(" × ")} = ` : ""}${cells} ${cells === 1 ? "picture" : "pictures"}`), ` · ${priceAndTime(preview)}`, made > 0 && ` · ${made} already made`, fair.length > 0 && el("span", { class: "pg-muted" }, ` · ${fair.join(" · ")}`)),

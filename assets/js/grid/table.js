@@ -1,6 +1,6 @@
 // The cells of a grid as a table with sticky headings; z as tabs, or as tables one under the other.
 
-import { cancel, retry } from "../picture/actions.js";
+import { cancel, pressing, retry } from "../picture/actions.js";
 import { comparison } from "../state/comparison.js";
 import { button, el, redraw } from "../lib/dom.js";
 import { altText, liveWords } from "../picture/words.js";
@@ -97,7 +97,7 @@ export function newTable(open) {
     const charge = run.failure?.not_charged ? " Not charged." : "";
     const said = run.state === "cancelled" ? run.note || "Cancelled" : `${run.failure?.message ?? ""}${charge}`;
     const action = run.state === "cancelled" ? "Retry" : run.failure?.action === "Send again" ? "Send again" : "Retry";
-    return [el("p", { class: "pg-card-words pg-card-failure", tabindex: "0", title: said }, said), button(action, () => retry(run).then(() => desk.again()))];
+    return [el("p", { class: "pg-card-words pg-card-failure", tabindex: "0", title: said }, said), button(action, () => retry(run).then(() => desk.again()), pressing("retry", run))];
   }
 
   /** Cells as wide as the window allows, all of one size. */

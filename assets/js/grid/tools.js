@@ -20,8 +20,8 @@ export function newTools() {
     draw() {
       const { grid, edited } = desk;
       const done = grid ? desk.progress.done : 0;
-      redraw(element, { id: grid?.id, edited, some: done > 0, more: done > 1, checking: grid?.repeat?.kind === "running" }, () => (!grid || edited ? [] : [
-        button("Repeat check", () => desk.act("repeat"), { disabled: !done || grid.repeat?.kind === "running", title: "Makes one picture a second time and says whether the two are equal: a hosted seed need not repeat" }),
+      redraw(element, { id: grid?.id, edited, some: done > 0, more: done > 1, checking: grid?.repeat?.kind === "running", busy: desk.busy }, () => (!grid || edited ? [] : [
+        button("Repeat check", () => desk.act("repeat"), { disabled: !done || desk.busy || grid.repeat?.kind === "running", title: "Makes one picture a second time and says whether the two are equal: a hosted seed need not repeat" }),
         button("Blind pick", () => blind(grid), { disabled: done < 2, "aria-haspopup": "dialog", title: "Judge one axis without knowing which value made which picture" }),
         button("Sheet", (event) => openMenu(event.currentTarget, SHEETS.map(({ name, path }) => ({ name, run: () => fetchFile(`/grids/${grid.id}/${path}`) }))), { disabled: !done, "aria-haspopup": "menu", title: "A labelled contact sheet" }),
         button("HTML", () => fetchFile(`/grids/${grid.id}/page.html`), { disabled: !done, title: "One page with everything inside, which opens offline" }),

@@ -1,6 +1,6 @@
 // A run in the history's results: as a card, or as a row of the table.
 
-import { cancel, favourite, retry } from "../picture/actions.js";
+import { cancel, favourite, pressing, retry } from "../picture/actions.js";
 import { button, el, icon, money, redraw, seconds } from "../lib/dom.js";
 import { altText, liveWords, repeatNote } from "../picture/words.js";
 import { goneBadge } from "../header/removed.js";
@@ -50,7 +50,7 @@ function pictureParts(run, desk) {
 function failureButton(run, desk) {
   const action = run.state === "cancelled" ? "Retry" : run.failure?.action;
   if (!action) return null;
-  return button(action, () => (action === "Edit settings" ? desk.toCreate("edit", run) : retry(run, () => desk.toCreate("reuse", run))), { class: "pg-button pg-h-above" });
+  return button(action, () => (action === "Edit settings" ? desk.toCreate("edit", run) : retry(run, () => desk.toCreate("reuse", run))), { ...pressing("retry", run), class: "pg-button pg-h-above" });
 }
 
 function pickBox(run, desk) {

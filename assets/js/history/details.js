@@ -1,6 +1,6 @@
 // The side panel: one picture of the results, everything about it, and what can be done with it.
 
-import { copyLink, deleteRun, download, favourite, nearby, newSeeds, repeat, showCode } from "../picture/actions.js";
+import { copyLink, deleteRun, download, favourite, nearby, newSeeds, pressing, repeat, showCode } from "../picture/actions.js";
 import { get } from "../lib/api.js";
 import { comparison } from "../state/comparison.js";
 import { button, el, icon, kilobytes, redraw, seconds } from "../lib/dom.js";
@@ -88,8 +88,8 @@ function buttons(run, desk) {
   return el("div", { class: "pg-actions" },
     el("div", { class: "pg-action-row pg-action-make" },
       button("Sweep…", () => gridDesk.sweep(run), { title: "A grid of this picture with other settings", class: "pg-button pg-strong" }),
-      button("Nearby", (event) => openMenu(event.currentTarget, nearbyItems), { "aria-haspopup": "menu", title: "The same seed with a little more and less" }),
-      button("New seeds", asked(() => newSeeds(run)), { title: "Four pictures with these settings and other seeds" }),
+      button("Nearby", (event) => openMenu(event.currentTarget, nearbyItems), { ...pressing("nearby", run), "aria-haspopup": "menu", title: "The same seed with a little more and less" }),
+      button("New seeds", asked(() => newSeeds(run)), { ...pressing("new-seeds", run), title: "Four pictures with these settings and other seeds" }),
       button("Reuse all", () => desk.toCreate("reuse", run), { title: "Put all its settings into the controls" })),
     el("div", { class: "pg-action-row" },
       button("Reuse seed", () => desk.toCreate("reuse_seed", run)),
@@ -100,7 +100,7 @@ function buttons(run, desk) {
       button("Copy code", () => showCode(run), { "aria-haspopup": "dialog" }),
       button("Copy link", () => copyLink(run))),
     el("div", { class: "pg-action-row pg-action-apart" },
-      run.state === "done" && button("Run again", asked(() => repeat(run), "Asked for again with the same seed. The new picture’s note will say whether the same came out."), { title: "The same picture again, to see whether the same bytes come out" }),
+      run.state === "done" && button("Run again", asked(() => repeat(run), "Asked for again with the same seed. The new picture’s note will say whether the same came out."), { ...pressing("repeat", run), title: "The same picture again, to see whether the same bytes come out" }),
       el("span", { class: "pg-h-gap" }),
       button("Delete", () => deleteRun(run), { class: "pg-button pg-danger" })));
 }

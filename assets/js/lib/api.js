@@ -1,12 +1,12 @@
 // Calls of our own routes. An error becomes an Error with the server's sentence, and its `issues`: what is wrong
-// with which setting.
+// with which setting. `answered`: it is the server's answer, not a failure to reach it.
 
-export async function ask(method, path, body) {
+export async function ask(method, path, body, headers = {}) {
   let response;
   try {
     response = await fetch(path, {
       method,
-      headers: body === undefined ? {} : { "Content-Type": "application/json" },
+      headers: body === undefined ? headers : { "Content-Type": "application/json", ...headers },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
   } catch {
@@ -15,7 +15,7 @@ export async function ask(method, path, body) {
   if (response.ok) return response;
   const answer = await response.json().catch(() => ({}));
   const error = new Error(answer.message ?? answer.detail ?? `The server answered ${response.status}.`);
-  throw Object.assign(error, { issues: answer.issues ?? [] });
+  throw Object.assign(error, { answered: true, issues: answer.issues ?? [] });
 }
 
 const json = (response) => response.json().catch(() => ({}));

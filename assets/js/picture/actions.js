@@ -3,22 +3,51 @@
 import { get, post } from "../lib/api.js";
 import { button, el } from "../lib/dom.js";
 import { fetchFile } from "../lib/download.js";
+import { hold, pay, pressOf } from "../lib/press.js";
 import { attempt, toast } from "../lib/toast.js";
 
 export const cancel = (run) => attempt(() => post(`/runs/${run.id}/cancel`));
-export const newSeeds = (run) => attempt(() => post(`/runs/${run.id}/new-seeds`));
-export const nearby = (run, field) => attempt(() => post(`/runs/${run.id}/nearby`, { field }));
-export const repeat = (run) => attempt(() => post(`/runs/${run.id}/repeat`));
+/** What holds the buttons of a picture that make more, by action: new-seeds, nearby, repeat, retry. */
+export const pressing = (action, run) => pressOf(pressName(action, run));
+const pressName = (action, run) => `${action} ${run.id}`;
+const make = (action, run, body) => hold(pressName(action, run), () => attempt(() => pay(`/runs/${run.id}/${action}`, body)));
+
+export const newSeeds = (run) => make("new-seeds", run);
+export const nearby = (run, field) => make("nearby", run, { field });
+export const repeat = (run) => make("repeat", run);
 export const favourite = (run) => attempt(() => post(`/runs/${run.id}/favourite`, { on: !run.favourite }));
 
-/** Ask once more. Where its settings are not allowed any more, a button offers `edit`, which puts them into the controls. */
-export async function retry(run, edit) {
+/** Ask once more: Retry, or Send again for a run without an answer. Where its settings are not allowed any more, a button
+ *  offers `edit`, which puts them into the controls. */
+export const retry = (run, edit) => hold(pressName("retry", run), async () => {
+  const path = `/runs/${run.id}/retry`;
   try {
-    return await post(`/runs/${run.id}/retry`);
+    const answer = await pay(path);
+    const found = run.state === "unknown" && answer.code === "taken";
+    return found && (await sendsASecond()) ? await pay(path, { confirm: true }) : answer;
   } catch (error) {
     toast(error.message, edit && error.issues?.length ? { name: "Edit settings", run: edit } : null);
     return null;
   }
+});
+
+/** Whether the user sends a request again of which it was found meanwhile that fal has it. */
+function sendsASecond() {
+  const dialog = el("dialog", { class: "pg-dialog", "aria-label": "fal did take it" });
+  const second = button("Send a second one", () => dialog.close("second"));
+  const wait = button("Wait for it", () => dialog.close(), { class: "pg-button pg-primary" });
+  dialog.append(
+    el("h2", {}, "fal did take it"),
+    el("p", {}, "This picture is being made and will appear here; nothing was sent again. A second one would cost as much again."),
+    el("div", { class: "pg-dialog-buttons" }, second, wait),
+  );
+  document.body.append(dialog);
+  dialog.showModal();
+  wait.focus();
+  return new Promise((done) => dialog.addEventListener("close", () => {
+    dialog.remove();
+    done(dialog.returnValue === "second");
+  }));
 }
 
 export async function deleteRun(run) {

@@ -1,6 +1,6 @@
 // The gallery: the visitor's newest runs, a card each. A card is drawn anew only in the parts that changed.
 
-import { cancel, favourite, retry } from "./actions.js";
+import { cancel, favourite, pressing, retry } from "./actions.js";
 import { comparison } from "../state/comparison.js";
 import { button, el, icon, redraw, seconds } from "../lib/dom.js";
 import { gridDesk } from "../state/desk-of-grids.js";
@@ -170,7 +170,7 @@ function failureButton(run, trigger) {
   const action = run.state === "cancelled" ? "Retry" : run.failure?.action;
   if (!action) return null;
   const run_ = action === "Edit settings" ? () => trigger("edit", { id: run.id }) : () => retry(run, () => trigger("reuse", { id: run.id }));
-  return button(action, run_);
+  return button(action, run_, pressing("retry", run));
 }
 
 /** Arrow keys move between the cards. */

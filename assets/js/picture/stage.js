@@ -1,6 +1,6 @@
 // The stage: the chosen picture as large as the window leaves, and beside it everything about it.
 
-import { copyLink, deleteRun, download, favourite, nearby, newSeeds, repeat, showCode } from "./actions.js";
+import { copyLink, deleteRun, download, favourite, nearby, newSeeds, pressing, repeat, showCode } from "./actions.js";
 import { get } from "../lib/api.js";
 import { comparison } from "../state/comparison.js";
 import { button, el, icon, kilobytes, money, redraw, seconds } from "../lib/dom.js";
@@ -120,8 +120,8 @@ function buttons(run, trigger) {
       "div",
       { class: "pg-action-row pg-action-make" },
       button("Sweep…", () => gridDesk.sweep(run), { title: "A grid of this picture with other settings", class: "pg-button pg-strong" }),
-      button("Nearby", (event) => openMenu(event.currentTarget, nearbyItems), { "aria-haspopup": "menu", title: "The same seed with a little more and less" }),
-      button("New seeds", () => newSeeds(run), { title: "Four pictures with these settings and other seeds" }),
+      button("Nearby", (event) => openMenu(event.currentTarget, nearbyItems), { ...pressing("nearby", run), "aria-haspopup": "menu", title: "The same seed with a little more and less" }),
+      button("New seeds", () => newSeeds(run), { ...pressing("new-seeds", run), title: "Four pictures with these settings and other seeds" }),
       button("Reuse all", () => trigger("reuse", { id: run.id }), { title: "Put all its settings into the controls" }),
     ),
     el(
@@ -138,6 +138,6 @@ function buttons(run, trigger) {
       button("Copy code", () => showCode(run), { "aria-haspopup": "dialog" }),
       button("Copy link", () => copyLink(run)),
     ),
-    el("div", { class: "pg-action-row pg-action-apart" }, done && button("Run again", () => repeat(run), { title: "The same picture again, to see whether the same bytes come out" }), el("span", { class: "pg-h-gap" }), button("Delete", () => deleteRun(run), { class: "pg-button pg-danger" })),
+    el("div", { class: "pg-action-row pg-action-apart" }, done && button("Run again", () => repeat(run), { ...pressing("repeat", run), title: "The same picture again, to see whether the same bytes come out" }), el("span", { class: "pg-h-gap" }), button("Delete", () => deleteRun(run), { class: "pg-button pg-danger" })),
   );
 }

@@ -4,6 +4,7 @@
 import { get, post } from "../lib/api.js";
 import { showTab, whenThere } from "./comparison.js";
 import { isLive, store } from "./store.js";
+import { pay } from "../lib/press.js";
 import { attempt, toast } from "../lib/toast.js";
 
 export const SLOTS = ["X", "Y", "Z"];
@@ -195,11 +196,12 @@ class GridDesk extends EventTarget {
   /** Run the values of the preview, not the typed text, so that a random seed is the one that was shown. */
   async run(confirm = false) {
     if (!this.preview?.ready || this.busy) return;
-    await this.#do(() => post("/grids", { ...this.#what(), confirm, axes: this.preview.axes.map(({ field, values }) => ({ field, values })) }));
+    await this.#do(() => pay("/grids", { ...this.#what(), confirm, axes: this.preview.axes.map(({ field, values }) => ({ field, values })) }));
   }
 
+  /** Pause, resume, cancel, retry, repeat: one at a time. */
   act(name) {
-    return this.#do(() => post(`/grids/${this.grid.id}/${name}`));
+    if (!this.busy) return this.#do(() => pay(`/grids/${this.grid.id}/${name}`));
   }
 
   async #do(work) {

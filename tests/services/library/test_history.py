@@ -93,7 +93,7 @@ class TestRoundTrip:
             failure=Failure(code="locked", message="User is locked.", field="prompt", retryable=True, charged=False),
             seed_used=SEED_MAX, picture=PICTURE, billed_units=1.5, cost_usd=0.05, favourite=True, deleted_at=moment,
             grid_id="e" * 32, project_id="d" * 32, notes="for the client\n✓", tags=("poster", "Käse"),
-            repeat_of="c" * 32, original_removed_at=moment, model="another",
+            repeat_of="c" * 32, retry_of="b" * 32, original_removed_at=moment, model="another",
         )  # fmt: skip
         untold = {name for name in Run.model_fields if getattr(full, name) == Run.model_fields[name].default}
         assert untold == {"revision"}, "this test should set every field"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 from datetime import timedelta
 from pathlib import Path
@@ -158,15 +158,19 @@ async def test_a_clock_that_jumps_back_does_no_harm(playground: Playground, fal:
 class TestThisMachine:
     def full_for(self, playground: Playground, monkeypatch: Any, state: RunState, times: int) -> None:
         """The disk is full when a run is to be written as `state`, so many times."""
-        change, left = playground.history.change_soon, [times]
+        history, left = playground.history, [times]
 
-        def write(run_id: str, /, **fields: Any) -> Future[Run]:
-            if fields.get("state") is state and left[0]:
+        def full(written: RunState | None, write: Callable[[], Future[Run]]) -> Future[Run]:
+            if written is state and left[0]:
                 left[0] -= 1
                 raise CannotWrite(DISK_FULL)
-            return change(run_id, **fields)
+            return write()
 
-        monkeypatch.setattr(playground.history, "change_soon", write)
+        change, accept = history.change_soon, history.accept_soon
+        monkeypatch.setattr(
+            history, "change_soon", lambda run_id, **fields: full(fields.get("state"), lambda: change(run_id, **fields))
+        )
+        monkeypatch.setattr(history, "accept_soon", lambda *of: full(RunState.SUBMITTED, lambda: accept(*of)))
 
     @pytest.mark.parametrize("state", [RunState.SUBMITTED, RunState.QUEUED, RunState.RUNNING, DONE])
     async def test_a_disk_that_is_full_for_a_while_is_waited_for(self, playground, fal, monkeypatch, caplog, state):
@@ -174,6 +178,13 @@ class TestThisMachine:
         run = await make(playground)
         assert (run.state, fal.count("submit")) == (DONE, 1)
         assert "the history cannot be written (database or disk is full)" in caplog.text
+
+    async def test_what_fal_accepted_is_written_however_long_the_disk_is_full(self, playground, fal, monkeypatch):
+        """For an hour and more: only this process knows the request's id."""
+        self.full_for(playground, monkeypatch, RunState.SUBMITTED, 150)
+        run = await make(playground)
+        assert (run.state, fal.count("submit")) == (DONE, 1)
+        assert run.ticket.request_id in fal.taken
 
     async def test_a_press_on_a_full_disk_sends_nothing_and_says_why(self, playground, fal, monkeypatch):
         def full(*_: Any) -> Any:

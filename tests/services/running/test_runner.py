@@ -21,7 +21,6 @@ from support.standin import COMPLETED, NGINX, WAITING, WORKING, Lost, Reply, See
 
 from services.clock import SYSTEM, Clock
 from services.engines.fal import gateway as gateway_module
-from services.errors import CannotWrite
 from services.library.disk import Disk
 from services.library.media import Media
 from services.library.media_folder import FolderStore
@@ -384,15 +383,12 @@ class TestUnknown:
         assert desk.read(unknown).state is RunState.UNKNOWN
 
     async def test_an_error_of_ours_after_sending_is_unknown_too(self, desk, fal, monkeypatch):
-        """The answer came and could not be written down: a Retry that sends it again would be a second charge."""
-        change_soon = desk.history.change_soon
+        """The answer came and was not written down: a Retry that sends it again would be a second charge."""
 
-        def full_disk(run_id: str, /, **fields: Any) -> Future[Run]:
-            if fields.get("state") is RunState.SUBMITTED:
-                raise CannotWrite("database or disk is full")
-            return change_soon(run_id, **fields)
+        def mistake(*_: Any) -> Future[Run]:
+            raise ValueError("a mistake")
 
-        monkeypatch.setattr(desk.history, "change_soon", full_disk)
+        monkeypatch.setattr(desk.history, "accept_soon", mistake)
         run = await desk.make()
         assert fal.accepted == 1
         assert run.state is RunState.UNKNOWN

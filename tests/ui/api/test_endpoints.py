@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -320,13 +321,13 @@ async def test_mcp_lists_the_tools_with_every_argument_described(server: AppServ
     assert set(tools) == {"cancel", "generate", "grid", "history", "run", "snippet", "start"}
     assert "Make one picture with FLUX.2 [flex]" in (tools["generate"].description or "")
     arguments = tools["generate"].inputSchema["properties"]
-    assert list(arguments) == list(PARAMETERS)
+    assert list(arguments) == [*PARAMETERS, "idempotency_key"]
     for name, parameter in PARAMETERS.items():
         assert parameter.help in arguments[name]["description"]
         assert parameter.range_text in arguments[name]["description"]
     assert tools["generate"].inputSchema["required"] == ["prompt"]
     assert set(tools["snippet"].inputSchema["properties"]) == {"language", "request"}
-    assert set(tools["grid"].inputSchema["properties"]) == {"request", "x", "y", "z", "confirm"}
+    assert set(tools["grid"].inputSchema["properties"]) == {"request", "x", "y", "z", "confirm", "idempotency_key"}
     assert tools["grid"].inputSchema["required"] == ["request", "x"]
 
 
@@ -340,12 +341,66 @@ async def test_mcp_makes_pictures_for_the_visitor(server: AppServer, visitor: di
     assert run["id"] in made.content[0].text
 
 
+@pytest.mark.parametrize("tool", ["generate", "grid"])
+async def test_mcp_asks_once_for_each_key(server: AppServer, visitor: dict[str, str], tool: str) -> None:
+    wanted = {"prompt": "A fox", "seed": 21, **FAST} if tool == "generate" else GRID
+    async with mcp_session(server, visitor) as session:
+        first = await session.call_tool(tool, {**wanted, "idempotency_key": "a call"})
+        second = await session.call_tool(tool, {**wanted, "idempotency_key": "a call"})
+        other = {**wanted, "prompt": "An owl"} if tool == "generate" else {**GRID, "confirm": True}
+        refused = await session.call_tool(tool, {**other, "idempotency_key": "a call"})
+    async with mcp_session(server, {**visitor, "Idempotency-Key": "a call"}) as session:
+        third = await session.call_tool(tool, wanted)
+
+    assert not first.isError, first.content
+    assert len(runs_of(server, visitor)) == 1, "one picture, or one stack"
+    [name] = {re.findall("[0-9a-f]{32}", answer.content[0].text)[0] for answer in (first, second, third)}
+    assert name
+    assert refused.isError
+    assert refused.content[0].text.startswith("This Idempotency-Key came with another request")
+
+
+def test_gradio_client_asks_once_for_each_key(server: AppServer, visitor: dict[str, str]) -> None:
+    headers = {**visitor, "Idempotency-Key": "a call"}
+    clients = [Client(server.url, headers=headers, verbose=False, download_files=False) for _ in range(2)]
+    jobs = [client.submit("A fox", api_name="/generate", **FAST) for client in clients]
+    made = [job.result() for job in jobs]
+    with pytest.raises(AppError, match="This Idempotency-Key came with another request"):
+        clients[0].predict("An owl", api_name="/generate", **FAST)
+    for client in clients:
+        client.close()
+
+    assert made[0]["run_id"] == made[1]["run_id"]
+    assert len(runs_of(server, visitor)) == 1
+
+
 async def test_mcp_hears_the_sentence_of_an_error(server: AppServer) -> None:
     async with mcp_session(server) as session:
         told = await session.call_tool("generate", {"prompt": ""})
 
     assert told.isError
     assert told.content[0].text == "Prompt is empty. Describe the picture you want."
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "says"),
+    [
+        ("run", {"run_id": 7}, "7 is not"),
+        ("run", {"run_id": "7"}, "There is no such picture."),
+        ("history", {"limit": "ten"}, "'ten' is not"),
+        ("generate", {"promt": "a fox"}, "'prompt' is a required property"),
+        ("generate", {"prompt": "a fox", "stepz": 1}, "stepz"),
+        ("grid", {"request": {"prompt": "a fox"}, "x": {}}, "x is an object with field and values"),
+        ("snippet", {"language": "cobol", "request": {"prompt": "a fox"}}, "cobol"),
+        ("painting", {}, "painting"),
+    ],
+)
+async def test_mcp_hears_what_is_wrong(server: AppServer, name: str, arguments: dict[str, Any], says: str) -> None:
+    async with mcp_session(server) as session:
+        told = await session.call_tool(name, arguments)
+
+    assert told.isError
+    assert says in told.content[0].text
 
 
 async def test_mcp_makes_grids_and_finds_them(server: AppServer, visitor: dict[str, str]) -> None:
