@@ -7,7 +7,7 @@ import { pass } from "../clock.mjs";
 let click = null;
 const sent = [];
 let answers = [];
-globalThis.document = { addEventListener: (_, listener) => (click = listener), createElement: () => ({ append() {}, setAttribute() {} }), body: { appendChild: () => ({ append() {}, children: [] }) } };
+globalThis.document = { addEventListener: (_, listener) => (click = listener), createElement: () => ({ append() {}, setAttribute() {}, children: [] }), querySelectorAll: () => [], body: { append() {} } };
 globalThis.window = {
   gradio_config: {
     components: [{ id: 3, props: { elem_id: "prompt" } }, { id: 7, props: { elem_id: "generate" } }],
