@@ -79,6 +79,7 @@ def _run(environment: dict[str, str], log: str) -> None:
     with open(log, "ab") as told:
         os.dup2(told.fileno(), 1)
         os.dup2(told.fileno(), 2)
+    sys.argv = ["app.py"]  # else the app reads what this process was called with
     from app import main
 
     sys.exit(main())
