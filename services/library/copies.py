@@ -18,9 +18,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
-from services.library.dialect import copy_into, damage_in, insert_or_update, set_counter
+from services.library.dialect import copy_into, counter, damage_in, insert_or_update, set_counter
 from services.library.disk import Disk
 from services.library.tables import counters
 
@@ -100,7 +100,7 @@ def begin(connection: Connection, file: MarkFile, end_what_waits: Callable[[Conn
     The file is written first: after a crash before the commit the next start finds the number of the start before in
     the database, and goes on, or recognises the copy again.
     """
-    kept, number, revision = file.read(), _counter(connection, "start"), revision_of(connection)
+    kept, number, revision = file.read(), counter(connection, "start") or NONE, revision_of(connection)
     copied = is_copy(kept, number, revision)
     drawn = secrets.randbits(62) + 1
     file.write(Mark(drawn, drawn if copied else number, 0 if copied or kept is None else kept.revision))
@@ -122,12 +122,12 @@ def is_copy(kept: Mark | None, number: int, revision: int) -> bool:
 
 def confirm(connection: Connection, file: MarkFile) -> None:
     """The number that `begin` drew is committed. Raises OSError."""
-    number = _counter(connection, "start")
+    number = counter(connection, "start") or NONE
     file.write(Mark(number, number, revision_of(connection)))
 
 
 def revision_of(connection: Connection) -> int:
-    return _counter(connection, "revision")
+    return counter(connection, "revision") or 0
 
 
 def take(source: Path, copy: Path, between: Callable[[], None] = lambda: None, disk: Disk | None = None) -> None:
@@ -157,7 +157,3 @@ def take(source: Path, copy: Path, between: Callable[[], None] = lambda: None, d
 
 def new_epoch() -> int:
     return secrets.randbits(62)
-
-
-def _counter(connection: Connection, name: str) -> int:
-    return connection.execute(select(counters.c.value).where(counters.c.name == name)).scalar() or NONE
