@@ -1,10 +1,11 @@
-// The button Generate. It is never held and each press counts, but for a second click right after the first. Gradio sends
-// its presses: here they get their keys.
+// The button Generate. It is never held and each press counts, but for a second click right after the first; unless
+// something was typed or chosen in between. Gradio sends its presses: here they get their keys.
 
 import { newKey, patiently } from "../lib/press.js";
 
 const SAME_PRESS_MS = 400;
 let counted = -Infinity; // when Generate was pressed, ms
+let edited = -Infinity; // when a control was changed, ms
 
 /** When the last press was, in ms of performance.now(). */
 export const lastPress = () => counted;
@@ -12,11 +13,12 @@ export const lastPress = () => counted;
 export function watchGenerate() {
   document.addEventListener("click", (event) => {
     if (!event.target.closest?.("#generate")) return;
-    if (performance.now() - counted < SAME_PRESS_MS) {
+    if (performance.now() - counted < SAME_PRESS_MS && edited < counted) {
       event.stopImmediatePropagation();
       event.preventDefault();
     } else counted = performance.now();
   }, true);
+  document.addEventListener("input", (event) => { if (event.target.closest?.("#controls")) edited = performance.now(); }, true);
   const plain = window.fetch;
   window.fetch = (asked, options) => {
     if (!isPress(asked, options)) return plain(asked, options);

@@ -4,10 +4,11 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { pass } from "../clock.mjs";
 
-let click = null;
+const listeners = {};
+const click = (event) => listeners.click(event);
 const sent = [];
 let answers = [];
-globalThis.document = { addEventListener: (_, listener) => (click = listener), createElement: () => ({ append() {}, setAttribute() {} }), body: { appendChild: () => ({ append() {}, children: [] }) } };
+globalThis.document = { addEventListener: (name, listener) => (listeners[name] = listener), createElement: () => ({ append() {}, setAttribute() {} }), body: { appendChild: () => ({ append() {}, children: [] }) } };
 globalThis.window = {
   gradio_config: {
     components: [{ id: 3, props: { elem_id: "prompt" } }, { id: 7, props: { elem_id: "generate" } }],
@@ -43,6 +44,18 @@ test("a second click within 400 ms is the same press, each later one counts", as
     counted.push(press());
   }
   assert.deepEqual(counted, [true, false, false, true, false, true]);
+});
+
+test("with something typed in between it is another press", async () => {
+  const counted = [press()];
+  await pass(10);
+  listeners.input({ target: { closest: (asked) => (asked === "#controls" ? {} : null) } });
+  await pass(10);
+  counted.push(press());
+  await pass(10);
+  listeners.input({ target: { closest: () => null } });
+  counted.push(press());
+  assert.deepEqual(counted, [true, true, false]);
 });
 
 test("clicks elsewhere always count", () => {
