@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sqlite3
@@ -13,7 +14,9 @@ import pytest
 from sqlalchemy import insert, select
 from support.clock import FakeClock
 
+from services.library.erase_again import erase_again_in
 from services.library.gone import FILE, LEAST, MARGIN, GoneList, hashed
+from services.library.restore import restore
 from services.library.scope import EVERYONE
 from services.library.tables import erasures, projects
 from services.playground import UNDO_SECONDS, Playground
@@ -147,3 +150,18 @@ def test_a_line_that_was_cut_off_is_left_out_and_the_next_begins_anew(tmp_path):
     second = known.add(moment, runs=("one",))
     assert [gone.id for gone in known.all()] == [first, second]
     assert known.all()[1].runs == ("one",)
+
+
+async def test_the_command_that_restores_a_backup_erases_again(open_, tmp_path):
+    playground = open_()
+    add(playground, ANN)
+    kept = add(playground, BOB)
+    copy(tmp_path, "backup")
+    await playground.delete_everything(ANN)
+    await playground.stop()
+
+    await asyncio.to_thread(restore, tmp_path / "backup", tmp_path, erase_again_in(tmp_path))
+    connection = sqlite3.connect(tmp_path / "history.sqlite3")
+    assert connection.execute("SELECT id FROM runs").fetchall() == [(kept.id,)]
+    connection.close()
+    assert b"words of a" not in (tmp_path / "history.sqlite3").read_bytes()
