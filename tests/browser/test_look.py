@@ -252,3 +252,24 @@ def test_names_are_those_of_the_contract(page: PlaygroundPage) -> None:
             expect(radio).to_have_accessible_name(name)
     expect(page.chosen("Images")).to_have_accessible_name("1")
     expect(page.page.get_by_role("tab", name="Create")).to_be_visible()
+
+
+FRAMES = """
+    window.framesAsked = 0;
+    const ask = window.requestAnimationFrame.bind(window);
+    window.requestAnimationFrame = (draw) => { window.framesAsked += 1; return ask(draw); };
+"""
+AT_REST = """
+() => {
+    const before = window.framesBefore;
+    window.framesBefore = window.framesAsked;
+    return window.framesAsked > 0 && before === window.framesAsked;
+}
+"""
+
+
+def test_a_page_at_rest_draws_no_frames(new_tab: Visit, server: AppServer) -> None:
+    """Neither our scripts nor Gradio's keep a processor busy while nothing moves."""
+    tab = new_tab(server)
+    tab.page.add_init_script(FRAMES)
+    tab.open().page.wait_for_function(AT_REST, polling=500)

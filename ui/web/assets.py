@@ -30,6 +30,15 @@ _Stamp = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
+class Mend:
+    """A text in a file that is served as another one, while the file stays as it is."""
+
+    name: re.Pattern[str]
+    before: bytes
+    after: bytes
+
+
+@dataclass(frozen=True)
 class _Kept:
     stamp: _Stamp
     """Compared at each request, so that an edited file is read again."""
@@ -41,12 +50,17 @@ class _Kept:
 class Assets:
     """ASGI app for the files under `folder`. `forever`: browsers may cache all of them for good, because the address
     contains a version; else only those whose name matches HASHED. `joined`: name → files, in order, that are served as
-    one file under that name."""
+    one file under that name. `mends`: what is wrong in files that are not ours."""
 
     def __init__(
-        self, folder: Path, *, forever: bool = False, joined: Mapping[str, Sequence[str]] | None = None
+        self,
+        folder: Path,
+        *,
+        forever: bool = False,
+        joined: Mapping[str, Sequence[str]] | None = None,
+        mends: Sequence[Mend] = (),
     ) -> None:
-        self._folder, self._forever = folder, forever
+        self._folder, self._forever, self._mends = folder, forever, mends
         names = (file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
         self._files = {name: [folder / name] for name in names}
         self._files |= {name: [folder / part for part in parts] for name, parts in (joined or {}).items()}
@@ -81,7 +95,7 @@ class Assets:
             found = [path.stat() for path in paths]
             stamp = tuple((file.st_mtime_ns, file.st_size) for file in found)
             if name not in self._kept or self._kept[name].stamp != stamp:
-                self._kept[name] = _read(paths, stamp)
+                self._kept[name] = _read(paths, stamp, [mend for mend in self._mends if mend.name.fullmatch(name)])
         except FileNotFoundError:
             return None
         return self._kept[name]
@@ -93,8 +107,10 @@ def _media_type(name: str) -> str | None:
     return "text/javascript" if name.endswith(".js") else mimetypes.guess_type(name)[0]
 
 
-def _read(paths: Sequence[Path], stamp: _Stamp) -> _Kept:
+def _read(paths: Sequence[Path], stamp: _Stamp, mends: Sequence[Mend]) -> _Kept:
     plain = b"\n".join(path.read_bytes() for path in paths)
+    for mend in mends:
+        plain = plain.replace(mend.before, mend.after)
     if paths[0].suffix not in COMPRESSED:
         return _Kept(stamp, plain, packed=False)
     return _Kept(stamp, brotli.compress(plain, mode=brotli.MODE_TEXT, quality=QUALITY), packed=True)

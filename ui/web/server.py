@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,7 +23,7 @@ from ui.api.door import Door
 from ui.api.mcp import CallsItself, CancelNotices, take_keys
 from ui.api.queue import CallQueue
 from ui.app import build_app
-from ui.compare.blind import blind_routes
+from ui.compare.blind import ballot_routes, blind_routes
 from ui.compare.grid_files import grid_file_routes
 from ui.compare.grids import grid_routes
 from ui.compare.tab import compare_routes
@@ -33,7 +34,7 @@ from ui.presses import PAYING
 from ui.runs.routes import ASSETS, STYLESHEET, add_routes
 from ui.theme import build_theme
 from ui.visitors import VisitorCookie
-from ui.web.assets import Assets
+from ui.web.assets import Assets, Mend
 from ui.web.bodies import Bodies
 from ui.web.guard import Guard, KnownProxies
 from ui.web.packing import PackedJson
@@ -46,6 +47,9 @@ KEPT_SESSIONS = 200
 """Sessions of opened pages that Gradio keeps; its default is 10,000. Each takes 70 kB, and more with each press of a
 button. Nothing here reads them: for a page whose session was dropped, Gradio makes a new one in 5 ms."""
 GRADIO_ASSETS = Path(gr.__file__).parent / "templates" / "frontend" / "assets"
+GRADIO_MENDS = (Mend(re.compile(r"statustracker-[\w-]+\.js"), b"W&&ze()", b"W&&U&&ze()"),)
+"""The clock of Gradio's loading sign is asked for its time with each frame, and also when the page has loaded and the
+sign is gone: 60 times a second for as long as the page is open. `U` is the sign's element, null once it is gone."""
 """The files that Gradio's page loads from /assets."""
 
 
@@ -67,11 +71,12 @@ def build_server(playground: Playground) -> FastAPI:
     app.include_router(grid_routes(playground))
     app.include_router(grid_file_routes(playground))
     app.include_router(blind_routes(playground.ballots, playground.pools))
+    app.include_router(ballot_routes(playground.ballots, playground.pools))
     app.include_router(history_routes(playground))
     app.include_router(archive_routes(playground))
     app.include_router(usage_routes(playground))
     app.include_router(code_routes(playground))
-    app.mount("/assets", Assets(GRADIO_ASSETS))
+    app.mount("/assets", Assets(GRADIO_ASSETS, mends=GRADIO_MENDS))
     calls = Calls()
     page = build_app(playground, calls)
     page._queue = CallQueue(page)

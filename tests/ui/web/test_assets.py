@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from ui.web.assets import Assets
-from ui.web.server import GRADIO_ASSETS
+from ui.web.assets import Assets, Mend
+from ui.web.server import GRADIO_ASSETS, GRADIO_MENDS
 
 SCRIPT = "export const words = [" + "'fox', " * 500 + "];"
 FOREVER = "public, max-age=31536000, immutable"
@@ -83,6 +84,21 @@ async def test_nothing_else_is_there(client: httpx.AsyncClient, folder: Path, pa
     (folder.parent / "secret").write_text("secret")
     assert (await client.get(path)).status_code == 404
     assert (await client.post("/js/page.js")).status_code == 405
+
+
+async def test_a_mend_changes_what_is_served_and_not_the_file(folder: Path) -> None:
+    mend = Mend(re.compile(r"Index-\w+\.js"), b"'fox'", b"'hare'")
+    transport = httpx.ASGITransport(Assets(folder, mends=[mend]))
+    async with httpx.AsyncClient(transport=transport, base_url="http://page") as other:
+        assert (await other.get("/Index-DAx5Uzy2.js")).text == SCRIPT.replace("fox", "hare")
+        assert (await other.get("/js/page.js")).text == SCRIPT
+    assert (folder / "Index-DAx5Uzy2.js").read_text() == SCRIPT
+
+
+@pytest.mark.parametrize("mend", GRADIO_MENDS, ids=lambda mend: mend.name.pattern)
+def test_what_is_mended_in_gradio_is_there(mend: Mend) -> None:
+    [file] = [file for file in GRADIO_ASSETS.iterdir() if mend.name.fullmatch(file.name)]
+    assert file.read_bytes().count(mend.before) == 1
 
 
 def test_gradio_keeps_its_scripts_where_they_are_looked_for() -> None:
