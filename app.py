@@ -17,7 +17,8 @@ def main() -> int:
 
     from services.engines.demo.apart import PaintersApart
     from services.errors import StartupError
-    from services.library.folder import claim
+    from services.library.erase_again import erase_again_in
+    from services.library.folder import claim, keep_files_private
     from services.library.restore import restore
     from services.playground import Playground
     from services.settings import load_settings
@@ -26,11 +27,12 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     for chatty in ("httpx", "alembic", "mcp"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    keep_files_private()
     try:
         settings = load_settings()
         claimed = claim(settings.data_dir)
         if asked.restore:
-            print(restore(asked.restore, settings.data_dir))
+            print(restore(asked.restore, settings.data_dir, erase_again_in(settings.data_dir)))
             return 0
         painters = PaintersApart()
         playground = Playground(settings, paint=painters)

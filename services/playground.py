@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from services.archive.archive import Archive
+from services.archive.tickets import Tickets
 from services.clock import SYSTEM, Clock
 from services.engines.registry import Engines
 from services.errors import BudgetExceeded, FieldIssue, InvalidRequest, NotFound, Stopping, TooMuch
@@ -21,7 +22,9 @@ from services.intake.pricing import Cheaper, Prices
 from services.intake.uploads import Uploads
 from services.library.backups import Backups
 from services.library.changes import Changes
+from services.library.deletion import Deletion, Pictures
 from services.library.erase import Erase
+from services.library.gone import GoneList
 from services.library.history import History, Totals
 from services.library.labels import sound_notes, sound_tags
 from services.library.media import Media, open_media
@@ -83,7 +86,7 @@ class Playground:
         self.history = History(folder)
         self.history.begin()
         self.pools = self.history.pools
-        self.projects = Projects(self.history)
+        self.projects, self.deletion = Projects(self.history), Deletion(self.history)
         self.media = media or open_media(folder)
         self.engines = Engines(settings, folder, paint, clock)
         self.changes = Changes()
@@ -98,14 +101,15 @@ class Playground:
             clock,
             settings.fal_api_host,
         )
+        self.tickets = Tickets(clock)
         self.asking = Asking(
             settings, self.history, self.engines, self.projects, self.prices, self.changes, clock,
             scope=self.scope, start=lambda run: self.runner.take(run),
         )  # fmt: skip
         self.limits = self.asking.limits
         self.erase = Erase(
-            self.history, self.media, self.engines, self.cancel, lambda: self.runner.under_way,
-            forget_in_memory=(self.engines.forget_key, self.feed.forget),
+            self.history, self.media, self.engines, self.cancel, lambda: self.runner.under_way, GoneList(folder),
+            forget_in_memory=(self.engines.forget_key, self.feed.forget, self.tickets.forget),
         )  # fmt: skip
         planner = Planner(self.history, self.engines, self.prices, settings, self.scope)
         self.grids = Grids(self.history, planner, self.runner, self.changes, clock, self.asking, self.scope)
@@ -122,6 +126,7 @@ class Playground:
         self._backing_up: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
+        await self.erase.again(self.clock.now())
         await self._purge()
         await self.pools.restores(self.archive.recover)
         await self.runner.recover()
@@ -321,12 +326,37 @@ class Playground:
         self.changes.tell(changed.visitor, [changed])
         return changed
 
+    async def delete_project(self, visitor: str | None, project_id: str, pictures: Pictures) -> int:
+        """Hide a project; `restore_project` shows it again within UNDO_SECONDS. Its pictures are moved to the Inbox, or
+        deleted too. Returns how many those are.
+        """
+        scope = self.scope(visitor)
+        if pictures == "delete":
+            unfinished = await self.pools.reads(self.projects.unfinished, scope, project_id)
+            await asyncio.gather(*(self.cancel(visitor, run_id) for run_id in unfinished))
+        count = await self.pools.writes(self.deletion.delete_project, scope, project_id, pictures, self.clock.now())
+        self.changes.tell(visitor)
+        return count
+
+    async def restore_project(self, visitor: str | None, project_id: str) -> None:
+        """Raises NotFound, or InvalidRequest if another project has its name by now."""
+        await self.pools.writes(self.deletion.restore_project, self.scope(visitor), project_id)
+        self.changes.tell(visitor)
+
+    async def tidy(self) -> None:
+        """Erase what can no longer be undeleted and what callers without a token made long ago, and forget what the
+        memory holds of visitors who are gone.
+        """
+        self.tickets.sweep()
+        await self.engines.sweep()
+        await self._purge()
+        await self.erase.compact()
+
     async def _tidy(self) -> None:
-        """Every TIDY_SECONDS, erase what can no longer be undeleted and what callers without a token made long ago."""
+        """`tidy` every TIDY_SECONDS."""
         while True:
             try:
-                await self._purge()
-                await self.erase.compact()
+                await self.tidy()
             except Exception:  # the disk or the database may be busy: the loop tries again
                 log.exception("what was deleted could not be removed")
             await asyncio.sleep(TIDY_SECONDS)
@@ -345,7 +375,7 @@ class Playground:
         """
         if visitor is None or self.settings.history_mode == "shared":
             raise NotFound("history of your own")
-        count = await self.erase.all_of(visitor)
+        count = await self.erase.all_of(visitor, self.clock.now())
         self.changes.tell(visitor)
         return count
 

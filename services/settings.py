@@ -111,8 +111,8 @@ class Settings(BaseSettings):
         default=None,
         ge=0,
         allow_inf_nan=False,
-        description="With a history for each visitor: days after which pictures of callers without a token are "
-        "deleted. Unset: never (30 on Spaces).",
+        description="With a history for each visitor: days after which pictures and grids of callers without a token "
+        "are deleted. Unset: never (30 on Spaces).",
     )
     playground_backups: int = Field(
         default=7,

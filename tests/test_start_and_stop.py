@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 import sys
 import threading
@@ -86,6 +87,32 @@ def test_a_data_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match=r"The data folder .* cannot be written"):
         server.start()
     assert "Traceback" not in server.log
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions")
+def test_a_new_data_folder_is_its_users_alone_and_an_open_one_is_warned_about(tmp_path: Path) -> None:
+    before = os.umask(0)
+    server = AppServer(tmp_path, {})
+    try:
+        server.start()
+        httpx.post(f"{server.url}/gradio_api/call/v2/generate", json={**SLOW, "num_inference_steps": 2}, headers=TOKEN)
+        deadline = time.monotonic() + 30
+        while [card["state"] for card in cards(server)] != ["done"]:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert httpx.get(server.url + cards(server)[0]["thumb"]).status_code == 200
+        kept = [server.data_dir, *server.data_dir.rglob("*")]
+        modes = {str(one.relative_to(tmp_path)): stat.S_IMODE(one.stat().st_mode) for one in kept}
+        assert {"history.sqlite3-wal", "history.sqlite3-shm", "media"} <= {Path(name).name for name in modes}
+        assert {name: oct(mode) for name, mode in modes.items() if mode & 0o077} == {}
+        assert "can look into the data folder" not in server.log
+        server.stop()
+        server.data_dir.chmod(0o755)
+        server.start()
+        assert f"chmod 700 {server.data_dir}" in server.log
+    finally:
+        os.umask(before)
+        server.kill()
 
 
 def command(server: AppServer, *words: str) -> subprocess.CompletedProcess[str]:

@@ -58,7 +58,7 @@ class Engines:
     def has_key(self, visitor: str | None) -> bool:
         """Whether this visitor's own key is known. Forgets a key that was unused for FORGET_SECONDS."""
         held = self._visitor_keys.get(visitor) if visitor else None
-        if visitor and held and self._clock.monotonic() - held.used > FORGET_SECONDS:
+        if visitor and held and self._is_old(held):
             self.forget_key(visitor)
             return False
         return held is not None
@@ -73,6 +73,19 @@ class Engines:
         """
         self._visitor_keys.pop(visitor, None)
         self._gateways.pop(_visitors_key(visitor), None)
+
+    async def sweep(self) -> None:
+        """Forget the keys that were not used for FORGET_SECONDS, and close their connections."""
+        unused = [visitor for visitor, held in self._visitor_keys.items() if self._is_old(held)]
+        gateways = [self._gateways.get(_visitors_key(visitor)) for visitor in unused]
+        for visitor in unused:
+            self.forget_key(visitor)
+        for gateway in gateways:
+            if gateway:
+                await gateway.aclose()
+
+    def _is_old(self, held: _HeldKey) -> bool:
+        return self._clock.monotonic() - held.used > FORGET_SECONDS
 
     def key_name(self, run: Run) -> str:
         """A name for the fal key that a run uses, never the key itself. Runs of one key share a gateway and its limit

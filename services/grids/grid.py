@@ -33,6 +33,9 @@ class GridLine:
     title: str
     prompt: str
     cells: int
+    """Number of cells that were asked for."""
+    gone: bool
+    """Whether the pictures of all cells are deleted."""
     created_at: datetime
 
 
@@ -49,7 +52,7 @@ def row_of(grid: Grid) -> GridRow:
 
 def line_of(row: GridSummary) -> GridLine:
     plan = GridPlan.model_validate_json(row.plan)
-    return GridLine(row.id, row.seq, plan.title, plan.base.prompt, row.cells, row.created_at)
+    return GridLine(row.id, row.seq, plan.title, plan.base.prompt, row.cells, row.gone, row.created_at)
 
 
 @lru_cache(maxsize=4)

@@ -35,6 +35,8 @@ from services.stored import AnyRequest, StoredRequest, check_types, model_id, of
 MAX_CELLS = 1000
 ASK_ABOVE = 50
 """More new pictures than this need a confirmation."""
+NAME_MAX = 100
+"""Characters of a grid's name."""
 SLOTS = ("x", "y", "z")
 Typed = Sequence[tuple[str, str | Sequence[Any]]]
 """Axes as they are typed or stored in a file: (field, text or list of values)."""
@@ -64,6 +66,8 @@ class GridPlan(BaseModel):
     """x, y, z: one to three."""
     origin: str | None = None
     """The id of the run that the base was taken from; None where it was taken from the controls."""
+    name: str = ""
+    """What its owner calls it; empty where it is called by its axes."""
 
     @model_validator(mode="before")
     @classmethod
@@ -77,7 +81,14 @@ class GridPlan(BaseModel):
 
     @property
     def title(self) -> str:
-        return " × ".join(axis.label for axis in self.axes)
+        return self.name or " × ".join(axis.label for axis in self.axes)
+
+    def named(self, name: str) -> GridPlan:
+        """The same plan under another name; "" is none. Raises InvalidRequest if the name is too long."""
+        name = " ".join(name.split())
+        if len(name) > NAME_MAX:
+            raise _invalid(f"The name has {len(name)} characters. Allowed are {NAME_MAX}.", "name")
+        return self.model_copy(update={"name": name})
 
     @property
     def size(self) -> tuple[int, ...]:
@@ -124,12 +135,14 @@ class GridPlan(BaseModel):
     def written(self) -> dict[str, Any]:
         """JSON for exports, under names that never change."""
         axes = [{**axis.model_dump(mode="json"), "field": axis.key_name} for axis in self.axes]
-        return self._named({"model": self.model, "base": self.base.written(), "axes": axes, "origin": self.origin})
+        return self._named({"model": self.model, "base": self.base.written(), "axes": axes, "origin": self.origin,
+                            "name": self.name})  # fmt: skip
 
     @staticmethod
     def _named(written: dict[str, Any]) -> dict[str, Any]:
-        """A plan in JSON, without the model where it is the one of plans that name none."""
-        return {name: value for name, value in written.items() if (name, value) != ("model", DEFAULT_MODEL)}
+        """A plan in JSON, without the model where it is the one of plans that name none, and without an empty name."""
+        usual = (("model", DEFAULT_MODEL), ("name", ""))
+        return {name: value for name, value in written.items() if (name, value) not in usual}
 
     @property
     def format(self) -> int:
@@ -164,7 +177,7 @@ def read_plan(data: Any) -> GridPlan:
         base = check_types(StoredRequest.read(data["base"], model_id(data.get("model", DEFAULT_MODEL))))
         axes = [read_axis(axis) for axis in data["axes"]]
         _check_fields([axis.field for axis in axes])
-        plan = checked(GridPlan(base=base, axes=tuple(axes)), replaced=False)
+        plan = checked(GridPlan(base=base, axes=tuple(axes)), replaced=False).named(str(data.get("name", "")))
         _ = plan.cells
         return plan
     except (KeyError, TypeError, ValueError, ValidationError, ItemError) as error:

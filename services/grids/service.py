@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from services.clock import Clock
-from services.errors import BudgetExceeded, FieldIssue, InvalidRequest, Stopping, TooMuch
+from services.errors import BudgetExceeded, FieldIssue, InvalidRequest, NotFound, Stopping, TooMuch
 from services.grids.axes import Axis
 from services.grids.grid import Grid, GridLine, grid_of, line_of, row_of
 from services.grids.pace import Pace
@@ -19,6 +20,7 @@ from services.grids.plan import GridPlan, make_plan
 from services.grids.planner import AxisPreview, Planner, Preview
 from services.intake.asking import Asking
 from services.library.changes import Changes
+from services.library.deletion import Deletion
 from services.library.grid_store import GridStore, NewCells
 from services.library.history import Among, History
 from services.library.presses import Outcome
@@ -56,7 +58,7 @@ class Grids:
         self, history: History, planner: Planner, runner: Runner, changes: Changes,
         clock: Clock, asking: Asking, scope: Callable[[str | None], Scope],
     ) -> None:  # fmt: skip
-        self.store = GridStore(history)
+        self.store, self._deletion = GridStore(history), Deletion(history)
         self._history, self._planner, self._runner, self._changes = history, planner, runner, changes
         self._asking, self._scope, self._clock = asking, scope, clock
 
@@ -107,6 +109,7 @@ class Grids:
         async def ask() -> Grid:
             grid = await self._grid(visitor, grid_id)
             plan = await self._history.pools.sums(make_plan, grid.plan.base, axes, grid.plan.origin)
+            plan = plan.named(grid.plan.name)
             there = await self._planner.there(visitor, plan, grid, reuse=reuse)
             new = await self._new(visitor, plan, there, confirm)
             written = plan.model_dump_json()
@@ -147,6 +150,28 @@ class Grids:
         await self._history.pools.writes(self.store.pause, grid_id, paused)
         self._changes.tell(visitor)
         return await self._as_it_is(grid_id)
+
+    async def rename(self, visitor: str | None, grid_id: str, name: str) -> Grid:
+        """ "" calls it by its axes again. Raises InvalidRequest if the name is too long."""
+        plan = (await self._grid(visitor, grid_id)).plan.named(name)
+        await self._history.pools.writes(self.store.replan, grid_id, plan.model_dump_json())
+        return await self._grid(visitor, grid_id)
+
+    async def delete(self, visitor: str | None, grid_id: str) -> int:
+        """Hide a grid; `restore` shows it again until it is purged. What it is still making is cancelled; its pictures
+        stay, each by itself. Returns how many those are.
+        """
+        with suppress(NotFound):  # deleted already, or not this visitor's: then the deletion raises
+            await self.cancel_runs(await self._grid(visitor, grid_id))
+        scope, moment = self._scope(visitor), self._clock.now()
+        left = await self._history.pools.writes(self._deletion.delete_grid, scope, grid_id, moment)
+        self._changes.tell(visitor)
+        return left
+
+    async def restore(self, visitor: str | None, grid_id: str) -> Grid:
+        await self._history.pools.writes(self._deletion.restore_grid, self._scope(visitor), grid_id)
+        self._changes.tell(visitor)
+        return await self._grid(visitor, grid_id)
 
     async def cancel(self, visitor: str | None, grid_id: str) -> Grid:
         """Cancel unfinished runs: first all that were not sent, then those fal accepted, which it may still finish."""

@@ -78,15 +78,17 @@ class ExportRows:
             yield [entry.run for entry in found]
 
     def projects(self, scope: Scope) -> list[ProjectRow]:
-        query = select(projects.c.id, projects.c.name, projects.c.created_at)
-        return [ProjectRow(**row) for row in self._history.records(query.where(scope.clause(projects.c.visitor)))]
+        mine = and_(scope.clause(projects.c.visitor), projects.c.deleted_at.is_(None))
+        query = select(projects.c.id, projects.c.name, projects.c.created_at).where(mine)
+        return [ProjectRow(**row) for row in self._history.records(query)]
 
     def grids(self, scope: Scope, ids: Iterable[str]) -> Iterator[WholeGrid]:
         """The grids with these ids that are in the scope, oldest first."""
-        mine = and_(scope.clause(grids.c.visitor), grids.c.id.in_(one_of(ids)))
+        mine = and_(scope.clause(grids.c.visitor), grids.c.id.in_(one_of(ids)), grids.c.deleted_at.is_(None))
         for grid in self._history.records(select(grids).where(mine).order_by(grids.c.seq)):
             cells = select(grid_cells.c.key, grid_cells.c.run_id).where(grid_cells.c.grid_id == grid["id"])
-            votes = select(ballots.c.id, ballots.c.ballot, ballots.c.created_at).where(ballots.c.grid_id == grid["id"])
+            judged = (ballots.c.grid_id == grid["id"]) & ballots.c.deleted_at.is_(None)
+            votes = select(ballots.c.id, ballots.c.ballot, ballots.c.created_at).where(judged)
             yield WholeGrid(
                 id=grid["id"],
                 plan=grid["plan"],

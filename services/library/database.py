@@ -13,16 +13,16 @@ from sqlalchemy.exc import OperationalError
 from services.errors import CannotWrite, StartupError, StorageBusy
 from services.library import copies
 from services.library.dialect import FileError, engine_on, for_single_reads, has_table, is_locked
-from services.library.folder import prepare
+from services.library.folder import create_private, prepare
 
 log = logging.getLogger(__name__)
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-NEWEST_SCHEMA = "0007"
+NEWEST_SCHEMA = "0008"
 """Number of the newest file in migrations/versions; a test compares them. Repeated here so that a start with a current
 schema need not import Alembic."""
 
-OLDER_SCHEMAS = ("0001", "0002", "0003", "0004", "0005", "0006")
+OLDER_SCHEMAS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 """Schemas that this program can upgrade."""
 
 
@@ -30,6 +30,7 @@ def open_database(folder: Path) -> Engine:
     """Open `folder`/history.sqlite3 and upgrade its schema. Raises StartupError that says what to do."""
     file = folder / "history.sqlite3"
     prepare(folder)
+    create_private(file)
     engine = engine_on(file)
     try:
         with engine.connect() as connection:

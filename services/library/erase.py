@@ -7,17 +7,20 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import ColumnElement, Connection, insert, select
 
 from services.engines.registry import Engines
 from services.errors import CannotWrite, NotFound
 from services.library.compaction import Compaction
+from services.library.deletion import Deletion, remove_grids
 from services.library.dialect import one_of
+from services.library.erase_again import erase_again, prune
+from services.library.gone import GoneList, hashed
 from services.library.history import ERASURES, REMOVALS, History, change_all, count_up, forget
 from services.library.media import Media
 from services.library.rows import entry_of, stamp
 from services.library.rules import LIVE
-from services.library.tables import runs
+from services.library.tables import erasures, grids, runs
 from services.library.traces import erase_rows
 from services.run import Picture, Run
 
@@ -36,32 +39,62 @@ class Erase:
         engines: Engines,
         cancel: Callable[[str | None, str], Awaitable[Run]],
         under_way: Callable[[], Collection[str]],
+        gone: GoneList,
         forget_in_memory: Sequence[Callable[[str], object]] = (),
     ) -> None:
         """`cancel(visitor, run_id)` cancels an unfinished run. `under_way()`: the ids of the runs that are being worked
         on. `forget_in_memory`: functions that drop what the memory holds of a visitor.
         """
         self._history, self._media, self._engines, self._cancel = history, media, engines, cancel
-        self._under_way, self._forget_in_memory = under_way, forget_in_memory
-        self._compaction = Compaction(history)
+        self._under_way, self._gone, self._forget_in_memory = under_way, gone, forget_in_memory
+        self._compaction, self._deletion = Compaction(history), Deletion(history)
 
     async def deleted(self, deleted_before: datetime) -> None:
-        """Remove runs that were deleted before `deleted_before`, with their files."""
+        """Remove what was deleted before `deleted_before`: runs with their files, grids, projects, ballots."""
         working = [*self._under_way()]
+        await self._history.pools.chores(self._note_removals, deleted_before)
         gone = await self._history.pools.chores(self._history.purge, deleted_before)
         gone += await self._history.pools.chores(self._history.forget, _given_up(working), even_unfinished=True)
         await self._drop_files(gone)
+        await self._history.pools.chores(self._deletion.purge, deleted_before)
+
+    def _note_removals(self, deleted_before: datetime) -> None:
+        ended = select(runs.c.id).where(runs.c.deleted_at < stamp(deleted_before), runs.c.state.not_in(LIVE))
+        due = {"runs": self._history.values(ended), **self._deletion.due(deleted_before)}
+        if any(due.values()):
+            self._done(self._gone.add(deleted_before, **{kind: tuple(ids) for kind, ids in due.items()}))
+
+    def _done(self, erasure: str) -> None:
+        with self._history.writing() as connection:
+            connection.execute(insert(erasures).values(id=erasure))
+
+    async def again(self, moment: datetime) -> None:
+        """At start, before any run is worked on: erase what was erased already, where the history begins from a copy
+        that was made before; and forget erasures of which no copy can hold anything.
+        """
+        gone = await self._history.pools.chores(erase_again, self._history, self._gone)
+        await self._drop_files(gone)
+        kept = await self._history.pools.chores(self._gone.prune, moment)
+        await self._history.pools.chores(prune, self._history, kept)
 
     async def anonymous(self, asked_before: datetime) -> None:
-        """Remove runs that callers without a token asked for before `asked_before`, with their files."""
+        """Remove runs and grids that callers without a token asked for before `asked_before`, with their files."""
         rule = runs.c.visitor.is_(None) & (runs.c.created_at < stamp(asked_before))
         await self._drop_files(await self._history.pools.chores(self._history.forget, rule))
+        await self._history.pools.chores(self._remove_grids, asked_before)
+
+    def _remove_grids(self, asked_before: datetime) -> None:
+        old = select(grids.c.id).where(grids.c.visitor.is_(None), grids.c.created_at < stamp(asked_before))
+        if ids := self._history.values(old):
+            with self._history.writing() as connection:
+                remove_grids(connection, ids)
+                count_up(connection, REMOVALS)
 
     async def compact(self) -> None:
         """Remove what is left in the files of rows that were removed."""
         await self._compaction.run(quiet=not self._under_way())
 
-    async def all_of(self, visitor: str) -> int:
+    async def all_of(self, visitor: str, moment: datetime) -> int:
         """Remove everything kept of a visitor, by `traces.py`. Returns how many runs that were.
 
         Runs that are still at fal after they were cancelled stay until they end, without any of the visitor's words and
@@ -72,7 +105,7 @@ class Erase:
         await asyncio.gather(*(self._cancelled(visitor, run_id) for run_id in unfinished))
         for forget_in_memory in self._forget_in_memory:
             forget_in_memory(visitor)
-        gone, left = await self._history.pools.chores(self._erase_rows, visitor)
+        gone, left = await self._history.pools.chores(self._erase_rows, visitor, moment)
         await self._drop_files(gone)
         try:
             await self.compact()
@@ -86,14 +119,16 @@ class Erase:
         except NotFound:  # ended and purged meanwhile
             return
 
-    def _erase_rows(self, visitor: str) -> tuple[list[Run], int]:
+    def _erase_rows(self, visitor: str, moment: datetime) -> tuple[list[Run], int]:
         """In one transaction; returns the removed runs, and how many stay until they end."""
+        erasure = self._gone.add(moment, visitor=hashed(visitor))
         with self._history.writing() as connection:
             gone = forget(connection, runs.c.visitor == visitor)
             left = [entry_of(row).run for row in connection.execute(select(runs).where(runs.c.visitor == visitor))]
             for run in left:
                 _blank(connection, run)
             erase_rows(connection, visitor)
+            connection.execute(insert(erasures).values(id=erasure))
             for counter in (REMOVALS, ERASURES):
                 count_up(connection, counter)
         return gone, len(left)

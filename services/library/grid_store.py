@@ -46,7 +46,9 @@ class GridSummary:
     seq: int
     plan: str
     cells: int
-    """Number of cells that have a run."""
+    """Number of cells that were asked for."""
+    gone: bool
+    """Whether the pictures of all cells are deleted."""
     created_at: datetime
 
 
@@ -119,13 +121,18 @@ class GridStore:
 
         return among
 
+    def replan(self, grid_id: str, plan: str) -> None:
+        """Replace a grid's plan by one with the same cells."""
+        with self._history.writing() as connection:
+            connection.execute(update(grids).where(grids.c.id == grid_id).values(plan=plan))
+
     def pause(self, grid_id: str, paused: bool) -> None:
         with self._history.writing() as connection:
             connection.execute(update(grids).where(grids.c.id == grid_id).values(paused=paused))
 
     def get(self, grid_id: str, scope: Scope) -> GridRow:
         """Raises NotFound."""
-        query = select(grids).where(grids.c.id == grid_id, scope.clause(grids.c.visitor))
+        query = select(grids).where(grids.c.id == grid_id, scope.clause(grids.c.visitor), grids.c.deleted_at.is_(None))
         row = next(iter(self._history.records(query)), None)
         if row is None:
             raise NotFound("grid")
@@ -148,8 +155,12 @@ class GridStore:
 
     def newest(self, scope: Scope, *, limit: int, before: int | None = None) -> list[GridSummary]:
         counted = select(func.count()).where(grid_cells.c.grid_id == grids.c.id).scalar_subquery()
-        query = select(grids.c.id, grids.c.seq, grids.c.plan, grids.c.created_at, counted.label("filled")).where(
-            scope.clause(grids.c.visitor)
+        left = select(grid_cells.c.key).join(runs, runs.c.id == grid_cells.c.run_id).where(
+            grid_cells.c.grid_id == grids.c.id, runs.c.deleted_at.is_(None)
+        )  # fmt: skip
+        columns = (grids.c.id, grids.c.seq, grids.c.plan, grids.c.created_at)
+        query = select(*columns, counted.label("filled"), left.correlate(grids).exists().label("left")).where(
+            scope.clause(grids.c.visitor), grids.c.deleted_at.is_(None)
         )
         if before is not None:
             query = query.where(grids.c.seq < before)
@@ -165,7 +176,7 @@ class GridStore:
 
     def change_ballot(self, grid_id: str, ballot_id: str, change: Callable[[str], str]) -> str:
         """Replace a ballot (JSON) by `change(ballot)` in one transaction, and return the new one. Raises NotFound."""
-        rule = (ballots.c.id == ballot_id) & (ballots.c.grid_id == grid_id)
+        rule = (ballots.c.id == ballot_id) & (ballots.c.grid_id == grid_id) & ballots.c.deleted_at.is_(None)
         with self._history.writing() as connection:
             before = connection.execute(select(ballots.c.ballot).where(rule)).scalar()
             if before is None:
@@ -176,7 +187,8 @@ class GridStore:
 
     def ballot(self, grid_id: str, ballot_id: str) -> str:
         """Raises NotFound."""
-        query = select(ballots.c.ballot).where(ballots.c.id == ballot_id, ballots.c.grid_id == grid_id)
+        mine = (ballots.c.id == ballot_id) & (ballots.c.grid_id == grid_id)
+        query = select(ballots.c.ballot).where(mine, ballots.c.deleted_at.is_(None))
         found = self._history.values(query)
         if not found:
             raise NotFound("blind pick")
@@ -184,7 +196,8 @@ class GridStore:
 
     def ballots_of(self, grid_id: str) -> list[tuple[str, str]]:
         """(id, JSON) of a grid's ballots, newest first."""
-        query = select(ballots.c.id, ballots.c.ballot).where(ballots.c.grid_id == grid_id)
+        kept = (ballots.c.grid_id == grid_id) & ballots.c.deleted_at.is_(None)
+        query = select(ballots.c.id, ballots.c.ballot).where(kept)
         return [(row["id"], row["ballot"]) for row in self._history.records(query.order_by(ballots.c.seq.desc()))]
 
 
@@ -214,4 +227,5 @@ def _grid(row: RowMapping, cells: dict[str, str]) -> GridRow:
 
 def _summary(row: RowMapping) -> GridSummary:
     moment = datetime.fromisoformat(row["created_at"])
-    return GridSummary(row["id"], row["seq"], row["plan"], row["filled"], moment)
+    gone = row["filled"] > 0 and not row["left"]
+    return GridSummary(row["id"], row["seq"], row["plan"], row["filled"], gone, moment)

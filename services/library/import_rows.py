@@ -16,6 +16,7 @@ from datetime import datetime, timezone
 from sqlalchemy import ColumnElement, Connection, Table, delete, func, insert, select, update
 
 from services.library.archive_rows import ProjectRow, WholeGrid, batches
+from services.library.deletion import undo
 from services.library.dialect import json_value, one_of, reserve_seqs
 from services.library.history import History, change_all
 from services.library.rows import row_of, stamp
@@ -104,7 +105,8 @@ class ImportRows:
     def projects(self, scope: Scope) -> list[ProjectRow]:
         """The projects of the scope, oldest first."""
         query = select(projects.c.id, projects.c.name, projects.c.created_at)
-        mine = query.where(scope.clause(projects.c.visitor)).order_by(projects.c.seq)
+        there = scope.clause(projects.c.visitor) & projects.c.deleted_at.is_(None)
+        mine = query.where(there).order_by(projects.c.seq)
         return [ProjectRow(**row) for row in self._history.records(mine)]
 
     def project_visitors(self, ids: Iterable[str]) -> dict[str, str | None]:
@@ -228,6 +230,8 @@ def _add_project(connection: Connection, step: AddProject) -> None:
     if not connection.execute(select(projects.c.seq).where(projects.c.id == project.id)).first():
         values = {"id": project.id, "name": project.name, "created_at": project.created_at}
         connection.execute(insert(projects).values(visitor=step.visitor, **values))
+    else:
+        undo(connection, projects, project.id)
 
 
 def _add_grid(connection: Connection, step: AddGrid) -> None:
@@ -236,6 +240,8 @@ def _add_grid(connection: Connection, step: AddGrid) -> None:
         columns = ("id", "plan", "created_at", "paused", "repeat", "project_id")
         values = {name: getattr(grid, name) for name in columns}
         connection.execute(insert(grids).values(visitor=step.visitor, **values))
+    elif connection.execute(select(grids.c.seq).where(grids.c.id == grid.id, grids.c.deleted_at.is_not(None))).first():
+        undo(connection, grids, grid.id)
     filled = select(grid_cells.c.key).where(grid_cells.c.grid_id == grid.id)
     here = set(connection.execute(filled).scalars())
     cells = [{"grid_id": grid.id, "key": key, "run_id": run} for key, run in grid.cells.items() if key not in here]

@@ -8,15 +8,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 
 from services.errors import FieldIssue, InvalidRequest, NotFound
 from services.library.dialect import caseless, insert_or_update
 from services.library.history import History
 from services.library.query import ALL, INBOX
 from services.library.rows import stamp
+from services.library.rules import LIVE
 from services.library.scope import Scope
-from services.library.tables import chosen_projects, projects
+from services.library.tables import chosen_projects, projects, runs
 from services.run import Run, new_id, now
 
 NAME_MAX = 60
@@ -39,7 +40,7 @@ class Projects:
 
     def of(self, scope: Scope) -> list[Project]:
         """All projects, by name."""
-        query = select(projects.c.id, projects.c.name).where(scope.clause(projects.c.visitor))
+        query = select(projects.c.id, projects.c.name).where(_kept(scope))
         found = [Project(row.id, row.name) for row in self._history.table(query)]
         return sorted(found, key=lambda project: project.name.casefold())
 
@@ -47,10 +48,10 @@ class Projects:
         """Create a project. Raises InvalidRequest if the name is invalid or taken, or if there are PROJECTS_MAX."""
         project = Project(new_id(), _sound(name))
         with self._history.writing() as connection:
-            count = select(func.count()).select_from(projects).where(scope.clause(projects.c.visitor))
+            count = select(func.count()).select_from(projects).where(_kept(scope))
             if connection.execute(count).scalar_one() >= PROJECTS_MAX:
-                raise _fault(f"There are {PROJECTS_MAX} projects, which is the limit. Rename one that is not needed.")
-            _check_free(connection, scope, project)
+                raise _fault(f"There are {PROJECTS_MAX} projects, which is the limit. Delete one that is not needed.")
+            check_free(connection, scope, project)
             row = {"id": project.id, "visitor": visitor, "name": project.name, "created_at": stamp(now())}
             connection.execute(insert(projects).values(row))
         return project
@@ -59,11 +60,16 @@ class Projects:
         """Raises NotFound, or InvalidRequest if the name is invalid or taken."""
         project = Project(project_id, _sound(name))
         with self._history.writing() as connection:
-            _check_free(connection, scope, project)
-            rule = (projects.c.id == project_id) & scope.clause(projects.c.visitor)
+            check_free(connection, scope, project)
+            rule = (projects.c.id == project_id) & _kept(scope)
             if not connection.execute(update(projects).where(rule).values(name=project.name)).rowcount:
                 raise NotFound("project")
         return project
+
+    def unfinished(self, scope: Scope, project_id: str) -> list[str]:
+        """The ids of its runs that have not ended."""
+        mine = scope.clause() & (runs.c.project_id == project_id) & runs.c.state.in_(LIVE)
+        return self._history.values(select(runs.c.id).where(mine))
 
     def check(self, scope: Scope, choice: str) -> str:
         """Return `choice` if it exists in this scope. Raises NotFound."""
@@ -112,9 +118,15 @@ def _sound(name: str) -> str:
     return name
 
 
-def _check_free(connection: Connection, scope: Scope, project: Project) -> None:
+def _kept(scope: Scope) -> ColumnElement[bool]:
+    """The condition for projects of the scope that are not deleted."""
+    return scope.clause(projects.c.visitor) & projects.c.deleted_at.is_(None)
+
+
+def check_free(connection: Connection, scope: Scope, project: Project) -> None:
+    """Raises InvalidRequest if another project of the scope has this name."""
     same = caseless(projects.c.name) == project.name.casefold()
-    rule = scope.clause(projects.c.visitor) & same & (projects.c.id != project.id)
+    rule = _kept(scope) & same & (projects.c.id != project.id)
     if connection.execute(select(projects.c.id).where(rule)).first():
         raise _fault(f"There is a project “{project.name}” already. Choose another name.")
 

@@ -124,7 +124,9 @@ class _Rules:
             return self.of.c.project_id.is_(None)
         called = caseless(projects.c.name) == name.casefold()
         return self.of.c.project_id.in_(
-            select(projects.c.id).where(self.scope.clause(projects.c.visitor), called).correlate(None)
+            select(projects.c.id)
+            .where(self.scope.clause(projects.c.visitor), projects.c.deleted_at.is_(None), called)
+            .correlate(None)
         )
 
     def _tagged(self, tag: str) -> ColumnElement[bool]:

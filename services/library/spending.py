@@ -86,7 +86,8 @@ class _Row:
 
 def _rows(history: History, scope: Scope, since: date, zone: tzinfo) -> list[_Row]:
     """Sums by quarter of an hour in UTC, with their day in `zone`: midnight falls on a quarter in every time zone."""
-    names = {row["id"]: row["name"] for row in history.records(select(projects.c.id, projects.c.name))}
+    kept = select(projects.c.id, projects.c.name).where(projects.c.deleted_at.is_(None))
+    names = {row["id"]: row["name"] for row in history.records(kept)}
     found = []
     for row in history.records(_query(scope, datetime(since.year, since.month, since.day, tzinfo=zone))):
         begun = datetime.fromisoformat(f"{row['hour']}:{int(row['quarter']) * 15:02}:00+00:00")

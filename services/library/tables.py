@@ -84,6 +84,7 @@ projects = Table(
     Column("visitor", String(64)),
     Column("name", String, nullable=False),
     Column("created_at", String(32), nullable=False),
+    Column("deleted_at", String(32)),
     Index("projects_of_visitor", "visitor", "seq"),
     **NEVER_REUSED,
 )
@@ -118,6 +119,7 @@ grids = Table(
     Column("paused", Boolean, nullable=False),  # its pending runs are not sent
     Column("repeat", String),  # JSON of the two run ids of the repeat check
     Column("project_id", String(32)),  # None: the Inbox
+    Column("deleted_at", String(32)),
     Index("grids_of_visitor", "visitor", "seq"),
     **NEVER_REUSED,
 )
@@ -139,9 +141,22 @@ ballots = Table(
     Column("grid_id", String(32), nullable=False),
     Column("ballot", String, nullable=False),  # JSON of one blind judgement
     Column("created_at", String(32), nullable=False),
+    Column("deleted_at", String(32)),
     Index("ballots_of_grid", "grid_id", "seq"),
     **NEVER_REUSED,
 )
+
+deletions = Table(
+    "deletions",
+    metadata,
+    Column("deleted", String(32), primary_key=True),  # the grid or project
+    Column("member", String(32), primary_key=True),  # a run or grid that its deletion changed
+    Column("field", String(16), primary_key=True),  # the changed field: grid_id, project_id or deleted_at
+)
+"""What the deletion of grids and projects changed in runs and grids, to be undone with it: deletion.py."""
+
+erasures = Table("erasures", metadata, Column("id", String(32), primary_key=True))
+"""The erasures of gone.py that were done in this history."""
 
 ledger = Table(
     "ledger",

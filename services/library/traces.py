@@ -10,11 +10,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, select
+from sqlalchemy import ColumnElement, Connection, Table, or_, select
 
 from services.library.dialect import SEQUENCES
 from services.library.ledger import ERASED
-from services.library.tables import ballots, chosen_projects, grid_cells, grids, ledger, metadata, presses, projects
+from services.library.tables import (
+    ballots,
+    chosen_projects,
+    deletions,
+    grid_cells,
+    grids,
+    ledger,
+    metadata,
+    presses,
+    projects,
+)  # fmt: skip
 
 Whose = Callable[[str], ColumnElement[bool]]
 """Visitor → the condition for the visitor's rows."""
@@ -50,11 +60,16 @@ def _of_grids(table: Table) -> Whose:
     return lambda visitor: table.c.grid_id.in_(select(grids.c.id).where(grids.c.visitor == visitor))
 
 
+def _of(table: Table) -> Whose:
+    return lambda visitor: deletions.c.deleted.in_(select(table.c.id).where(table.c.visitor == visitor))
+
+
 INDEX = Otherwise("Triggers of runs write the full-text index; Compaction removes what is left of deleted runs.")
 
 TABLES: Mapping[str, Removed | Unnamed | Otherwise] = {
     "runs": Otherwise("Erase removes those that have ended, with their files, and blanks the others until they end."),
-    # Before the grids, by which they are found.
+    # Before the grids and projects, by which they are found.
+    "deletions": Removed(lambda visitor: or_(_of(grids)(visitor), _of(projects)(visitor))),
     "grid_cells": Removed(_of_grids(grid_cells)),
     "ballots": Removed(_of_grids(ballots)),
     "grids": Removed(_named(grids)),
@@ -67,6 +82,7 @@ TABLES: Mapping[str, Removed | Unnamed | Otherwise] = {
     "prompts_idx": INDEX,
     "prompts_docsize": INDEX,
     "prompts_config": INDEX,
+    "erasures": Otherwise("Random ids of erasures."),
     "counters": Otherwise("Numbers of the history."),
     "alembic_version": Otherwise("The schema's number."),
     SEQUENCES: Otherwise("The highest seq of each table."),
@@ -81,9 +97,12 @@ FILES: Mapping[str, str] = {
     "thumbs": "So are their small copies.",
     "demo": "So are their requests to the demo engine.",
     "incoming": "Empty unless an export is being made or restored.",
+    "history.start": "Numbers of the history.",
+    "backups": "Go by age; what is restored from one is erased again (erase_again.py).",
     "in-use.lock": "Empty.",
+    "erased.jsonl": "A hash of each erased visitor, and ids of what was removed, as long as a copy may hold it.",
 }
-"""The data folder. Copies of the history are left out: they go by age."""
+"""The data folder. Copies made before an update or a restore, `history.sqlite3.…`, are the owner's to remove."""
 
 
 def erase_rows(connection: Connection, visitor: str) -> None:

@@ -4,32 +4,46 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
 
 
 class KeySemaphores:
+    """A key's semaphore exists as long as somebody holds one of its slots or waits for one."""
+
     def __init__(self, limit: int) -> None:
-        self._semaphores: dict[str, _Semaphore] = defaultdict(lambda: _Semaphore(limit))
+        self._limit = limit
+        self._semaphores: dict[str, _Semaphore] = {}
 
     @asynccontextmanager
     async def slot(self, key: str, rank: int = 0) -> AsyncIterator[None]:
         """Hold one of the key's slots. The smaller rank goes first."""
-        semaphore = self._semaphores[key]
-        await semaphore.take(rank)
+        semaphore = self._semaphores.setdefault(key, _Semaphore(self._limit))
         try:
-            yield
+            await semaphore.take(rank)
+            try:
+                yield
+            finally:
+                semaphore.give()
         finally:
-            semaphore.give()
+            if semaphore.is_free:
+                self._semaphores.pop(key, None)
+
+    def __len__(self) -> int:
+        return len(self._semaphores)
 
 
 class _Semaphore:
     def __init__(self, limit: int) -> None:
-        self._free = limit
+        self._free = self._limit = limit
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._arrivals = count()
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nobody holds a slot, and so nobody waits."""
+        return self._free == self._limit
 
     async def take(self, rank: int) -> None:
         if self._free > 0:

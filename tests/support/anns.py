@@ -59,6 +59,8 @@ BODIES: dict[str, Any] = {
     "/projects": {"name": "bobs"},
     "/projects/choose": {"project": "{project_id}"},
     "/projects/{project_id}/name": {"name": "renamed by bob"},
+    "/projects/{project_id}/delete": {"pictures": "delete"},
+    "/grids/{grid_id}/rename": {"name": "renamed by bob"},
     "/code": {"request": {"prompt": "bobs"}, "address": "http://localhost", "with_token": True},
     "/grids": {"run_id": "{run_id}", "axes": [{"field": "seed", "values": "1"}]},
     "/grids/preview": {"grid_id": "{grid_id}", "axes": [{"field": "seed", "values": "1"}]},

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from support.whole import WholeApp, whole_app
 
+from services.library.traces import FILES
 from services.run import RunState
 from ui.visitors import HEADER, visitor_of
 
@@ -87,6 +88,10 @@ def found(folder: Path, words: list[str]) -> dict[str, list[str]]:
     }
 
 
+def kept_in(folder: Path) -> set[str]:
+    return {file.name for file in folder.iterdir() if not file.name.startswith("history.sqlite3.")}
+
+
 async def test_no_byte_of_what_was_erased_is_left(whole: WholeApp, tmp_path: Path) -> None:
     ann, bob = Visitor(whole, ANN, "zanzibar"), Visitor(whole, BOB, "quixotic")
     for visitor in (ann, bob):
@@ -101,6 +106,7 @@ async def test_no_byte_of_what_was_erased_is_left(whole: WholeApp, tmp_path: Pat
 
     assert found(tmp_path, [ann.mark, ann.name, ANN, *ann.marks, *names]) == {}, "while the server runs"
     assert found(tmp_path, bob.marks).keys() == set(bob.marks), "what is another's stays"
+    assert kept_in(tmp_path) <= FILES.keys(), "a file that the table of what is kept does not know"
     await whole.playground.runner.stop()
     assert found(tmp_path, [ann.mark, ann.name]) == {}
 
@@ -118,4 +124,5 @@ async def test_a_deleted_picture_leaves_nothing_after_its_ten_minutes(whole: Who
     )
     await playground._purge()
     await playground.erase.compact()
-    assert found(tmp_path, [ann.mark, deleted.picture.name, run_id]) == {}
+    assert found(tmp_path, [ann.mark, deleted.picture.name]) == {}
+    assert found(tmp_path, [run_id]) == {run_id: ["erased.jsonl"]}, "by which a copy forgets it too"

@@ -14,6 +14,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict
 
 from services.errors import FieldIssue, InvalidRequest, NotFound
+from services.grids.blind.ballots import Ballots
 from services.grids.blind.blind import Ballot, Choice, JudgedCell, Judging, Mode, draw
 from services.pools import Pools
 from services.run import new_id, now
@@ -69,6 +70,22 @@ class Verdict(BaseModel):
 
     round: int
     choice: Choice
+
+
+def ballot_routes(ballots: Ballots, pools: Pools) -> APIRouter:
+    router = APIRouter(prefix="/ballots/{ballot_id}")
+
+    @router.post("/delete")
+    async def delete(request: Request, ballot_id: str) -> dict[str, str]:
+        await pools.writes(ballots.delete, visitor_of(request), ballot_id)
+        return {"ballot": ballot_id}
+
+    @router.post("/restore")
+    async def restore(request: Request, ballot_id: str) -> dict[str, str]:
+        await pools.writes(ballots.restore, visitor_of(request), ballot_id)
+        return {"ballot": ballot_id}
+
+    return router
 
 
 def blind_routes(store: BlindStore, pools: Pools) -> APIRouter:

@@ -59,6 +59,14 @@ class AskedGrid(BaseModel):
         return [(axis.field, axis.values) for axis in self.axes]
 
 
+class GridName(BaseModel):
+    """`name`: empty calls the grid by its axes again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[str, Field(max_length=10_000)]
+
+
 def grid_routes(playground: Playground) -> APIRouter:
     router = APIRouter(prefix="/grids")
     _add_plans(router, playground)
@@ -79,7 +87,7 @@ def _add_plans(router: APIRouter, playground: Playground) -> None:
         found = await grids.newest(visitor_of(request), limit=LIST_SIZE + 1, before=before)
         lines = [
             {"id": line.id, "seq": line.seq, "title": line.title, "prompt": line.prompt[:200], "cells": line.cells,
-             "created_at": line.created_at.isoformat()}
+             "gone": line.gone, "created_at": line.created_at.isoformat()}
             for line in found[:LIST_SIZE]
         ]  # fmt: skip
         return {"grids": lines, "more": len(found) > LIST_SIZE}
@@ -121,6 +129,18 @@ def _add_actions(router: APIRouter, playground: Playground) -> None:
             await do(visitor, grid_id)
             return await _shown(playground, await grids.view(visitor, grid_id))
 
+    @router.post("/{grid_id}/rename")
+    async def rename(request: Request, grid_id: str, body: GridName) -> dict[str, Any]:
+        visitor = visitor_of(request)
+        await grids.rename(visitor, grid_id, body.name)
+        return await _shown(playground, await grids.view(visitor, grid_id))
+
+    @router.post("/{grid_id}/delete")
+    async def delete(request: Request, grid_id: str) -> dict[str, Any]:
+        """`pictures`: how many stay, each by itself."""
+        return {"id": grid_id, "pictures": await grids.delete(visitor_of(request), grid_id)}
+
+    action("restore", grids.restore)
     action("pause", grids.pause)
     action("resume", grids.resume)
     action("cancel", grids.cancel)
@@ -200,6 +220,8 @@ def _grid_card(playground: Playground, view: GridView) -> dict[str, Any]:
     return {
         "id": grid.id,
         "title": plan.title,
+        "name": plan.name,
+        "gone": bool(grid.cells) and not any(run_id in view.runs for run_id in grid.cells.values()),
         "created_at": grid.created_at.isoformat(),
         "paused": grid.paused,
         "origin": plan.origin,

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import secrets
 import time
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import StreamingResponse
 
 from services.archive.export import Download, Kind
-from services.clock import Clock
 from services.errors import FieldIssue, InvalidRequest, PlaygroundError
-from services.library.bulk import Chosen
-from services.library.scope import Scope
 from services.playground import Playground
 from services.pools import Pool
 from ui.history.tab import ChosenRuns
@@ -28,7 +24,6 @@ from ui.visitors import visitor_of
 
 log = logging.getLogger(__name__)
 
-TICKET_SECONDS = 600.0
 PROGRESS_SECONDS = 0.5
 
 
@@ -39,36 +34,9 @@ class Order(ChosenRuns):
     everything: bool = False
 
 
-@dataclass(frozen=True)
-class _Ticket:
-    scope: Scope
-    chosen: Chosen | None
-    kind: Kind
-    made: float
-
-
-class _Tickets:
-    """Ordered downloads. The browser fetches each from an unguessable address that is valid for TICKET_SECONDS."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._tickets: dict[str, _Ticket] = {}
-
-    def add(self, scope: Scope, chosen: Chosen | None, kind: Kind) -> str:
-        now = self._clock.monotonic()
-        self._tickets = {name: one for name, one in self._tickets.items() if now - one.made < TICKET_SECONDS}
-        name = secrets.token_urlsafe(24)
-        self._tickets[name] = _Ticket(scope, chosen, kind, now)
-        return name
-
-    def get(self, name: str) -> _Ticket | None:
-        found = self._tickets.get(name)
-        return found if found and self._clock.monotonic() - found.made < TICKET_SECONDS else None
-
-
 def archive_routes(playground: Playground) -> APIRouter:
     router = APIRouter(prefix="/archive")
-    tickets = _Tickets(playground.clock)
+    tickets = playground.tickets
     archive = playground.archive
     restoring: set[asyncio.Task[None]] = set()
 

@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import APIRouter, HTTPException, Request
 from pydantic import BaseModel, ConfigDict
 
+from services.library.deletion import Pictures
 from services.playground import Playground
 from ui.visitors import visitor_of
 
@@ -18,6 +19,14 @@ class Named(BaseModel):
     name: str
     choose: bool = True
     """Whether a new project becomes the visitor's chosen one."""
+
+
+class DeletedProject(BaseModel):
+    """`pictures`: whether its pictures move to the Inbox, or are deleted too."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    pictures: Pictures = "move"
 
 
 class ChosenProject(BaseModel):
@@ -63,6 +72,19 @@ def project_routes(playground: Playground) -> APIRouter:
     async def rename(request: Request, project_id: str, body: Named) -> dict[str, Any]:
         visitor = _known(request)
         await playground.pools.writes(playground.projects.rename, playground.scope(visitor), project_id, body.name)
+        return await projects_of(playground, visitor)
+
+    @router.post("/{project_id}/delete")
+    async def delete(request: Request, project_id: str, body: DeletedProject) -> dict[str, Any]:
+        """`count`: how many pictures were moved to the Inbox or deleted, beside the answer of `projects_of`."""
+        visitor = _known(request)
+        count = await playground.delete_project(visitor, project_id, body.pictures)
+        return {**await projects_of(playground, visitor), "count": count}
+
+    @router.post("/{project_id}/restore")
+    async def restore(request: Request, project_id: str) -> dict[str, Any]:
+        visitor = _known(request)
+        await playground.restore_project(visitor, project_id)
         return await projects_of(playground, visitor)
 
     return router

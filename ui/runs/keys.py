@@ -39,6 +39,7 @@ def key_routes(playground: Playground) -> APIRouter:
         """Delete all that is kept of this visitor, for good, and the browser's cookie: it becomes a new visitor."""
         count = await playground.delete_everything(visitor_of(request))
         response.headers["set-cookie"] = expired_cookie(request.url.scheme == "https")
+        response.headers["clear-site-data"] = '"cache"'  # pictures are cached for good
         return {"pictures": count}
 
     return router

@@ -53,6 +53,7 @@ def run_routes(playground: Playground) -> APIRouter:
             "engine": playground.engines.choose(visitor)[0],
             "own_key": playground.engines.has_key(visitor),
             "own_history": playground.settings.history_mode == "visitor",
+            "backup_days": playground.settings.playground_backups,
             "notice": _notice(playground),
         }
 

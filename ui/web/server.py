@@ -23,7 +23,7 @@ from ui.api.door import Door
 from ui.api.mcp import CallsItself, CancelNotices, take_keys
 from ui.api.queue import CallQueue
 from ui.app import build_app
-from ui.compare.blind import blind_routes
+from ui.compare.blind import ballot_routes, blind_routes
 from ui.compare.grid_files import grid_file_routes
 from ui.compare.grids import grid_routes
 from ui.compare.tab import compare_routes
@@ -71,6 +71,7 @@ def build_server(playground: Playground) -> FastAPI:
     app.include_router(grid_routes(playground))
     app.include_router(grid_file_routes(playground))
     app.include_router(blind_routes(playground.ballots, playground.pools))
+    app.include_router(ballot_routes(playground.ballots, playground.pools))
     app.include_router(history_routes(playground))
     app.include_router(archive_routes(playground))
     app.include_router(usage_routes(playground))

@@ -6,6 +6,7 @@ import { newResult } from "./result.js";
 import { newRound } from "./round.js";
 import { newPanel, newSetup } from "./setup.js";
 import { el } from "../lib/dom.js";
+import { deleted } from "../lib/toast.js";
 
 /** Open it on a grid. `axes`: [{ axis: 0 | 1 | 2, name: "Steps", count: 4 }]. Resolves when it is closed. */
 export function openBlind({ gridId, axes }) {
@@ -53,9 +54,19 @@ class Blind {
       start: (axis, mode) => this.#try(async () => this.#take(await post(this.#base, { axis, mode }))),
       goOn: (ballot) => this.#try(async () => this.#take(await get(`${this.#base}/${ballot}`))),
       result: (ballot) => this.#try(() => this.#result(`${this.#base}/${ballot}`)),
+      remove: (ballot) => this.#try(() => this.#remove(ballot)),
       close: () => this.dialog.close(),
     });
     this.#see(view, view.querySelector("input:checked, button"));
+  }
+
+  async #remove(ballot) {
+    await post(`/ballots/${ballot}/delete`);
+    deleted("The blind pick is deleted.", async () => {
+      await post(`/ballots/${ballot}/restore`);
+      if (this.dialog.open && !this.#state) await this.#setup();
+    });
+    await this.#setup();
   }
 
   #take(state) {

@@ -5,7 +5,7 @@ import { button, el } from "../lib/dom.js";
 const MODES = { pairs: ["Pairs", "Two at a time. The surest."], four: ["Best of four", "The best one of up to four. The quickest."] };
 const KEPT_SHOWN = 6;
 
-/** `axes`: those with two values or more. `offer`: what the server says. `act`: start(axis, mode), goOn, result, close. */
+/** `axes`: those with two values or more. `offer`: what the server says. `act`: start(axis, mode), goOn, result, remove, close. */
 export function newSetup(axes, offer, act) {
   if (!axes.length) return newPanel("There is nothing to choose from: no axis of this grid has two values. Add a value to an axis first.", act);
   const able = axes.find(({ axis }) => offer.rounds[axis].pairs > 0) ?? axes[0];
@@ -69,6 +69,7 @@ function kept(judgings, act) {
       el("span", {}, words, el("span", { class: "pg-muted" }, ` · ${new Date(created_at).toLocaleString([], { dateStyle: "short", timeStyle: "short" })}`)),
       judged > 0 && button("Result", () => act.result(ballot), { label: `Result: ${words}` }),
       judged < of && button("Go on", () => act.goOn(ballot), { label: `Go on: ${words}` }),
+      button("Delete", () => act.remove(ballot), { class: "pg-button pg-danger", label: `Delete: ${words}` }, "Delete"),
     );
   });
   return el("section", { class: "pg-blind-kept", "aria-label": "Judged before" }, el("h3", {}, "Judged before"), el("ul", {}, ...rows));

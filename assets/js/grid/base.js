@@ -21,13 +21,14 @@ export function newBase(trigger) {
     draw() {
       const { base, preview, grid } = desk;
       const told = preview?.base ?? grid?.base;
-      redraw(element, { base, told, grid: grid?.id }, () => {
+      redraw(element, { base, told, grid: grid?.id, name: grid?.name }, () => {
         if (!base) return [];
         const { prompt, seed } = told?.request ?? {};
+        const name = grid?.name;
         return [
           base.thumb && el("img", { class: "pg-grid-thumb", src: base.thumb, alt: "" }),
           el("p", { class: "pg-grid-base-words" },
-            el("strong", {}, "Base"),
+            el("strong", { dir: "auto" }, name || "Base"),
             el("span", { class: "pg-grid-prompt", dir: "auto", title: prompt ?? "" }, prompt ?? "…"),
             told && el("span", { class: "pg-figures pg-grid-settings" }, [seed === null ? "a random seed" : `seed ${seed}`, told.caption].join(" · "))),
           el("span", { class: "pg-muted" }, { controls: "from the controls", picture: "from a picture", file: "from a file" }[base.from]),
@@ -44,7 +45,7 @@ export function gridsButton() {
     const anchor = event.currentTarget;
     const found = await attempt(() => get("/grids"));
     if (!found) return;
-    const lines = found.grids.map((grid) => ({ name: `${grid.title} · ${grid.cells} · ${moment.format(new Date(grid.created_at))} · ${grid.prompt.slice(0, 60)}`, run: () => desk.open(grid.id) }));
+    const lines = found.grids.map((grid) => ({ name: `${grid.title} · ${grid.gone ? "its pictures are deleted" : grid.cells} · ${moment.format(new Date(grid.created_at))} · ${grid.prompt.slice(0, 60)}`, run: () => desk.open(grid.id) }));
     openMenu(anchor, lines.length ? lines : [{ name: "No grids yet", run: () => {} }], "pg-prompt-menu");
   }, { "aria-haspopup": "menu", title: "Grids made before" });
 }

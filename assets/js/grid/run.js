@@ -65,16 +65,18 @@ export function spell(seconds) {
 
 function drawWords(element) {
   const { preview, edited, grid } = desk;
+  const gone = grid && !edited && grid.cells.length > 0 && desk.runs.every((run) => !run);
   const request = preview?.base?.request;
   const expansion = request?.enable_prompt_expansion;
   const sweeps = desk.used.map(({ field }) => field);
   const { reuse } = desk;
   const { ready, fault, size, cells, made } = preview ?? {};
-  redraw(element, { stale: desk.stale, ready, fault, size, cells, made, new: preview?.new, cost: preview?.cost_usd, seconds: preview?.seconds, expansion, sweeps, edited, reuse, grid: grid?.id, repeat: grid?.repeat }, () => {
+  redraw(element, { gone, stale: desk.stale, ready, fault, size, cells, made, new: preview?.new, cost: preview?.cost_usd, seconds: preview?.seconds, expansion, sweeps, edited, reuse, grid: grid?.id, repeat: grid?.repeat }, () => {
     if (!preview) return [];
     if (fault) return preview.axes.some((axis) => axis.fault) ? [] : [el("p", { class: "pg-issue", role: "alert" }, fault)];
     const fair = [!sweeps.includes("seed") && "one seed", expansion === false && !sweeps.includes("enable_prompt_expansion") && "prompt expansion off, for a fair comparison"].filter(Boolean);
     return [
+      gone && el("p", { class: "pg-grid-warning" }, "All pictures of this grid are deleted. Retry makes them anew."),
       ready && edited && !desk.stale && el("p", {}, el("strong", { class: "pg-figures" }, `${size.length > 1 ? `${size.join(" × ")} = ` : ""}${cells} ${cells === 1 ? "picture" : "pictures"}`), ` · ${priceAndTime(preview)}`, made > 0 && ` · ${made} already made`, fair.length > 0 && el("span", { class: "pg-muted" }, ` · ${fair.join(" · ")}`)),
       ready && !edited && fair.length > 0 && el("p", { class: "pg-muted" }, fair.join(" · ")),
       expansion && !sweeps.includes("enable_prompt_expansion") && el("p", { class: "pg-grid-warning" }, "Prompt expansion is on, as in this picture: the model may add different words to each cell. ", button("Switch it off", () => desk.setExpansion(false), { class: "pg-button" })),

@@ -25,6 +25,7 @@ export function mountHeader(element, { trigger }) {
   };
   store.addEventListener("change", draw);
   store.addEventListener("change", tellNotice);
+  store.addEventListener("erased", forgetBrowser);
   draw();
 }
 
@@ -96,7 +97,8 @@ function deletion() {
   const ask = () => {
     const sure = button("Delete everything", erase, { class: "pg-button pg-danger" });
     place.replaceChildren(
-      el("p", { class: "pg-strong", role: "alert" }, "All your pictures, their settings and your key go for good, and what is still being made is cancelled. This cannot be undone."),
+      el("p", { class: "pg-strong", role: "alert" }, "All your pictures, their settings, grids, projects and your key go for good, and what is still being made is cancelled. This cannot be undone."),
+      ...leftElsewhere().map((words) => el("p", { class: "pg-muted" }, words)),
       el("div", { class: "pg-dialog-buttons" }, button("Keep everything", start), sure),
     );
     sure.focus();
@@ -106,10 +108,26 @@ function deletion() {
   return place;
 }
 
+/** What this server cannot take back. */
+function leftElsewhere() {
+  const days = store.backupDays;
+  const until = days && new Intl.DateTimeFormat(undefined, { dateStyle: "medium" }).format(Date.now() + (days + 1) * 24 * 3600 * 1000);
+  return [
+    until && `Backups of this server hold them until ${until}; what is restored from one is erased again.`,
+    store.engine === "fal" && "fal keeps what was sent to it by its own rules: a request about 30 days, its picture a week or longer, in the account whose key paid. Pictures made with “Keep out of fal’s history” are not listed there.",
+  ].filter(Boolean);
+}
+
 async function erase() {
   if (!(await attempt(() => remove("/my-data")))) return;
+  store.tellErased();
+  forgetBrowser();
+}
+
+/** Nothing stays in this browser: no draft, no recent prompt, no token. In each tab, for each has a storage of its own. */
+export function forgetBrowser() {
   forgetDraft();
   localStorage.clear();
   sessionStorage.clear();
-  location.assign("/");
+  location.replace("/");
 }

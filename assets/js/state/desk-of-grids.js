@@ -5,7 +5,7 @@ import { get, post } from "../lib/api.js";
 import { showTab, whenThere } from "./comparison.js";
 import { isLive, store } from "./store.js";
 import { pay } from "../lib/press.js";
-import { attempt, toast } from "../lib/toast.js";
+import { attempt, deleted, toast } from "../lib/toast.js";
 
 export const SLOTS = ["X", "Y", "Z"];
 export const SWEEPS = [
@@ -213,6 +213,32 @@ class GridDesk extends EventTarget {
     if (grid) return this.#take(grid);
     this.tell();
     this.#follow(); // what was read meanwhile was dropped in favour of this answer, which failed
+  }
+
+  /** Whether it worked; a failure is said. */
+  async rename(name) {
+    const grid = await attempt(() => post(`/grids/${this.grid.id}/rename`, { name }));
+    if (grid) this.#take(grid);
+    return Boolean(grid);
+  }
+
+  /** Delete the open grid; its pictures stay, each by itself. */
+  async remove() {
+    const { id, title } = this.grid;
+    const done = await attempt(() => post(`/grids/${id}/delete`));
+    if (!done) return;
+    if (this.grid?.id === id) {
+      Object.assign(this, { base: null, grid: null, preview: null, axes: emptyAxes() });
+      this.cards.clear();
+      this.#forget();
+    }
+    const left = done.pictures === 1 ? " Its picture stays in the history." : done.pictures ? ` Its ${done.pictures} pictures stay in the history.` : "";
+    deleted(`The grid “${title}” is deleted.${left}`, async () => {
+      const grid = await post(`/grids/${id}/restore`);
+      if (!this.base) this.#take(grid);
+      await store.heardOfGrids();
+    });
+    await store.heardOfGrids();
   }
 
   /** Open an existing grid. The tab is shown before the answer, so that a user who leaves it is not taken back. */

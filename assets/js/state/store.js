@@ -23,6 +23,7 @@ export class Store extends EventTarget {
   engine = document.documentElement.dataset.engine ?? "";
   ownKey = false;
   ownHistory = false;
+  backupDays = 0; // how long backups of the server are kept
   notice = null;
   online = true;
   loaded = false;
@@ -94,6 +95,7 @@ export class Store extends EventTarget {
     this.engine = page.engine;
     this.ownKey = page.own_key;
     this.ownHistory = page.own_history;
+    this.backupDays = page.backup_days ?? 0;
     this.notice = page.notice;
     this.loaded = true;
     this.tell("change");
@@ -150,6 +152,30 @@ export class Store extends EventTarget {
 
   async renameProject(id, name) {
     this.heardOfProjects(await post(`/projects/${id}/name`, { name }));
+  }
+
+  /** Its pictures move to the Inbox, or are deleted: `pictures` is "move" or "delete". Returns the server's answer. */
+  async deleteProject(id, pictures) {
+    const answer = await post(`/projects/${id}/delete`, { pictures });
+    this.heardOfProjects(answer);
+    await this.again();
+    return answer;
+  }
+
+  async restoreProject(id) {
+    this.heardOfProjects(await post(`/projects/${id}/restore`));
+    await this.again();
+  }
+
+  /** The grids' pictures are shown anew, here and in the visitor's other tabs: as stacks, or each by itself. */
+  async heardOfGrids() {
+    this.channel.postMessage({ projects: true });
+    await this.again();
+  }
+
+  /** The visitor's data are erased: the other tabs forget them too. */
+  tellErased() {
+    this.channel.postMessage({ erased: true });
   }
 
   heardOfProjects({ projects }) {
@@ -232,7 +258,8 @@ export class Store extends EventTarget {
   share() {
     this.channel = new BroadcastChannel(TABS);
     this.channel.onmessage = ({ data }) => {
-      if (data.projects) this.refresh().catch(() => {});
+      if (data.erased) this.dispatchEvent(new Event("erased"));
+      else if (data.projects) this.refresh().catch(() => {});
       else if (data.server) this.hearServer(data.server, data.name);
       else this.apply(data);
     };

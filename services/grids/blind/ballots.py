@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from services.errors import FieldIssue, InvalidRequest
 from services.grids.blind.blind import JudgedCell, Judging
 from services.grids.grid import Grid, grid_of
+from services.library.deletion import Deletion
 from services.library.grid_store import GridStore
 from services.library.history import History
 from services.library.media import Media
@@ -19,6 +20,7 @@ class Ballots:
 
     def __init__(self, history: History, store: GridStore, media: Media, scope: Callable[[str | None], Scope]) -> None:
         self._history, self._store, self._media, self._scope = history, store, media, scope
+        self._deletion = Deletion(history)
 
     def cells(self, visitor: str | None, grid_id: str) -> list[JudgedCell]:
         grid = self._grid(visitor, grid_id)
@@ -26,6 +28,13 @@ class Ballots:
         finished = {run_id for run_id, run in there.items() if run.picture and not run.deleted_at}
         run_ids = {cell.place: grid.cells.get(cell.key) for cell in grid.plan.cells}
         return [JudgedCell(place, run_id if run_id in finished else None) for place, run_id in run_ids.items()]
+
+    def delete(self, visitor: str | None, ballot_id: str) -> None:
+        """Hide a ballot; `restore` shows it again until it is purged."""
+        self._deletion.delete_ballot(self._scope(visitor), ballot_id, now())
+
+    def restore(self, visitor: str | None, ballot_id: str) -> None:
+        self._deletion.restore_ballot(self._scope(visitor), ballot_id)
 
     def axis(self, visitor: str | None, grid_id: str, axis: int) -> tuple[str, Sequence[str]]:
         axes = self._grid(visitor, grid_id).plan.axes

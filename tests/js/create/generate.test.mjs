@@ -8,7 +8,7 @@ const listeners = {};
 const click = (event) => listeners.click(event);
 const sent = [];
 let answers = [];
-globalThis.document = { addEventListener: (name, listener) => (listeners[name] = listener), createElement: () => ({ append() {}, setAttribute() {} }), body: { appendChild: () => ({ append() {}, children: [] }) } };
+globalThis.document = { addEventListener: (name, listener) => (listeners[name] = listener), createElement: () => ({ append() {}, setAttribute() {}, children: [] }), querySelectorAll: () => [], body: { append() {} } };
 globalThis.window = {
   gradio_config: {
     components: [{ id: 3, props: { elem_id: "prompt" } }, { id: 7, props: { elem_id: "generate" } }],

@@ -10,13 +10,17 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import select
 from support.clock import FakeClock
 from support.newest import newest
 
 from services.clock import SYSTEM, Clock
+from services.engines.registry import FORGET_SECONDS
 from services.errors import InvalidRequest, NotFound, TooMuch
+from services.grids.plan import parse_plan
 from services.library.media import Media
 from services.library.scope import EVERYONE
+from services.library.tables import grid_cells, grids
 from services.models.flux_2_flex import Flux2FlexRequest
 from services.models.sizes import ImageSize
 from services.playground import Playground
@@ -220,9 +224,42 @@ class TestRetention:
         assert left == {new.id, anns.id}
         assert len(list(playground.media.list("media"))) == 2
 
+    async def test_grids_of_nobody_go_with_their_cells(self, open_):
+        clock = FakeClock()
+        playground = open_(idle=True, clock=clock, playground_keep_nobodys_days=2)
+        plan = parse_plan(REQUEST, [("seed", "7, 8")])
+        nobodys, anns = [await playground.grids.make(who, plan) for who in (None, ANN)]
+        clock.advance(2.5 * 24 * 3600)
+        new = await playground.grids.make(None, plan)
+        await playground._purge()
+        tables = (grids.c.id, grid_cells.c.grid_id)
+        assert [set(playground.history.values(select(column))) for column in tables] == [{anns.id, new.id}] * 2
+        assert nobodys.id not in (anns.id, new.id)
+
     async def test_in_a_shared_history_nothing_is_nobodys(self, open_):
         playground = open_(playground_history="shared", playground_keep_nobodys_days=1)
         run = await made(playground, None)
         playground.history.change(run.id, created_at=now() - timedelta(days=3))
         await playground._purge()
         assert playground.history.count(EVERYONE) == 1
+
+
+async def test_nothing_of_a_thousand_visitors_is_in_memory_half_a_day_later(open_):
+    clock = FakeClock()
+    playground = open_(idle=True, clock=clock)
+    visitors = [f"{number:032x}" for number in range(1000)]
+    engines = playground.engines
+    for visitor in visitors:
+        await playground.enter_key(visitor, f"id:{visitor}")
+        (run,) = await playground.generate(visitor, REQUEST)
+        engines.gateway(run)
+        playground.tickets.add(playground.scope(visitor), None, "zip")
+        async with playground.runner._in_flight.slot(engines.key_name(run)):
+            pass
+    clock.advance(FORGET_SECONDS - 1)
+    engines.gateway(run)
+    clock.advance(2)
+    await playground.tidy()
+    assert list(engines._visitor_keys) == [visitors[-1]], "it was used a moment ago"
+    assert list(engines._gateways) == [f"visitor:{visitors[-1]}"]
+    assert (len(playground.tickets), len(playground.runner._in_flight)) == (0, 0)

@@ -36,7 +36,7 @@ def marked(table: Table, visitor: str) -> dict[str, Any]:
     def value(name: str, kind: Any) -> Any:
         if name == "visitor":
             return visitor
-        if name == "grid_id" or (table.name, name) == ("grids", "id"):
+        if name in ("grid_id", "deleted") or (table.name, name) == ("grids", "id"):
             return f"grid of {visitor[0]}"
         return {int: 1, float: 1.0, bool: True}.get(kind.python_type, f"{name} of {visitor[0]}")
 

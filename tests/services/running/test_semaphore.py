@@ -33,6 +33,17 @@ async def test_at_most_so_many_and_in_their_order():
     assert line.order == ["a", "b", "c", "d"]
 
 
+async def test_a_key_leaves_nothing_behind():
+    line = Line(1)
+    tasks = [await line.want(name, key=key) for name, key in [("a", "one"), ("b", "one"), ("c", "two"), ("d", "two")]]
+    tasks[3].cancel()
+    assert len(line.semaphores) == 2
+    line.leave.set()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert line.order == ["a", "c", "b"]
+    assert len(line.semaphores) == 0
+
+
 async def test_the_smaller_rank_goes_first():
     line = Line(1)
     tasks = [await line.want(name, rank) for name, rank in [("a", 2), ("b", 2), ("c", 1), ("d", 0)]]

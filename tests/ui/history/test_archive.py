@@ -24,13 +24,14 @@ from support.projects import a_picture, lines_of, parts_of
 from services.archive.errors import ArchiveError
 from services.archive.import_ import Imported
 from services.archive.room import ENTRY_BYTES, LEFT_FREE
+from services.archive.tickets import TICKET_SECONDS, Tickets
 from services.intake.uploads import A_VISITOR
 from services.library.scope import EVERYONE, Scope
 from services.models.flux_2_flex import Flux2FlexRequest
 from services.playground import Playground
 from services.run import Run, RunState, new_id, now
 from services.settings import Settings
-from ui.history.archive import TICKET_SECONDS, _Tickets, archive_routes, sent
+from ui.history.archive import archive_routes, sent
 from ui.history.tab import history_routes
 from ui.runs.routes import add_routes
 from ui.visitors import HEADER, visitor_of
@@ -167,7 +168,7 @@ class TestExport:
 
     def test_tickets_do_not_pile_up(self):
         clock = FakeClock()
-        tickets = _Tickets(clock)
+        tickets = Tickets(clock)
         for _ in range(3):
             tickets.add(Scope("ann"), None, "zip")
         clock.advance(TICKET_SECONDS)

@@ -205,7 +205,7 @@ class TestRuns:
         assert response.json() == {
             "cursor": 0, "epoch": desk.playground.history.epoch, "version": VERSION,
             "more": False, "runs": [], "visit": {"pictures": 0, "cost_usd": 0.0}, "engine": "demo",
-            "own_key": False, "own_history": True, "notice": None,
+            "own_key": False, "own_history": True, "backup_days": 7, "notice": None,
             "stacks": {}, "projects": [], "project": "inbox",
         }  # fmt: skip
 
