@@ -22,14 +22,14 @@ from pydantic import SecretStr
 from starlette.routing import BaseRoute
 from support.clock import FakeClock
 from support.patience import PATIENCE_SECONDS
-from support.standin import Reply, Seen, StandIn
+from support.standin import WORKING, Reply, Seen, StandIn
 from support.whole import WholeApp, whole_app
 
 from services.engines.fal import gateway as gateway_module
 from services.grids.service import Grids
 from services.library.scope import EVERYONE
 from services.playground import Playground
-from services.run import RunState
+from services.run import AT_FAL_STATES, RunState
 from ui.presses import PAYING, press_of_request
 
 TOKEN = {"X-Playground-Visitor": "t" * 40}
@@ -326,3 +326,35 @@ async def test_double_presses_ask_fal_what_they_count_to(whole, fal, presses):
             asked += sum(await asyncio.gather(*(bench.press_twice(double, choose) for double in doubles)))
         await bench.settled()
         assert sent() == asked
+
+
+async def test_a_key_with_another_body_is_refused_and_so_is_a_short_one_of_nobody(whole):
+    bench, key = Bench(whole), {"Idempotency-Key": "a key"}
+    plan = bench.plan()
+    first, again = [await whole.client.post("/grids", json=plan, headers={**TOKEN, **key}) for _ in range(2)]
+    assert (first.status_code, again.status_code, first.json()["id"]) == (200, 200, again.json()["id"])
+    other = await whole.client.post("/grids", json=bench.plan(), headers={**TOKEN, **key})
+    assert (other.status_code, other.json()["message"][:49]) == (
+        409,
+        "This Idempotency-Key came with another request wi",
+    )
+    short = await whole.client.post("/grids", json=plan, headers=key)
+    assert (short.status_code, short.json()["issues"][0]["field"]) == (422, "idempotency_key")
+    await bench.settled()
+
+
+async def test_send_again_of_what_fal_took_says_so(whole, fal):
+    bench = Bench(whole)
+    fal.stages = [WORKING]
+    fal.finish.clear()
+    run_id = (await bench.call("start", {"prompt": "a fox", **SMALL}))["run_id"]
+    for _ in range(2000):
+        if whole.playground.history.get(run_id, EVERYONE).state in AT_FAL_STATES:
+            break
+        await asyncio.sleep(0.005)
+    assert await bench.post(f"/runs/{run_id}/retry", {}) == {"runs": [run_id], "code": "taken"}
+    second = await bench.post(f"/runs/{run_id}/retry", {"confirm": True})
+    assert second == await bench.post(f"/runs/{run_id}/retry", {}) != {"runs": [run_id]}
+    fal.finish.set()
+    await bench.settled()
+    assert fal.count("submit") == 2

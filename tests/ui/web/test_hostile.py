@@ -48,7 +48,7 @@ HEADERS = {
     "Host": ["[", "a" * 300],
     "Origin": ["[", "http://[::1"],
 }  # fmt: skip
-EACH = 6
+EACH = 3
 """How many of the odd values each place gets: the next of them in turn, so that every one comes often."""
 LAST = ("/key", "/my-data")
 """They change who asks."""
@@ -66,6 +66,15 @@ async def anns(whole: WholeApp) -> Anns:
     anns = Anns(whole)
     await anns.make(whole)
     return anns
+
+
+@pytest.fixture(scope="module")
+async def shown(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[WholeApp, Anns]]:
+    """An app that tests only look at, with Ann's things in it."""
+    async with whole_app(tmp_path_factory.mktemp("shown")) as whole:
+        anns = Anns(whole)
+        await anns.make(whole)
+        yield whole, anns
 
 
 class Hostile:
@@ -269,7 +278,10 @@ async def test_no_function_of_the_page_does(whole: WholeApp, anns: Anns, hostile
         ("GET", "/gradio_api/queue/data?session_hash=unheard-of", None, 404, "No call of this session"),
     ],
 )
-async def test_it_says_what_is_wrong(whole: WholeApp, method: str, url: str, body: Any, status: int, says: str) -> None:
+async def test_it_says_what_is_wrong(
+    shown: tuple[WholeApp, Anns], method: str, url: str, body: Any, status: int, says: str
+) -> None:
+    whole, _ = shown
     answer = await whole.client.request(method, url, json=body, headers={HEADER: ANN})
     assert answer.status_code == status
     told = answer.json()
@@ -291,8 +303,9 @@ async def test_it_says_what_is_wrong(whole: WholeApp, method: str, url: str, bod
     ],
 )
 async def test_a_preview_names_the_axis_at_fault(
-    whole: WholeApp, anns: Anns, axes: list[tuple[str, Any]], at_fault: set[str]
+    shown: tuple[WholeApp, Anns], axes: list[tuple[str, Any]], at_fault: set[str]
 ) -> None:
+    whole, anns = shown
     typed = [{"field": field, "values": values} for field, values in axes]
     body = {"run_id": anns.ids["run_id"], "axes": typed}
     answer = await whole.client.post(
