@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.folder import contents
 from support.whole import WholeApp, whole_app
 
 from services.library.traces import FILES
@@ -76,9 +77,9 @@ class Visitor:
 def found(folder: Path, words: list[str]) -> dict[str, list[str]]:
     """Word → the files that hold it, as UTF-8 or UTF-16, in any case, in the name too."""
     files = {
-        str(file.relative_to(folder)): (file.name.encode() + file.read_bytes()).lower()
-        for file in folder.rglob("*")
-        if file.is_file() and file.relative_to(folder).parts[0] != LEFT_OUT
+        name: (name.encode() + data).lower()
+        for name, data in contents(folder).items()
+        if not name.startswith(f"{LEFT_OUT}/")
     }
     forms = {word: (word.lower().encode(), word.lower().encode("utf-16-le")) for word in words}
     return {
