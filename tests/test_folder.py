@@ -6,9 +6,7 @@ import pytest
 from support.folder import contents
 
 
-def test_a_file_that_is_renamed_while_it_is_looked_for_is_found(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_is_renamed_meanwhile_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     part, whole = tmp_path / "b.part", tmp_path / "a.txt"
     part.write_bytes(b"secret")
     read = Path.read_bytes
