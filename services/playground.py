@@ -28,7 +28,7 @@ from services.library.gone import GoneList
 from services.library.history import History, Totals
 from services.library.labels import sound_notes, sound_tags
 from services.library.media import Media, open_media
-from services.library.presses import instead_of
+from services.library.presses import Outcome, instead_of
 from services.library.projects import Projects
 from services.library.scope import EVERYONE, Scope
 from services.library.storage import Storage
@@ -221,6 +221,10 @@ class Playground:
             return await self.asking.ask(visitor, varied, run, press=press)
 
         return await self.asking.runs_once(press, ask)
+
+    async def known_press(self, press: Press) -> Outcome | None:
+        """What came of a press; None if it is new. Raises KeyReused if its key came with another body."""
+        return await self.pools.reads(self.asking.presses.outcome, press)
 
     async def repeat(self, visitor: str | None, run_id: str, *, press: Press | None = None) -> list[Run]:
         """Run a picture again with the same seed. When it is done, its note says whether the pictures are the same.

@@ -343,6 +343,45 @@ async def test_a_key_with_another_body_is_refused_and_so_is_a_short_one_of_nobod
     await bench.settled()
 
 
+async def test_a_call_of_the_api_with_a_reused_key_is_refused_before_gradio_answers_200(whole):
+    """By every way in which functions of the API can be called over HTTP; the same call again is let through by all."""
+    bench, key = Bench(whole), {"Idempotency-Key": "a key"}
+    pages = (await whole.client.get("/config")).json()["dependencies"]
+    numbers = {one["api_name"]: one["id"] for one in pages}
+    info = (await whole.client.get("/gradio_api/info")).json()["named_endpoints"]
+    axis = {"field": "seed", "values": "1, 2"}
+    asked = {"/generate": {"prompt": "a fox", **SMALL}, "/start": {"prompt": "an owl", **SMALL},
+             "/grid": {"request": {"prompt": "a hare", **SMALL}, "x": axis}}  # fmt: skip
+    assert asked.keys() == set(PAYING)
+    for path, named in asked.items():
+        name = path.removeprefix("/")
+        order = [(one["parameter_name"], one.get("parameter_default")) for one in info[path]["parameters"]]
+
+        def ways(arguments, name=name, order=order):
+            data = [arguments.get(argument, default) for argument, default in order]
+            yield f"call/v2/{name}", arguments
+            yield f"call/{name}", {"data": data}
+            yield f"run/{name}", {"data": data}
+            yield "queue/join", {"data": data, "fn_index": numbers[name], "session_hash": "ours"}
+
+        for way, body in ways(named):
+            answer = await whole.client.post(f"/gradio_api/{way}", json=body, headers={**TOKEN, **key})
+            assert answer.status_code == 200, (way, answer.text)
+            await bench.settled()
+        changed = {"request": {"prompt": "x"}} if name == "grid" else {"prompt": "x"}
+        for way, body in ways({**named, **changed}):
+            answer = await whole.client.post(f"/gradio_api/{way}", json=body, headers={**TOKEN, **key})
+            assert (answer.status_code, answer.json()["message"][:40]) == (
+                409,
+                "This Idempotency-Key came with another r",
+            ), way
+        short = await whole.client.post(f"/gradio_api/call/v2/{name}", json=named, headers=key)
+        assert (short.status_code, "Idempotency-Key has 5 characters" in short.text) == (422, True)
+    await bench.settled()
+    runs = (await whole.client.get("/runs?limit=200", headers=TOKEN)).json()["runs"]
+    assert len(runs) == 4
+
+
 async def test_send_again_of_what_fal_took_says_so(whole, fal):
     bench = Bench(whole)
     fal.stages = [WORKING]

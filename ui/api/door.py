@@ -1,12 +1,14 @@
 """What is asked of Gradio's routes, checked before Gradio sees it.
 
 Gradio ends a call of an unknown function, of wrong arguments or of values of the wrong type in a traceback and a 500
-without a word. Here such a call is refused with a sentence: 404 for what is not there, 422 for what cannot be read.
+without a word. Here such a call is refused with a sentence: 404 for what is not there, 422 for what cannot be
+read, 409 for an Idempotency-Key that came with other arguments before.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -21,7 +23,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.errors import printable
+from services.errors import InvalidRequest, KeyReused, printable
+from services.press import Press
+from ui.presses import PAYING, press_of_call
 from ui.web.bodies import first
 from ui.web.errors import HALF
 
@@ -43,8 +47,9 @@ class Refused(Exception):
 class Door:
     """ASGI middleware."""
 
-    def __init__(self, app: ASGIApp, *, page: gr.Blocks) -> None:
-        self._app, self._page = app, page
+    def __init__(self, app: ASGIApp, *, page: gr.Blocks, known: Callable[[Press], Awaitable[object]]) -> None:
+        """`known` looks up what came of a press; it raises KeyReused if that was another one."""
+        self._app, self._page, self._known = app, page, known
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and (name := DROPPED.get(scope["path"])):
@@ -56,7 +61,8 @@ class Door:
         try:
             if scope["method"] == "POST" and way:
                 body = await Request(scope, receive).body()
-                self._check(way, path.removeprefix(way), body)
+                name, arguments = self._check(way, path.removeprefix(way), body)
+                await self._check_key(Request(scope), name, arguments)
                 receive = first({"type": "http.request", "body": body, "more_body": False}, receive)
                 send = _refusals_as_such(send) if way == "run/" else send
             elif scope["method"] == "GET" and path.startswith("call/"):
@@ -78,10 +84,25 @@ class Door:
         if session is not None and session not in self._page._queue.pending_messages_per_session:
             raise Refused(404, NO_SESSION)
 
-    def _check(self, way: str, name: str, body: bytes) -> None:
+    async def _check_key(self, request: Request, name: str, arguments: dict[str, Any]) -> None:
+        """Whether the call's Idempotency-Key came with other arguments before: its function says so too, but Gradio has
+        answered 200 by then."""
+        if f"/{name}" not in PAYING:
+            return
+        try:
+            if press := press_of_call(request, name, arguments):
+                await self._known(press)
+        except InvalidRequest as error:
+            raise Refused(422, str(error)) from error
+        except KeyReused as error:
+            raise Refused(409, str(error)) from error
+
+    def _check(self, way: str, name: str, body: bytes) -> tuple[str, dict[str, Any]]:
+        """The function that is called, and its arguments by name, those left out by their defaults; none for a function
+        that is not the API's."""
         told = _json(body)
         if way == "call/v2/":
-            return self._check_names(name, told)
+            return name, self._check_names(name, told)
         try:
             asked = PredictBody.model_validate(told)
         except ValidationError as error:
@@ -100,11 +121,18 @@ class Door:
             raise Refused(422, message)
         if function.api_visibility == "private":
             _check_values(function, asked.data)
+            return "", {}
+        called = str(function.api_name)
+        return called, dict(zip((one["parameter_name"] for one in self._arguments(called)), asked.data, strict=True))
 
-    def _check_names(self, name: str, given: dict[str, Any]) -> None:
-        """Whether a function of the API has arguments of these names, and all that it needs are there."""
+    def _arguments(self, name: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self._page.get_api_info()["named_endpoints"][f"/{name}"]["parameters"]
+        return found
+
+    def _check_names(self, name: str, given: dict[str, Any]) -> dict[str, Any]:
+        """The arguments by name, if the function has those that are given and all that it needs are there."""
         self._named(name, public=True)
-        arguments = self._page.get_api_info()["named_endpoints"][f"/{name}"]["parameters"]
+        arguments = self._arguments(name)
         known = [one["parameter_name"] for one in arguments]
         for argument in given:
             if argument not in known and argument != "oauth_token":
@@ -112,6 +140,9 @@ class Door:
         for one in arguments:
             if not one["parameter_has_default"] and one["parameter_name"] not in given:
                 raise Refused(422, f"The argument {one['parameter_name']} is missing.")
+        return {
+            one["parameter_name"]: given.get(one["parameter_name"], one.get("parameter_default")) for one in arguments
+        }
 
     def _named(self, name: str, *, public: bool) -> BlockFunction:
         functions = [one for one in self._page.fns.values() if one.api_name and one.api_visibility == "public"]

@@ -107,7 +107,7 @@ def build_server(playground: Playground) -> FastAPI:
     take_keys(page, PAYING)
     app.add_middleware(PackedJson, pool=playground.pools.sums)
     app.add_middleware(VisitorCookie)
-    app.add_middleware(Door, page=page)
+    app.add_middleware(Door, page=page, known=playground.known_press)
     app.add_middleware(CancelNotices, calls=calls, shared=playground.settings.history_mode == "shared")
     app.add_middleware(CallsItself, page=page)
     app.add_middleware(Bodies)
