@@ -81,6 +81,7 @@ def test_what_cannot_be_renamed_is_said(file, monkeypatch):
 def test_a_locked_one_is_no_damaged_one_and_is_said(file, tmp_path, monkeypatch):
     real = create_engine
     monkeypatch.setattr(dialect_module, "create_engine", lambda url, **_: real(url, connect_args={"timeout": 0}))
+    monkeypatch.setattr(dialect_module, "BUSY_MS", 0)
     other = sqlite3.connect(file, isolation_level=None)
     other.execute("PRAGMA locking_mode=EXCLUSIVE")
     other.execute("BEGIN EXCLUSIVE")
