@@ -371,6 +371,9 @@ async def test_a_call_of_the_api_with_a_reused_key_is_refused_before_gradio_answ
         changed = {"request": {"prompt": "x"}} if name == "grid" else {"prompt": "x"}
         for way, body in ways({**named, **changed}):
             answer = await whole.client.post(f"/gradio_api/{way}", json=body, headers={**TOKEN, **key})
+            if way == "queue/join":
+                assert answer.status_code == 200, "Gradio's clients would not tell its sentence"
+                continue
             assert (answer.status_code, answer.json()["message"][:40]) == (
                 409,
                 "This Idempotency-Key came with another r",
