@@ -9,10 +9,10 @@ import asyncio
 import contextvars
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, fields
 from functools import partial
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -21,6 +21,7 @@ _END = object()
 PIECE_SECONDS = 0.001
 """How long long work computes before it lets others go first."""
 PAUSE_SECONDS = 0.0003
+CLOSING_SECONDS = 2.0
 LATELY_SECONDS = 0.01
 """So long after a short call its caller is taken to be still at work, on its answer or on its next call."""
 WAIT_SECONDS = 0.01
@@ -35,6 +36,7 @@ class Pool:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._under_way = 0
         self._used = 0.0  # when a call last began or ended
+        self._begun: set[Future[Any]] = set()
 
     def was_used(self, seconds: float) -> bool:
         """Whether a call is under way, or was in the last so many seconds."""
@@ -48,7 +50,10 @@ class Pool:
         call = partial(contextvars.copy_context().run, work, *args, **kwargs)
         self._under_way += 1
         try:
-            return await asyncio.wrap_future(self._executor.submit(call))
+            future = self._executor.submit(call)
+            self._begun.add(future)
+            future.add_done_callback(self._begun.discard)
+            return await asyncio.wrap_future(future)
         finally:
             self._under_way -= 1
             self._used = time.monotonic()
@@ -58,9 +63,10 @@ class Pool:
         while (item := await self(next, items, _END)) is not _END:
             yield item  # type: ignore[misc]  # _END is never yielded
 
-    def close(self) -> None:
-        """Drop what has not begun. Does not wait for what has."""
+    def close(self) -> set[Future[Any]]:
+        """Drop what has not begun, and return what has."""
         self._executor.shutdown(wait=False, cancel_futures=True)
+        return set(self._begun)
 
 
 @dataclass(frozen=True)
@@ -103,5 +109,8 @@ class Pools:
         return any(pool.was_used(LATELY_SECONDS) for pool in (self.reads, self.writes, self.pictures, self.sums))
 
     def close(self) -> None:
-        for one in fields(self):
-            getattr(self, one.name).close()
+        """Drop what has not begun; wait CLOSING_SECONDS at most for what works on the history's file, which must not be
+        in use any more when its server has stopped. A cancelled task leaves its thread at work.
+        """
+        begun = {one.name: getattr(self, one.name).close() for one in fields(self)}
+        wait(begun["reads"] | begun["writes"] | begun["chores"], timeout=CLOSING_SECONDS)

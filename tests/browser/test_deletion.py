@@ -49,9 +49,15 @@ def test_a_grid_and_its_blind_pick_are_deleted_and_come_back(page_with: PageWith
         undo(page, "The grid “Foxes <b>by</b> steps” is deleted. Its 2 pictures stay in the history.")
         expect(grid.cells("done")).to_have_count(2)
 
+    expect(grid.cells()).to_have_count(2)
     ids = grid.cells().evaluate_all("cells => cells.map(cell => cell.dataset.runId)")
-    page.page.evaluate("""ids => fetch("/history/delete", { method: "POST", body: JSON.stringify({ ids }),
-                          headers: { "Content-Type": "application/json" } })""", ids)  # fmt: skip
+    deleted = page.page.evaluate("""async ids => {
+        const headers = { "Content-Type": "application/json" };
+        const answer = await fetch("/history/delete", { method: "POST", body: JSON.stringify({ ids }), headers });
+        return (await answer.json()).ids;
+    }""", ids)  # fmt: skip
+    assert sorted(deleted) == sorted(ids)
+    assert len(ids) == 2
     expect(grid.root.get_by_text("All pictures of this grid are deleted.")).to_be_visible()
     page.button("Grids").click()
     expect(page.page.get_by_role("menuitem", name=re.compile("its pictures are deleted"))).to_be_visible()

@@ -200,3 +200,20 @@ async def test_six_exports_that_block_hold_no_place_that_a_read_needs(tmp_path: 
         assert not [export for export in exports if export.done()]
         done.set()
         await asyncio.gather(*exports)
+
+
+async def test_what_works_on_the_history_is_waited_for_when_it_closes():
+    """A task that is cancelled leaves its thread at work; the file may be replaced when its server has stopped."""
+    pools, went_on, ended = Pools(), threading.Event(), []
+
+    def work() -> None:
+        went_on.wait(PATIENCE_SECONDS)
+        ended.append("chore")
+
+    task = asyncio.create_task(pools.chores(work))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    threading.Timer(0.05, went_on.set).start()
+    pools.close()
+    assert ended == ["chore"]
