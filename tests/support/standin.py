@@ -24,13 +24,17 @@ from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import httpx
+import pytest
 from PIL import Image
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
+
+from services.clock import SYSTEM, Clock
+from services.engines.fal import gateway as gateway_module
 
 Kind = Literal["submit", "status", "result", "cancel", "media", "list", "other"]
 
@@ -319,3 +323,17 @@ def picture(width: int = 64, height: int = 64, encoding: str = "jpeg", seed: int
     out = io.BytesIO()
     Image.new("RGB", (width, height), (seed % 251, seed % 241, seed % 239)).save(out, encoding)
     return out.getvalue()
+
+
+Fal = TypeVar("Fal", bound=StandIn)
+
+
+def lead_gateways_to(fal: Fal, monkeypatch: pytest.MonkeyPatch) -> Fal:
+    """Every gateway that is built from now on leads to this stand-in, with the key that it was built with."""
+    real = gateway_module.FalGateway
+
+    def lead_here(key: str, *, transport: object, clock: Clock = SYSTEM) -> gateway_module.FalGateway:
+        return real(key, transport=fal.transport(), clock=clock)
+
+    monkeypatch.setattr(gateway_module, "FalGateway", lead_here)
+    return fal

@@ -22,10 +22,9 @@ from pydantic import SecretStr
 from starlette.routing import BaseRoute
 from support.clock import FakeClock
 from support.patience import PATIENCE_SECONDS
-from support.standin import WORKING, Reply, Seen, StandIn
+from support.standin import WORKING, Reply, Seen, StandIn, lead_gateways_to
 from support.whole import WholeApp, whole_app
 
-from services.engines.fal import gateway as gateway_module
 from services.grids.service import Grids
 from services.library.scope import EVERYONE
 from services.playground import Playground
@@ -51,13 +50,8 @@ class MoodyFal(StandIn):
 
 @pytest.fixture
 def fal(monkeypatch: pytest.MonkeyPatch) -> MoodyFal:
-    fal, real = MoodyFal(), gateway_module.FalGateway
+    fal = lead_gateways_to(MoodyFal(), monkeypatch)
     fal.stages = []  # done at the first look
-
-    def lead_here(key: str, *, transport: object, clock: FakeClock) -> gateway_module.FalGateway:
-        return real(key, transport=fal.transport(), clock=clock)
-
-    monkeypatch.setattr(gateway_module, "FalGateway", lead_here)
     return fal
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from services.errors import FieldIssue, InvalidRequest, NotFound
+from services.errors import FieldIssue, InvalidRequest
 from services.library.scope import EVERYONE
 from services.models.registry import MODEL_NAMES
 from services.playground import Playground
@@ -37,14 +37,11 @@ def add_run_api(playground: Playground, calls: Calls) -> None:
 
 async def run_of(playground: Playground, visitor: str | None, run_id: Any) -> Run:
     """A run that this caller may see, by its id; without a token, one of nobody's. Raises gr.Error."""
-    try:
-        if isinstance(run_id, str) and run_id.isascii():
-            run = await playground.pools.reads(playground.history.get, run_id, EVERYONE)
-            is_own = playground.settings.history_mode == "shared" or run.visitor == visitor
-            if is_own and not run.deleted_at:
-                return run
-    except NotFound:
-        pass
+    named = [run_id] if isinstance(run_id, str) and run_id.isascii() else []
+    run = (await playground.pools.reads(playground.history.many, named, EVERYONE)).get(run_id) if named else None
+    is_own = run and (playground.settings.history_mode == "shared" or run.visitor == visitor)
+    if run and is_own and not run.deleted_at:
+        return run
     raise gr.Error(NO_SUCH_PICTURE, print_exception=False)
 
 

@@ -35,22 +35,6 @@ Open = Callable[..., Playground]
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
-    return FakeClock().drive_fal_client(monkeypatch)
-
-
-@pytest.fixture
-def fal(monkeypatch: pytest.MonkeyPatch) -> StandIn:
-    fal, real = StandIn(), gateway_module.FalGateway
-
-    def lead_here(key: str, *, transport: object, clock: FakeClock) -> gateway_module.FalGateway:
-        return real(key, transport=fal.transport(), clock=clock)
-
-    monkeypatch.setattr(gateway_module, "FalGateway", lead_here)
-    return fal
-
-
-@pytest.fixture
 async def open_(tmp_path: Path, fal: StandIn, clock: FakeClock) -> AsyncIterator[Open]:
     opened: list[Playground] = []
 

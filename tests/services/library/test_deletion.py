@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,13 +21,6 @@ from services.stored import StoredRequest
 ANN, BOB = Scope("ann"), Scope("bob")
 NOW = datetime(2026, 3, 31, 15, 30, tzinfo=timezone.utc)
 KEPT = (runs, grids, grid_cells, ballots, projects)
-
-
-@pytest.fixture
-def history(tmp_path: Path) -> Iterator[History]:
-    history = History(tmp_path)
-    yield history
-    history.close()
 
 
 @pytest.fixture

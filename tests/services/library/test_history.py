@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,13 +24,6 @@ TICKET = Ticket(request_id="r-1", status_url="https://q/s", response_url="https:
 PICTURE = Picture(
     name=f"{'a' * 32}.jpg", thumb=f"{'a' * 32}.webp", content_type="image/jpeg", bytes=9, width=64, height=48, note="ok"
 )
-
-
-@pytest.fixture
-def history(tmp_path: Path) -> Iterator[History]:
-    history = History(tmp_path)
-    yield history
-    history.close()
 
 
 def a_run(**fields: Any) -> Run:

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,13 +12,6 @@ from services.library.query import Query
 from services.library.scope import Scope
 from services.models.flux_2_flex import Flux2FlexRequest
 from services.run import Run, new_id
-
-
-@pytest.fixture
-def history(tmp_path: Path) -> Iterator[History]:
-    history = History(tmp_path)
-    yield history
-    history.close()
 
 
 def add(history: History, *tags: str, **fields: Any) -> None:

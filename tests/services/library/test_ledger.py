@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any
 
-import pytest
 from sqlalchemy import select
 
 from services.errors import Failure
@@ -23,13 +20,6 @@ from services.stored import StoredRequest
 
 NOW = datetime(2026, 3, 31, 15, 30, tzinfo=timezone.utc)
 REQUEST = StoredRequest({"prompt": "a fox", "seed": 1})
-
-
-@pytest.fixture
-def history(tmp_path: Path) -> Iterator[History]:
-    history = History(tmp_path)
-    yield history
-    history.close()
 
 
 def a_run(**fields: Any) -> Run:

@@ -4,7 +4,6 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -32,13 +31,6 @@ from services.run import Run, RunState, new_id
 LATIN = st.characters(categories=["L", "N", "Zs"], max_codepoint=0x24F)
 ANN, BOB, NOBODY = Scope("ann"), Scope("bob"), Scope(None)
 START = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
-
-
-@pytest.fixture
-def history(tmp_path: Path) -> Iterator[History]:
-    history = History(tmp_path)
-    yield history
-    history.close()
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -18,13 +16,6 @@ from services.models.flux_2_flex import Flux2FlexRequest
 from services.run import Run, RunState, new_id
 
 NOW = datetime(2026, 3, 31, 15, 30, tzinfo=timezone.utc)
-
-
-@pytest.fixture
-def history(tmp_path: Path) -> Iterator[History]:
-    history = History(tmp_path)
-    yield history
-    history.close()
 
 
 def add(history: History, moment: datetime = NOW, cost: float = 0.05, **fields: Any) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,13 +21,6 @@ from services.run import Picture, Run, RunState, new_id
 ANN, BOB = Scope("ann"), Scope("bob")
 GRID, OTHER = "a" * 32, "b" * 32
 NOW = datetime.now(timezone.utc)
-
-
-@pytest.fixture
-def history(tmp_path: Path) -> Iterator[History]:
-    history = History(tmp_path)
-    yield history
-    history.close()
 
 
 @pytest.fixture

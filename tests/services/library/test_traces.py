@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,6 @@ from services.library.tables import counters, metadata
 from services.library.traces import FILES, TABLES, Otherwise, erase_rows
 
 ANN, BOB = "a" * 32, "b" * 32
-
-
-@pytest.fixture
-def history(tmp_path: Path) -> Iterator[History]:
-    history = History(tmp_path)
-    yield history
-    history.close()
 
 
 def tables(history: History) -> list[str]:

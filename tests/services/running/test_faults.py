@@ -18,7 +18,6 @@ from support.clock import FakeClock
 from support.standin import NGINX, WORKING, Lost, Reply, Seen, StandIn, Unsent, picture
 from support.tls import serve_tls
 
-from services.engines.fal import gateway as gateway_module
 from services.engines.fal.transport import SubmitOnceTransport
 from services.errors import CannotWrite, NotAccepted
 from services.models.flux_2_flex import Flux2FlexRequest
@@ -30,22 +29,6 @@ from services.settings import Settings
 REQUEST = Flux2FlexRequest(prompt="a fox", seed=7, image_size=ImageSize(width=64, height=64))
 DONE, FAILED, UNKNOWN = RunState.DONE, RunState.FAILED, RunState.UNKNOWN
 DISK_FULL = "database or disk is full"
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
-    return FakeClock().drive_fal_client(monkeypatch)
-
-
-@pytest.fixture
-def fal(monkeypatch: pytest.MonkeyPatch) -> StandIn:
-    fal, real = StandIn(), gateway_module.FalGateway
-
-    def lead_here(key: str, *, transport: object, clock: FakeClock) -> gateway_module.FalGateway:
-        return real(key, transport=fal.transport(), clock=clock)
-
-    monkeypatch.setattr(gateway_module, "FalGateway", lead_here)
-    return fal
 
 
 @pytest.fixture

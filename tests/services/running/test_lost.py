@@ -13,7 +13,6 @@ from pydantic import SecretStr
 from support.clock import FakeClock
 from support.standin import Lost, Reply, Seen, StandIn
 
-from services.engines.fal import gateway as gateway_module
 from services.library.scope import EVERYONE
 from services.models.flux_2_flex import Flux2FlexRequest
 from services.models.sizes import ImageSize
@@ -25,22 +24,6 @@ from services.settings import Settings
 REQUEST = Flux2FlexRequest(prompt="a fox", seed=7, image_size=ImageSize(width=64, height=64))
 LOST = Lost(httpx.ReadTimeout("no answer"))
 Open = Callable[..., Playground]
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
-    return FakeClock().drive_fal_client(monkeypatch)
-
-
-@pytest.fixture
-def fal(monkeypatch: pytest.MonkeyPatch) -> StandIn:
-    fal, real = StandIn(), gateway_module.FalGateway
-
-    def lead_here(key: str, *, transport: object, clock: FakeClock) -> gateway_module.FalGateway:
-        return real(key, transport=fal.transport(), clock=clock)
-
-    monkeypatch.setattr(gateway_module, "FalGateway", lead_here)
-    return fal
 
 
 @pytest.fixture

@@ -20,7 +20,6 @@ from support.folder import contents
 from support.patience import PATIENCE_SECONDS
 from support.standin import COMPLETED, NGINX, WAITING, WORKING, Lost, Reply, Seen, StandIn, Unsent, picture
 
-from services.clock import SYSTEM, Clock
 from services.engines.fal import gateway as gateway_module
 from services.library.disk import Disk
 from services.library.media import Media
@@ -39,18 +38,6 @@ VISITOR_KEY = "visitor:their-own-secret"
 VISITOR, OTHER = "a" * 32, "b" * 32
 REQUEST = Flux2FlexRequest(prompt="a fox", seed=7, image_size=ImageSize(width=64, height=64))
 BUSY = Reply(429, {"detail": "Too many requests"})
-
-
-@pytest.fixture
-def fal(monkeypatch: pytest.MonkeyPatch) -> StandIn:
-    """Every gateway that is built leads here."""
-    fal, real = StandIn(), gateway_module.FalGateway
-
-    def lead_here(key: str, *, transport: object, clock: Clock = SYSTEM) -> gateway_module.FalGateway:
-        return real(key, transport=fal.transport(), clock=clock)
-
-    monkeypatch.setattr(gateway_module, "FalGateway", lead_here)
-    return fal
 
 
 @pytest.fixture(autouse=True)

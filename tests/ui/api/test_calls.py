@@ -50,18 +50,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
 
 
 @pytest.fixture
-def visitor() -> dict[str, str]:
-    return {"X-Playground-Visitor": secrets.token_urlsafe(32)}
-
-
-@pytest.fixture
-def client(server: AppServer, visitor: dict[str, str], tmp_path: Path) -> Iterator[Client]:
-    with_visitor = Client(server.url, headers=visitor, download_files=tmp_path, verbose=False)
-    yield with_visitor
-    with_visitor.close()
-
-
-@pytest.fixture
 def states(server: AppServer, visitor: dict[str, str]) -> Callable[[], dict[int, str]]:
     """Seed → state of every run of the visitor."""
     with httpx.Client(base_url=server.url, headers=visitor, timeout=PATIENCE_SECONDS) as http:

@@ -37,19 +37,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
         assert "Traceback" not in running.log, running.log
 
 
-@pytest.fixture
-def visitor() -> dict[str, str]:
-    """The header that makes a call a certain visitor's."""
-    return {"X-Playground-Visitor": secrets.token_urlsafe(32)}
-
-
-@pytest.fixture
-def client(server: AppServer, visitor: dict[str, str], tmp_path: Path) -> Iterator[Client]:
-    with_visitor = Client(server.url, headers=visitor, download_files=tmp_path, verbose=False)
-    yield with_visitor
-    with_visitor.close()
-
-
 def runs_of(server: AppServer, visitor: dict[str, str]) -> list[dict[str, Any]]:
     runs: list[dict[str, Any]] = httpx.get(f"{server.url}/runs", headers=visitor).raise_for_status().json()["runs"]
     return runs

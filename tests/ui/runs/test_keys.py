@@ -13,10 +13,9 @@ import pytest
 from pydantic import SecretStr
 from support.clock import FakeClock
 from support.folder import contents
-from support.standin import Lost, Reply, StandIn
+from support.standin import Lost, Reply, StandIn, lead_gateways_to
 from support.whole import WholeApp, routes_of, whole_app
 
-from services.engines.fal import gateway as gateway_module
 from services.models.flux_2_flex import MODEL
 from services.request import parse_request
 from ui.visitors import HEADER, visitor_of
@@ -38,14 +37,8 @@ def repeating(status: int) -> Any:
 
 @pytest.fixture
 def fal(monkeypatch: pytest.MonkeyPatch) -> StandIn:
-    """Every gateway that is built leads here, and remembers the keys that it brought."""
-    fal, real = StandIn(), gateway_module.FalGateway
-
-    def lead_here(key: str, *, transport: object, clock: FakeClock) -> gateway_module.FalGateway:
-        return real(key, transport=fal.transport(), clock=clock)
-
-    monkeypatch.setattr(gateway_module, "FalGateway", lead_here)
-    return fal
+    """It remembers the keys that gateways brought."""
+    return lead_gateways_to(StandIn(), monkeypatch)
 
 
 @pytest.fixture
